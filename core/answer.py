@@ -1,0 +1,122 @@
+"""An answer on its way: the text as it grows, and the messages that show it.
+
+It knows no platform and no model: pieces come in, an adapter reads them, the record keeps them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol, Self
+
+from core.errors import CutShort, GenerationError
+from core.phrases import Phrases
+from core.types import MessageRef, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+class Record(Protocol):
+    """What keeps an answer's places and its end."""
+
+    async def placing(self) -> None: ...
+
+    async def placed(self, ref: MessageRef) -> None: ...
+
+    async def settle(self, text: str, outcome: Outcome) -> None: ...
+
+
+class Answer:
+    """Read once with `async for`, inside `async with`: leaving the block closes the model's stream.
+
+    When the pieces end, the whole text is recorded before the reader hears of the end, so that an
+    adapter's last edit shows only what is kept. A failing model becomes a last piece of text.
+    """
+
+    def __init__(
+        self,
+        pieces: AsyncGenerator[str],
+        *,
+        outcome: Outcome = "answered",
+        opening: str = "",
+        refs: Sequence[MessageRef] = (),
+        placing: bool = False,
+        record: Record | None = None,
+        phrases: Phrases | None = None,
+    ) -> None:
+        """`outcome`: how it ends if nothing goes wrong. `opening`: our words, shown and not kept.
+
+        `refs`: messages that an earlier try made. `placing`: that try may have posted one more and
+        died before it knew the id: look for it, where the platform can, before posting.
+        """
+        self.text = ""  # what the model said, without our own words
+        self.outcome: Outcome | None = None  # set when the end is recorded
+        self.refs = list(refs)
+        self.unsure = placing
+        self._pieces = pieces
+        self._whole: Outcome = outcome
+        self._opening = opening
+        self._record = record
+        self._phrases = phrases or Phrases()
+        self._stop = False
+        self._waiting_task: asyncio.Task[object] | None = None  # set while the model is awaited
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._pieces.aclose()
+
+    async def __aiter__(self) -> AsyncGenerator[str]:
+        if self._opening:
+            yield self._opening
+        outcome = self._whole
+        try:
+            self._waiting_task = asyncio.current_task()
+            async for piece in self._pieces:
+                self._waiting_task = None
+                if self._stop:
+                    break
+                self.text += piece
+                yield piece
+                self._waiting_task = asyncio.current_task()
+        except CutShort:
+            outcome = "cut"
+        except GenerationError as error:
+            logger.warning("generation failed: %s: %s", type(error).__name__, error)
+            outcome = "failed"
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._stop or task is None or task.uncancel():
+                raise  # somebody else cancelled the reader
+        finally:
+            self._waiting_task = None
+        if self._stop:
+            outcome = "stopped"
+        await self._pieces.aclose()
+        if self._record:
+            await self._record.settle(self.text, outcome)
+        self.outcome = outcome
+        note = self._phrases.note(outcome, self.text)
+        if note:
+            yield note
+
+    def stop(self) -> None:
+        """End at once: a person said "stop". What was said so far stays."""
+        self._stop = True
+        if self._waiting_task:  # nothing is lost by interrupting the wait for a piece
+            self._waiting_task.cancel()
+            self._waiting_task = None
+
+    async def placing(self) -> None:
+        """An adapter says: I am about to post a further message. Kept before work goes on."""
+        if self._record:
+            await self._record.placing()
+
+    async def placed(self, ref: MessageRef) -> None:
+        """An adapter says: `ref` is now on the platform and carries a part of this answer."""
+        self.refs.append(ref)
+        self.unsure = False
+        if self._record:
+            await self._record.placed(ref)

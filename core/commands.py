@@ -1,0 +1,186 @@
+"""The commands: a table of words, and what each one says.
+
+Every adapter hands a command over as a message whose text is the command; it is heard, answered and
+remembered like any other. With a slash the first word decides; without one the whole text must be a
+command, so that "help me with this" stays a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.phrases import Phrases
+from core.ports import Store, Trainer
+from core.types import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a command: by whom and where (`turn`), with which words behind it."""
+
+    turn: Turn
+    words: str
+    did_stop: bool = False  # an answer was under way when the message was heard, and was stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    name: str
+    help: str
+    run: Callable[[Call], AsyncGenerator[str]]
+    phrases: tuple[str, ...] = ()  # texts without a slash that mean this command
+    admin: bool = False
+
+
+class Commands:
+    """Finds a command in a text, and runs it. `admins`: "platform:id" of each."""
+
+    def __init__(
+        self, store: Store, trainer: Trainer | None, phrases: Phrases, admins: Collection[str]
+    ) -> None:
+        self._store = store
+        self._trainer = trainer
+        self._phrases = phrases
+        self._admins = frozenset(admins)
+        self.table = {
+            command.name: command
+            for command in (
+                Command("help", "what I understand", self._help, ("help",)),
+                Command("reset", "begin the conversation anew", self._reset, ("reset",)),
+                Command("stop", "stop the answer under way", self._stop, ("stop",)),
+                Command(
+                    "retrain",
+                    "learn from the votes now; `/retrain dry` only says what it would use",
+                    self._retrain,
+                    ("retrain", "retrain dry"),
+                    admin=True,
+                ),
+                Command(
+                    "rollback",
+                    "go back to what answered before",
+                    self._rollback,
+                    ("rollback", "roll back"),
+                    admin=True,
+                ),
+                Command(
+                    "tunes", "what I have learnt, and which tune serves", self._tunes, ("tunes",)
+                ),
+                Command(
+                    "forget",
+                    "`/forget me`: delete all you said to me; `/forget this`: your last question",
+                    self._forget,
+                    ("forget me", "forget this"),
+                ),
+                Command(
+                    "training",
+                    "`/training on` or `/training off`: whether what you say may train me",
+                    self._training,
+                    ("training on", "training off"),
+                ),
+            )
+        }
+
+    def find(self, text: str) -> tuple[Command, str] | None:
+        """The command that `text` is, with the words behind it; None: it is a question."""
+        bare = " ".join(text.split())
+        if not bare:
+            return self.table["help"], ""
+        if bare.startswith("/"):
+            word, _, words = bare[1:].partition(" ")
+            known = self.table.get(word.lower())
+            if known:
+                return known, words
+            if word.isalpha():
+                return Command(word, "", self._unknown), word
+            return None
+        lower = bare.lower()
+        for command in self.table.values():
+            if lower in command.phrases:
+                return command, lower.removeprefix(command.name).strip()
+        return None
+
+    def run(self, command: Command, call: Call) -> AsyncGenerator[str]:
+        """What the command says, piece by piece. Only admins get past here where it takes one."""
+        author, platform = call.turn.message.author, call.turn.message.ref.channel.platform
+        if command.admin and f"{platform}:{author.id}" not in self._admins:
+            return said(self._phrases.admins_only.format(command=f"`/{command.name}`"))
+        return command.run(call)
+
+    async def _unknown(self, call: Call) -> AsyncGenerator[str]:
+        yield self._phrases.unknown_command.format(command=f"`/{call.words}`")
+
+    async def _help(self, call: Call) -> AsyncGenerator[str]:
+        yield "Ask me anything. I understand these commands:\n\n"
+        for command in self.table.values():
+            only = " (admins)" if command.admin else ""
+            yield f"- `/{command.name}`{only}: {command.help}\n"
+        yield "\nA thumb up or down on an answer is a vote, and votes are what I learn from."
+
+    async def _reset(self, call: Call) -> AsyncGenerator[str]:
+        await self._store.reset(call.turn.id)
+        yield self._phrases.reset
+
+    async def _stop(self, call: Call) -> AsyncGenerator[str]:
+        yield self._phrases.stopping if call.did_stop else self._phrases.nothing_to_stop
+
+    async def _retrain(self, call: Call) -> AsyncGenerator[str]:
+        if self._trainer is None:
+            yield self._phrases.cannot_train
+            return
+        async for line in self._trainer.retrain(dry=call.words == "dry"):
+            yield line
+
+    async def _rollback(self, call: Call) -> AsyncGenerator[str]:
+        before = await self._store.serving()
+        if before is None:
+            yield "The base answers already; there is nothing to roll back."
+            return
+        now = await self._store.roll_back(datetime.now(UTC))
+        yield f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
+
+    async def _tunes(self, call: Call) -> AsyncGenerator[str]:
+        serving = await self._store.serving()
+        yield f"{serves(serving)[0].upper()}{serves(serving)[1:]}."
+        for tune in (await self._store.tunes())[-10:][::-1]:
+            here = " **serves now**" if tune.name == serving else ""
+            when = f"{tune.at:%Y-%m-%d %H:%M} UTC"
+            yield f"\n- `{tune.name}` ({when}, {tune.status}){here}: {tune.summary}"
+
+    async def _forget(self, call: Call) -> AsyncGenerator[str]:
+        message = call.turn.message
+        channel = message.ref.channel
+        if call.words == "me":
+            turns = await self._store.forget_person(
+                channel.platform, channel.account, message.author.id
+            )
+            yield self._phrases.forgot_person.format(turns=turns)
+        elif call.words == "this":
+            history = await self._store.history(call.turn, limit=1000)
+            mine = [t for t in history.turns if t.message.author.id == message.author.id]
+            gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
+            yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
+        else:
+            yield "Please say `/forget me` (all of it) or `/forget this` (your last question)."
+
+    async def _training(self, call: Call) -> AsyncGenerator[str]:
+        message = call.turn.message
+        channel = message.ref.channel
+        if call.words not in ("on", "off"):
+            yield self._phrases.training_how
+            return
+        on = call.words == "on"
+        await self._store.set_training(
+            channel.platform, channel.account, "person", message.author.id, on
+        )
+        yield self._phrases.training_on if on else self._phrases.training_off
+
+
+async def said(text: str) -> AsyncGenerator[str]:
+    """One piece: words that are there already."""
+    yield text
+
+
+def serves(name: str | None) -> str:
+    return f"the tune `{name}` answers" if name else "the base answers, no tune"

@@ -1,0 +1,217 @@
+"""The desk of one adapter: a message is heard (stored), then acknowledged, then answered.
+
+What is stored and not done is the inbox; there is no other queue. A restart answers what was left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from core.answer import Answer
+from core.commands import Call, said
+from core.engine import Engine
+from core.errors import AdapterError, RateLimited, Refused, StoreError
+from core.ports import Adapter, Store
+from core.types import (
+    Author,
+    IncomingMessage,
+    IncomingReaction,
+    MessageRef,
+    Outcome,
+    Recipe,
+    Turn,
+)
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 3  # a turn that died so often with the process ends in a sentence of ours
+FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0  # after a platform or the disk failed
+
+
+async def serve(engine: Engine, adapter: Adapter, *, grace_s: float = 20.0) -> None:
+    """Run one platform until nothing more can come, or until `engine.close()`.
+
+    Answers under way at `close` have `grace_s` to finish. Raises what `adapter.run` raises, in an
+    ExceptionGroup.
+    """
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(engine, adapter, group)
+        running = group.create_task(adapter.run(desk), name=f"run {adapter.name}")
+        closing = group.create_task(engine.closing.wait(), name=f"closing {adapter.name}")
+        await asyncio.wait({running, closing}, return_when=asyncio.FIRST_COMPLETED)
+        while desk.tasks and not engine.closing.is_set():
+            await asyncio.wait({closing, *desk.tasks}, return_when=asyncio.FIRST_COMPLETED)
+        if desk.tasks:
+            _, late = await asyncio.wait(desk.tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+        running.cancel()
+        closing.cancel()
+
+
+class Desk:
+    """The inbox of one adapter: stores the event, then works on it in a task of its own."""
+
+    def __init__(self, engine: Engine, adapter: Adapter, group: asyncio.TaskGroup) -> None:
+        self._engine, self._adapter, self._group = engine, adapter, group
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._did_stop: set[int] = set()
+
+    async def ready(self, account: str) -> None:
+        oldest = self._engine.now() - timedelta(hours=self._engine.settings.retry_for_h)
+        expired = 0
+        for turn in await self._engine.store.unanswered(self._adapter.name, account):
+            if turn.message.at < oldest:
+                expired += 1
+                await self._engine.store.settle(turn.id, turn.answer, "expired")
+                await self._engine.store.finish(turn.id)
+            else:
+                self._start(turn)
+        if expired:
+            logger.warning("%s: %d messages were too old to answer", self._adapter.name, expired)
+
+    async def message(self, message: IncomingMessage) -> None:
+        if message.author.is_bot or not message.addressed:
+            return
+        turn = await self._engine.store.hear(message)
+        if turn is None:
+            return
+        found = self._engine.commands.find(message.text)
+        if found and found[0].name == "stop":  # its turn waits in the lane; its deed does not
+            answer = self._engine.under_way.get(message.thread)
+            if answer:
+                answer.stop()
+                self._did_stop.add(turn.id)
+        self._start(turn)
+
+    async def reaction(self, reaction: IncomingReaction) -> None:
+        await self._engine.judge(reaction)
+
+    async def changed(self, ref: MessageRef, text: str | None) -> None:
+        await self._engine.store.change(ref, text)
+
+    async def correction(self, target: MessageRef, author: Author, text: str) -> None:
+        await self._engine.correct(target, author, text)
+
+    def _start(self, turn: Turn) -> None:
+        if self._engine.closing.is_set():
+            return  # it is stored: the next start answers it
+        task = self._group.create_task(self._guarded(turn), name=f"turn {turn.id}")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _guarded(self, turn: Turn) -> None:
+        # One failed turn must not take the other conversations down with it.
+        try:
+            async with self._engine.lanes.enter(turn.message.thread):
+                await self._answer_until_shown(turn)
+        except Exception:
+            self._engine.failures += 1
+            logger.exception("turn %d failed", turn.id)
+
+    async def _answer_until_shown(self, turn: Turn) -> None:
+        """Answer one turn; while the platform or the disk fails, try again ever more slowly."""
+        engine, wait_s = self._engine, FIRST_RETRY_S
+        while not engine.closing.is_set():
+            answer: Answer | None = None
+            try:
+                async with await self._open(turn) as answer:
+                    engine.under_way[turn.message.thread] = answer
+                    await self._adapter.reply(turn.message, answer)
+                await engine.store.finish(turn.id)
+                engine.failures += answer.outcome in ("failed", "refused")
+                return
+            except Refused as error:
+                logger.error("turn %d cannot be shown: %s", turn.id, error)
+                engine.failures += 1
+                if answer and answer.outcome is None:
+                    await engine.store.settle(turn.id, answer.text, "failed")
+                await engine.store.finish(turn.id)
+                return
+            except (AdapterError, StoreError) as error:
+                logger.warning("turn %d: %s; again in %.0f s", turn.id, error, wait_s)
+                limited_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+                turn = after_failure(turn, answer)
+                await self._let_go(turn)
+                await self._pause(max(wait_s, limited_s))
+                wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+            except asyncio.CancelledError:
+                async with asyncio.timeout(2):
+                    await self._let_go(turn)
+                raise
+            finally:
+                engine.under_way.pop(turn.message.thread, None)
+
+    async def _open(self, turn: Turn) -> Answer:
+        """The answer to a turn: known already, a command's, a refusal, or the model's."""
+        engine = self._engine
+        make = partial(Answer, refs=turn.replies, placing=turn.placing, phrases=engine.phrases)
+        if turn.status == "final":
+            note = engine.phrases.note(turn.outcome, turn.answer) if turn.outcome else ""
+            return make(said(turn.answer + note), outcome=turn.outcome or "answered")
+        record = TurnRecord(engine.store, turn.id)
+        found = engine.commands.find(turn.message.text)
+        if found:
+            call = Call(turn, found[1], did_stop=turn.id in self._did_stop)
+            self._did_stop.discard(turn.id)
+            return make(engine.commands.run(found[0], call), outcome="command", record=record)
+        if turn.tries >= MOST_TRIES:
+            return make(said(engine.phrases.gave_up), outcome="refused", record=record)
+        asked = await engine.question(turn)
+        if isinstance(asked, str):
+            return make(said(asked), outcome="refused", record=record)
+        prompt, recipe, opening = asked
+        # Not awaited: the request to the model does not wait for this commit. The store keeps the
+        # order of its writes, so it is there before the answer's end is.
+        self._group.create_task(self._began(turn, recipe))
+        return make(engine.generate(prompt), opening=opening, record=record)
+
+    async def _began(self, turn: Turn, recipe: Recipe) -> None:
+        try:
+            await self._engine.store.began(turn.id, recipe)
+        except StoreError as error:
+            logger.warning("turn %d: its recipe is not kept: %s", turn.id, error)
+
+    async def _let_go(self, turn: Turn) -> None:
+        try:
+            await self._engine.store.let_go(turn.id)
+        except StoreError as error:
+            logger.warning("turn %d: %s", turn.id, error)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not past `close`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._engine.closing.wait()
+        except TimeoutError:
+            pass
+
+
+class TurnRecord:
+    """Keeps what an answer reports, under its turn's id."""
+
+    def __init__(self, store: Store, turn_id: int) -> None:
+        self._store, self._turn_id = store, turn_id
+
+    async def placing(self) -> None:
+        await self._store.placing(self._turn_id)
+
+    async def placed(self, ref: MessageRef) -> None:
+        await self._store.placed(self._turn_id, ref)
+
+    async def settle(self, text: str, outcome: Outcome) -> None:
+        await self._store.settle(self._turn_id, text, outcome)
+
+
+def after_failure(turn: Turn, answer: Answer | None) -> Turn:
+    """The turn as a further try finds it: its messages stay, and what is whole stays as it is."""
+    if answer is None:
+        return turn
+    turn = replace(turn, replies=tuple(answer.refs), placing=answer.unsure)
+    if answer.outcome is None or turn.status == "final":
+        return turn
+    return replace(turn, status="final", outcome=answer.outcome, answer=answer.text)

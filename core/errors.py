@@ -1,0 +1,88 @@
+"""
+The errors of the house:
+
+* BotError                what a person at a command line sees as one line
+  x ConfigError           config.yaml or the environment is wrong; says where and what to write
+  x StoreError            the store cannot be opened or used
+    - StoreLocked         another process holds it; names the process and what to do
+    - StoreDamaged        the file is damaged; nothing was written to it
+  x GenerationError       the model's server failed; the person who asked sees one plain sentence
+    - Unreachable         nothing answered, or the breaker is open
+    - Overloaded          the server says 429 or 503
+    - Rejected            the server refused the request itself (4xx): asking again will not help
+    - TimedOut            a deadline passed: first token, between tokens, or in all
+    - Broken              the stream ended or went wrong before the answer was whole
+    - Empty               the model ended without a word
+    - CutShort            finish_reason "length": what was said stands, but it is not all
+  x AdapterError          the platform failed
+    - RateLimited         carries `retry_after_s`
+    - Refused             the credentials or rights are missing; names them
+"""
+
+from __future__ import annotations
+
+
+class BotError(Exception):
+    """Base of everything the house raises on purpose. Its text says what to do next."""
+
+
+class ConfigError(BotError):
+    pass
+
+
+class StoreError(BotError):
+    pass
+
+
+class StoreLocked(StoreError):
+    pass
+
+
+class StoreDamaged(StoreError):
+    pass
+
+
+class GenerationError(BotError):
+    pass
+
+
+class Unreachable(GenerationError):
+    pass
+
+
+class Overloaded(GenerationError):
+    pass
+
+
+class Rejected(GenerationError):
+    pass
+
+
+class TimedOut(GenerationError):
+    pass
+
+
+class Broken(GenerationError):
+    pass
+
+
+class Empty(GenerationError):
+    pass
+
+
+class CutShort(GenerationError):
+    pass
+
+
+class AdapterError(BotError):
+    pass
+
+
+class RateLimited(AdapterError):
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Refused(AdapterError):
+    pass

@@ -1,0 +1,86 @@
+"""Every sentence that the bot itself says, in one place."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from core.types import Outcome
+
+
+class Phrases(BaseModel):
+    """CommonMark. Names in braces are filled in; a replacement may leave them out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    apology: str = "_I could not answer just now. Please ask me again in a moment._"
+    interrupted: str = (
+        "_My answer was interrupted here and is not complete. Please ask me again in a moment._"
+    )
+    cut: str = "_My answer reached its length limit here and is cut. Say “go on” for the rest._"
+    stopped: str = "_Stopped._"
+    gave_up: str = (
+        "_I tried to answer this three times and each time something broke. Please ask it in other"
+        " words, or tell the person who runs me._"
+    )
+    too_long: str = (
+        "_That is too long for me: about {tokens} tokens, and I can read {limit} at once."
+        " Please send a shorter part._"
+    )
+    too_many: str = (
+        "_That is more than {limit} messages in a minute. Please give me a moment and ask again._"
+    )
+    forgotten_beginning: str = (
+        "_(This conversation has grown long: I no longer see its beginning."
+        " Say /reset to begin anew.)_\n\n"
+    )
+    reset: str = "Fresh start: I no longer look at what was said before. It stays stored."
+    stopping: str = "I stopped the answer under way."
+    nothing_to_stop: str = "There is no answer under way."
+    admins_only: str = "Sorry, only the people who run me may do that: {command}."
+    unknown_command: str = "I do not know the command {command}. /help lists those that I know."
+    cannot_train: str = "This bot was started without a trainer."
+    forgot_person: str = (
+        "Forgotten: {turns} of your messages with their answers, your votes and your corrections"
+        " are deleted here. Tunes that used them are not built from them again."
+    )
+    forgot_turn: str = "Forgotten: your last question and its answer are deleted."
+    nothing_to_forget: str = "There is nothing of yours here that I could forget."
+    training_on: str = (
+        "What you say and vote here may train me again. What trains me may show up in anybody's"
+        " answer. `/training off` switches it off."
+    )
+    training_off: str = "Nothing that you say or vote here will train me. `/training on` allows it."
+    training_how: str = "Please say `/training on` or `/training off`."
+
+    def note(self, outcome: Outcome, text: str) -> str:
+        """What is shown after an answer that ended this way, set apart from `text`; "" for none."""
+        if outcome == "failed":
+            words = self.interrupted if text.strip() else self.apology
+        else:
+            words = {"cut": self.cut, "stopped": self.stopped}.get(outcome, "")
+        if not words or not text.strip():
+            return words
+        return f"{close_fence(text)}\n\n{words}"
+
+
+def close_fence(text: str) -> str:
+    """What ends a fenced code block that `text` leaves open, or "".
+
+    A fence is three or more backticks or tildes, indented or not, and is closed by at least as many
+    of the same with nothing behind them (CommonMark 0.31, section 4.5).
+    """
+    open_fence = ""
+    for line in text.splitlines():
+        bare = line.lstrip(" >\t")
+        sign = bare[:1]
+        run = bare[: len(bare) - len(bare.lstrip(sign))] if sign in ("`", "~") and sign else ""
+        if len(run) < 3:
+            continue
+        if not open_fence:
+            if sign == "~" or "`" not in bare[len(run) :]:
+                open_fence = run
+        elif (
+            run[0] == open_fence[0] and len(run) >= len(open_fence) and not bare[len(run) :].strip()
+        ):
+            open_fence = ""
+    return f"\n{open_fence}" if open_fence else ""

@@ -1,0 +1,210 @@
+"""What the core needs from the outside: small protocols, and nothing else crosses the wall."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from core.answer import Answer
+from core.types import (
+    Author,
+    Correction,
+    Feedback,
+    History,
+    IncomingMessage,
+    IncomingReaction,
+    Judged,
+    MessageRef,
+    Outcome,
+    Prompt,
+    Recipe,
+    Score,
+    Tune,
+    Turn,
+)
+
+
+class Inbox(Protocol):
+    """What an adapter awaits for each event, before it tells the platform "received".
+
+    Each call returns when the event is stored, and raises when it could not be: then the event must
+    come again.
+    """
+
+    async def ready(self, account: str) -> None:
+        """We are connected as `account`: what was left unanswered there is answered from here on.
+
+        Called once, before the first event.
+        """
+        ...
+
+    async def message(self, message: IncomingMessage) -> None: ...
+
+    async def reaction(self, reaction: IncomingReaction) -> None: ...
+
+    async def changed(self, ref: MessageRef, text: str | None) -> None:
+        """A person edited a message; None: deleted it."""
+        ...
+
+    async def correction(self, target: MessageRef, author: Author, text: str) -> None:
+        """What the bot should have said instead of the answer in `target`."""
+        ...
+
+
+class Adapter(Protocol):
+    """One chat platform."""
+
+    name: str
+
+    async def run(self, inbox: Inbox) -> None:
+        """Stay connected and hand every event to `inbox`, until cancelled or nothing more can come.
+
+        Raises Refused when the platform does not accept the credentials.
+        """
+        ...
+
+    async def reply(self, to: IncomingMessage, answer: Answer) -> None:
+        """Show `answer` under `to` as it grows, and report each message made for it.
+
+        An answer that already has messages goes on in them. Reads the answer to its end. Raises
+        AdapterError. Called from outside `run`, also for a moment after intake has stopped.
+        """
+        ...
+
+
+class Generator(Protocol):
+    """A model's server."""
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        """Yield pieces of the answer; an end without an error is a whole answer.
+
+        Raises GenerationError, of which CutShort means: all pieces came, up to the length limit.
+        Closing it stops the server's work.
+        """
+        ...
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text takes. Never raises: where nobody can count, it estimates."""
+        ...
+
+    async def context(self) -> int:
+        """The longest prompt and answer together that the model takes, in tokens."""
+        ...
+
+
+class Turns(Protocol):
+    """The life of a turn. Each call returns when what it says is on disk."""
+
+    async def hear(self, message: IncomingMessage) -> Turn | None:
+        """Begin a turn; None if this message was heard before. Platforms deliver twice."""
+        ...
+
+    async def unanswered(self, platform: str, account: str) -> list[Turn]:
+        """The inbox: turns that are not done, in the order in which they were heard."""
+        ...
+
+    async def history(self, turn: Turn, limit: int) -> History:
+        """What was said in the turn's conversation before it, since the last reset.
+
+        It begins with the first turn that the previous prompt of the conversation showed, so that
+        prompts grow at the end only; at most the newest `limit` turns.
+        """
+        ...
+
+    async def began(self, turn_id: int, recipe: Recipe | None) -> None:
+        """Answering begins: keep what the prompt is made of, and count the try."""
+        ...
+
+    async def let_go(self, turn_id: int) -> None:
+        """The try ended in an orderly way (platform down, shutdown): its tries count as none."""
+        ...
+
+    async def placing(self, turn_id: int) -> None:
+        """A further message is about to be posted; a crash from here on leaves `turn.placing`."""
+        ...
+
+    async def placed(self, turn_id: int, reply: MessageRef) -> None:
+        """The message that was being posted stands on the platform under this id."""
+        ...
+
+    async def settle(self, turn_id: int, answer: str, outcome: Outcome) -> None:
+        """The text is whole: the turn is `final`."""
+        ...
+
+    async def finish(self, turn_id: int) -> None:
+        """The platform shows it: the turn is `done`."""
+        ...
+
+    async def reset(self, turn_id: int) -> None:
+        """The conversation begins anew after this turn. What was said stays stored."""
+        ...
+
+
+class Votes(Protocol):
+    """What people say about turns, and take back."""
+
+    async def turn_behind(self, reply: MessageRef) -> Turn | None:
+        """The turn whose answer this message carries, or a part of it."""
+        ...
+
+    async def put_feedback(self, feedback: Feedback) -> None: ...
+
+    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> None:
+        """A thumb is taken back: remove the verdict only if it is the one that stands."""
+        ...
+
+    async def put_correction(self, correction: Correction) -> None: ...
+
+    async def change(self, ref: MessageRef, text: str | None) -> None:
+        """A person edited a message that we heard, or deleted it (None).
+
+        A deleted message leaves no words of its author behind, and history no longer shows the
+        turn; one that nobody has begun to answer is not answered any more.
+        """
+        ...
+
+    async def judged(self, platforms: Collection[str]) -> list[Judged]:
+        """Every turn of these platforms that has a verdict or a correction, oldest first."""
+        ...
+
+
+class Tunes(Protocol):
+    """The tunes, and which of them serves."""
+
+    async def tunes(self) -> list[Tune]:
+        """All of them, oldest first."""
+        ...
+
+    async def put_tune(self, tune: Tune) -> None: ...
+
+    async def next_tune(self) -> str:
+        """A name that was never given out before: "mynah@000042". It is taken by this call."""
+        ...
+
+    async def serving(self) -> str | None:
+        """The name of the tune that serves; None: the base."""
+        ...
+
+    async def serve(self, name: str | None, at: datetime) -> None:
+        """Move the pointer, in one commit."""
+        ...
+
+    async def roll_back(self, at: datetime) -> str | None:
+        """Move the pointer back to what served before; returns what serves from here on."""
+        ...
+
+
+class Store(Turns, Votes, Tunes, Protocol):
+    """All three on one database."""
+
+
+class Trainer(Protocol):
+    """What `/retrain` sets off: a run of the trainer in processes of its own."""
+
+    def retrain(self, *, dry: bool) -> AsyncGenerator[str]:
+        """Lines for the person who asked: progress, then the outcome. Never raises: it says so.
+
+        One run at a time; a second one is told so.
+        """
+        ...

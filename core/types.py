@@ -1,0 +1,179 @@
+"""The values that flow through the house: frozen, comparable, free of any platform's SDK.
+
+Times are aware UTC datetimes; names that end in `_s` are seconds; text is CommonMark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRef:
+    """Where messages live: a channel, a direct message, the console."""
+
+    platform: str
+    account: str  # who we are there, so that two bots or a new token never share a key
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRef:
+    """One conversation: the unit of history, of order, and of forgetting.
+
+    `thread` is "" where the channel itself is the conversation.
+    """
+
+    channel: ChannelRef
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """One message, and the key against double delivery.
+
+    It names no thread, because a reaction event names none either.
+    """
+
+    channel: ChannelRef
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    id: str
+    name: str
+    is_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    ref: MessageRef
+    thread: ThreadRef  # where the answer will appear
+    author: Author
+    text: str  # the mention of the bot is already cut off
+    addressed: bool  # a direct message, a mention, or a follow-up to the bot
+    at: datetime
+    private: bool = False  # the answer is for the author's eyes only (a slash command)
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingReaction:
+    """A reaction, or a press of a feedback button, which adapters report as one."""
+
+    target: MessageRef
+    author: Author
+    emoji: str  # Unicode, skin tone or not: "👍🏽"
+    added: bool
+    at: datetime
+
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model is shown, and how it is to answer. `model` is the base's name or a tune's."""
+
+    messages: tuple[tuple[Role, str], ...]
+    model: str
+    max_tokens: int
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a prompt was made of, by id, so that it can be made again byte for byte.
+
+    `first` is the oldest turn that was shown (None: the question stood alone); every later turn of
+    the conversation was shown too. `digest` is `core.conversation.digest` of the exact messages.
+    """
+
+    model: str
+    system: str
+    first: int | None
+    digest: str
+
+
+Status = Literal["heard", "final", "done"]
+"""How far a turn has come. heard: to be answered. final: its text is whole and stored, and the
+model is never asked again. done: the platform shows it. The turns not yet done are the inbox."""
+
+Outcome = Literal["answered", "cut", "stopped", "failed", "refused", "expired", "command"]
+"""How a turn ended. cut: at its length limit. stopped: a person said so. failed: the model's server
+did. refused: we say why not. expired: too old when we came back. command: the words are ours.
+History shows what the model said: answered, cut and stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message that we answer, from the moment it is heard. `id` grows in the order of hearing."""
+
+    id: int
+    message: IncomingMessage
+    status: Status = "heard"
+    outcome: Outcome | None = None  # set together with `final`
+    answer: str = ""  # what the model said, without our own notes; for a command, our words
+    recipe: Recipe | None = None
+    replies: tuple[MessageRef, ...] = ()  # the messages that carry the answer, in order
+    placing: bool = False  # a further message was about to be posted when the process ended
+    tries: int = 0  # how often answering it began and did not end in an orderly way
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a prompt may show, oldest first. `whole`: it begins where the conversation did."""
+
+    turns: tuple[Turn, ...]
+    whole: bool
+
+
+Score = Literal[-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One person's verdict on one turn; the last one counts."""
+
+    turn_id: int
+    author_id: str
+    score: Score
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the bot should have said; one per person and turn, the last one counts."""
+
+    turn_id: int
+    author_id: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A turn with all that people said of it, for training. `shown`: the turns in its prompt."""
+
+    turn: Turn
+    shown: tuple[Turn, ...]
+    feedback: tuple[Feedback, ...]
+    corrections: tuple[Correction, ...]
+
+
+TuneStatus = Literal["passed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """A trained LoRA. Its name is never used again, its folder never changed."""
+
+    name: str  # "mynah@000042"
+    base: str
+    path: str
+    status: TuneStatus  # what the gate said
+    turns: tuple[int, ...]  # whose verdicts it used
+    summary: str  # one or two sentences for a person
+    at: datetime
