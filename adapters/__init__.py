@@ -1,0 +1,61 @@
+"""The chat platforms: one file each, loaded only when it is served."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.errors import ConfigError
+from core.ports import Adapter
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where a platform's adapter is, and what must be installed for it."""
+
+    module: str  # holds the adapter's class and its `Settings`
+    adapter: str
+    extra: str | None = None  # of pyproject.toml; None: nothing more than the core's packages
+
+
+PLATFORMS = {
+    "console": Platform("adapters.console", "ConsoleAdapter"),
+}
+
+
+def settings_of(name: str) -> type[BaseModel]:
+    """What the section `platforms.<name>` of config.yaml may hold. Raises ConfigError."""
+    settings: type[BaseModel] = _module(name).Settings
+    return settings
+
+
+def load(name: str, settings: BaseModel) -> Adapter:
+    """The platform's adapter, not connected yet. Raises ConfigError."""
+    adapter: Adapter = getattr(_module(name), PLATFORMS[name].adapter)(settings)
+    return adapter
+
+
+def _module(name: str) -> Any:
+    platform = PLATFORMS.get(name)
+    if platform is None:
+        raise ConfigError(
+            f"there is no platform `{name}` in this version; it has: {', '.join(PLATFORMS)}"
+        )
+    try:
+        return importlib.import_module(platform.module)
+    except ModuleNotFoundError as error:
+        if platform.extra is None or (error.name or "").split(".")[0] in ("adapters", "core"):
+            raise
+        raise ConfigError(
+            f"{name} needs packages that are not installed ({error.name}):"
+            f" pip install -e '.[{platform.extra}]' -c constraints.txt"
+        ) from error
+
+
+async def who_am_i(name: str, settings: BaseModel) -> str:
+    """Whom the platform takes us for, asked of the platform itself. Raises AdapterError."""
+    who: str = await _module(name).who_am_i(settings)
+    return who

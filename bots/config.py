@@ -1,0 +1,182 @@
+"""config.yaml, read strictly: an error names the file, the line, what is wrong and what to write.
+
+Every room declares its own settings; this file only puts them together. A key that ends in `_env`
+names the environment variable that holds a secret, so that no secret stands in the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from adapters import settings_of
+from core import engine, generation, training
+from core.errors import ConfigError
+from storage import repositories
+
+Model = TypeVar("Model", bound=BaseModel)
+At = tuple[str, ...]  # where a value stands in the file: ("platforms", "slack", "bot_token_env")
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "bot": engine.Settings,
+    "generation": generation.Settings,
+    "storage": repositories.Settings,
+    "training": training.Settings,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    bot: engine.Settings
+    generation: generation.Settings
+    storage: repositories.Settings
+    training: training.Settings
+    platforms: Mapping[str, BaseModel]  # those that are to be served, in the order of the file
+
+    def shown(self) -> dict[str, Any]:
+        """Everything as plain values, defaults included, for `--check`; secrets are masked."""
+        models: dict[str, Any] = {name: getattr(self, name) for name in SECTIONS}
+        out = {name: masked(model) for name, model in models.items()}
+        return out | {"platforms": {name: masked(model) for name, model in self.platforms.items()}}
+
+
+def load(
+    path: Path, platforms: Collection[str] = (), env: Mapping[str, str] | None = None
+) -> Config:
+    """Read `path`. `platforms`: those asked for (none: every one that has a section).
+
+    Only the platforms that are to be served need their secrets. Raises ConfigError.
+    """
+    tree = Tree(path, os.environ if env is None else env)
+    tree.only_keys((), [*SECTIONS, "platforms"])
+    sections = {name: tree.model((name,), kind) for name, kind in SECTIONS.items()}
+    known = tree.mapping(("platforms",))
+    asked = list(dict.fromkeys(platforms)) or list(known)
+    if not asked:
+        raise ConfigError(
+            f"{path}: no platform to serve. Write a section such as `platforms: {{console: {{}}}}`,"
+            " or pass --platform console."
+        )
+    served = {name: tree.model(("platforms", name), settings_of(name)) for name in asked}
+    return Config(**sections, platforms=served)  # type: ignore[arg-type]
+
+
+class Tree:
+    """A YAML file as plain values, which knows the line of each."""
+
+    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+        self.path, self.env = path, env
+        self.lines: dict[At, int] = {}
+        try:
+            node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{path}: there is no such file. Start from the folder of Mynah, or name the file"
+                " with --config."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            line = f":{mark.line + 1}" if mark else ""
+            raise ConfigError(f"{path}{line}: this is not YAML: {error.problem}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path}: this is not YAML: {error}") from error
+        self.values = self._plain(node, ()) if node else {}
+        if not isinstance(self.values, dict):
+            raise self.error((), "the file must be a mapping of sections such as `bot:`")
+
+    def error(self, at: At, problem: str) -> ConfigError:
+        while at and at not in self.lines:
+            at = at[:-1]
+        line = f":{self.lines[at]}" if at in self.lines else ""
+        return ConfigError(f"{self.path}{line}: {problem}")
+
+    def mapping(self, at: At) -> dict[str, Any]:
+        """The mapping that stands there; empty where nothing does."""
+        value: Any = self.values
+        for key in at:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.error(at, f"`{at[-1]}` must be a section of keys, not {value!r}")
+        return value
+
+    def only_keys(self, at: At, known: Collection[str]) -> None:
+        for key in self.mapping(at):
+            if key not in known:
+                raise self.unknown((*at, key), known)
+
+    def unknown(self, at: At, known: Collection[str]) -> ConfigError:
+        near = difflib.get_close_matches(at[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}"
+        return self.error(at, f"unknown key `{at[-1]}`; {hint}")
+
+    def model(self, at: At, kind: type[Model]) -> Model:
+        """The section as its room declares it, secrets resolved."""
+        fields = kind.model_fields
+        secrets = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
+        known = [f"{name}_env" if name in secrets else name for name in fields]
+        values = dict(self.mapping(at))
+        for key in list(values):
+            if key in secrets:
+                problem = f"a secret does not belong in this file: write `{key}_env: NAME` and put"
+                raise self.error((*at, key), f"{problem} the secret in that environment variable")
+            if key not in known:
+                raise self.unknown((*at, key), known)
+            if key.removesuffix("_env") in secrets:
+                name = values.pop(key)
+                if name is not None:
+                    values[key.removesuffix("_env")] = self._secret((*at, key), name)
+        for name in secrets:
+            if fields[name].is_required() and name not in values:
+                problem = f"`{'.'.join(at)}` lacks `{name}_env`: write `{name}_env: NAME`"
+                raise self.error(at, f"{problem}, the environment variable that holds it")
+        try:
+            return kind(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = (*at, *(str(part) for part in first["loc"]))
+            name = ".".join(where)
+            got = "" if first["type"] == "missing" else f", not {first['input']!r}"
+            raise self.error(where, f"`{name}`: {first['msg'].lower()}{got}") from error
+
+    def _secret(self, at: At, name: object) -> SecretStr:
+        if not isinstance(name, str):
+            raise self.error(at, f"`{at[-1]}` must be the name of an environment variable")
+        value = self.env.get(name, "")
+        if not value.strip():
+            problem = f"`{at[-1]}` names the environment variable {name}, which is not set"
+            raise self.error(at, f"{problem}: export {name}=... and start again")
+        return SecretStr(value.strip())
+
+    def _plain(self, node: yaml.Node, at: At) -> Any:
+        self.lines.setdefault(at, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            out: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key = str(key_node.value)
+                if key in out:
+                    raise self.error((*at, key), f"`{key}` stands here a second time")
+                self.lines[*at, key] = key_node.start_mark.line + 1
+                out[key] = self._plain(value_node, (*at, key))
+            return out
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, (*at, str(i))) for i, item in enumerate(node.value)]
+        return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+
+
+def masked(model: BaseModel) -> dict[str, Any]:
+    """The model's values in plain types, with every secret as stars."""
+    return {
+        name: "********" if isinstance(value, SecretStr) else model.model_dump(mode="json")[name]
+        for name, value in model
+    }

@@ -1,0 +1,150 @@
+"""python -m bots.run: connect platforms to the engine, until interrupted.
+
+As shipped, `--platform console` opens a conversation in the terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # heavy: `--help` does without
+    from pydantic import BaseModel
+
+    from bots.config import Config
+    from core.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+LOG = Path("data/mynah.log")
+
+FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0; 1: a turn failed (piped console); 2: the settings or the store are at fault."""
+    arguments = parser().parse_args(argv)
+    from bots.config import load
+    from core.errors import BotError
+
+    try:
+        config = load(arguments.config, arguments.platform)
+        set_up_logging(config)
+        if arguments.check:
+            from bots.check import check
+
+            return asyncio.run(check(config))
+        return asyncio.run(run(config))
+    except BotError as error:
+        print(f"mynah: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    out = argparse.ArgumentParser(prog="python -m bots.run", description=__doc__)
+    out.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve this platform; may be given several times (default: all in the config file)",
+    )
+    out.add_argument(
+        "--config",
+        type=Path,
+        default=Path("config.yaml"),
+        metavar="FILE",
+        help="the settings (default: config.yaml)",
+    )
+    out.add_argument(
+        "--check",
+        action="store_true",
+        help="show the settings, ask the model's server and each platform who they are, and stop",
+    )
+    return out
+
+
+async def run(config: Config) -> int:
+    from rich.console import Console
+
+    from bots.wiring import house
+    from core.errors import BotError
+
+    interactive = is_interactive(config)
+    status = Console(stderr=True).status("Starting the model...")
+    holder = " ".join(f"--platform {name}" for name in config.platforms)
+    refused: list[str] = []
+    async with house(config, holder=holder, on_status=status.update) as here:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, here.engine.close)
+        if interactive:
+            with status:
+                await here.ready()
+        async with asyncio.TaskGroup() as group:
+            for name, settings in config.platforms.items():
+                group.create_task(supervise(here.engine, name, settings, refused), name=name)
+        if len(refused) == len(config.platforms):
+            raise BotError("; ".join(refused))
+        stopped = here.engine.closing.is_set()
+        return 1 if here.engine.failures and not stopped and not interactive else 0
+
+
+def is_interactive(config: Config) -> bool:
+    """A person sits at the console: then logs go to a file, and the model is waited for."""
+    return "console" in config.platforms and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def set_up_logging(config: Config) -> None:
+    """One line per event. Beside a conversation they go to a file, else to stderr."""
+    handler: logging.Handler = logging.StreamHandler()
+    level = logging.WARNING if "console" in config.platforms else logging.INFO
+    if is_interactive(config):
+        LOG.parent.mkdir(parents=True, exist_ok=True)
+        handler, level = logging.FileHandler(LOG, encoding="utf-8"), logging.INFO
+    logging.basicConfig(
+        handlers=[handler], level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+async def supervise(engine: Engine, name: str, settings: BaseModel, refused: list[str]) -> None:
+    """Serve one platform; start it anew when it fails, ever more slowly. `Refused` is final."""
+    from adapters import load
+    from core.desk import serve
+    from core.errors import BotError, Refused
+
+    wait_s = FIRST_RESTART_S
+    loop = asyncio.get_running_loop()
+    while not engine.closing.is_set():
+        started = loop.time()
+        try:
+            await serve(engine, load(name, settings))
+            return
+        except* Refused as errors:
+            refused.append(f"{name}: {errors.exceptions[0]}")
+        except* BotError as errors:
+            logger.error("%s: %s", name, errors.exceptions[0])
+        except* Exception:  # one platform's fault must not take the others down
+            logger.exception("%s failed", name)
+        if any(reason.startswith(f"{name}:") for reason in refused):
+            logger.error("%s is not served any more: %s", name, refused[-1])
+            return
+        if loop.time() - started > LONGEST_RESTART_S:
+            wait_s = FIRST_RESTART_S
+        logger.info("%s starts again in about %.0f s", name, wait_s)
+        try:
+            async with asyncio.timeout(wait_s * random.uniform(0.8, 1.2)):
+                await engine.closing.wait()
+        except TimeoutError:
+            wait_s = min(2 * wait_s, LONGEST_RESTART_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

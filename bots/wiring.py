@@ -1,0 +1,110 @@
+"""The house: the one file that knows every class, opens all of it, and closes it in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bots.config import Config
+from bots.door import door
+from bots.train import LocalTrainer
+from core.commands import Commands
+from core.embedded import EmbeddedServer
+from core.engine import Engine
+from core.errors import ConfigError
+from core.generation import ModelServer
+from core.phrases import Phrases
+from storage.repositories import SqlStore
+
+STARTER = Path(__file__).resolve().parent.parent / "starter" / "model"
+OPERATOR = "console:you"  # who sits at the console runs the bot
+AT_ONCE_EMBEDDED = 1  # transformers serve answers one request at a time
+AT_ONCE_SERVER = 32  # vLLM batches; what it takes well depends on the GPU
+LOG_FOLDER = Path("data")
+
+
+@dataclass(frozen=True)
+class House:
+    store: SqlStore
+    engine: Engine
+    trainer: LocalTrainer
+    ready: Callable[[], Awaitable[object]]  # waits for the embedded server; Unreachable says why
+
+
+@asynccontextmanager
+async def house(
+    config: Config, *, holder: str, on_status: Callable[[str], None]
+) -> AsyncIterator[House]:
+    """Everything but the adapters, running. Raises ConfigError and StoreError.
+
+    `holder`: what a second process is told of this one. `on_status`: hears how far the embedded
+    server is.
+    """
+    async with AsyncExitStack() as stack:
+        store = await SqlStore.open(config.storage, holder=holder)
+        stack.push_async_callback(store.close)
+        generator = await stack.enter_async_context(model_server(config, on_status))
+        trainer = LocalTrainer(store, config.training, generator=generator, base=base_of(config))
+        phrases = Phrases()
+        commands = Commands(store, trainer, phrases, {OPERATOR, *config.bot.admins})
+        at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
+        engine = Engine(
+            store,
+            generator,
+            commands,
+            config.bot,
+            model=config.generation.model,
+            max_tokens=config.generation.max_tokens,
+            temperature=config.generation.temperature,
+            at_once=config.generation.at_once or at_once,
+            phrases=phrases,
+        )
+        path = store.path
+        if path:
+            await stack.enter_async_context(door(socket_of(path), trainer.verbs()))
+        ready = generator.models if config.generation.url is None else nothing_to_wait_for
+        yield House(store, engine, trainer, ready)
+
+
+@asynccontextmanager
+async def model_server(
+    config: Config, on_status: Callable[[str], None]
+) -> AsyncIterator[ModelServer]:
+    """The client of the model's server; without a URL, also the server itself as a child."""
+    settings, base = config.generation, base_of(config)
+    async with AsyncExitStack() as stack:
+        address = None
+        if settings.url is None:
+            if base is None:
+                raise ConfigError(
+                    f"generation.model: {settings.model!r} is no folder with a model. Write"
+                    " `starter` or such a folder, or set generation.url to a server."
+                )
+            log = LOG_FOLDER / "embedded.log"
+            server = EmbeddedServer(base, log=log, on_status=on_status)
+            address = (await stack.enter_async_context(server)).address
+
+        def wire_name(name: str) -> str:
+            if settings.url is not None:
+                return name
+            tune = Path(config.training.folder).resolve() / name / "merged"
+            return str(tune if name.startswith("mynah@") else base)
+
+        yield await stack.enter_async_context(
+            ModelServer(settings, wire_name=wire_name, folder=base, address=address)
+        )
+
+
+async def nothing_to_wait_for() -> None: ...
+
+
+def base_of(config: Config) -> Path | None:
+    """The folder of the base model, where its files are at hand."""
+    folder = STARTER if config.generation.model == "starter" else Path(config.generation.model)
+    return folder.resolve() if (folder / "config.json").is_file() else None
+
+
+def socket_of(database: Path) -> Path:
+    return database.with_name(database.name + ".sock")
