@@ -1,0 +1,90 @@
+"""What goes wrong on the way to a model's server, in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
+
+SHOWN_CHARS = 200
+READ_BYTES = 65_536
+
+
+class Busy(Overloaded):
+    """429 or 503, with what the server says about when to come back."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@contextlib.contextmanager
+def our_errors(late: str) -> Iterator[None]:
+    """Raise ours from theirs; a timeout becomes TimedOut with the sentence `late`."""
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise Unreachable("The model's server does not answer: is it running?") from error
+    except TimeoutError as error:
+        raise TimedOut(late) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Broken("The connection to the model's server broke.") from error
+    except ValueError as error:
+        raise Broken("The model's server sent what cannot be read.") from error
+
+
+async def refusal(response: aiohttp.ClientResponse) -> GenerationError:
+    """What an answer that is not 200 means. Reads its beginning."""
+    status = response.status
+    if status in (429, 503):
+        return Busy(
+            "The model's server has too much to do: please ask again in a moment.",
+            retry_after_s=retry_after_s(response.headers.get("Retry-After", "")),
+        )
+    if status in (502, 504):
+        return Unreachable(f"There is no model behind the server's door ({status}).")
+    if status >= 500:
+        return Broken(f"The model's server failed ({status}).")
+    if status in (401, 403):
+        return Rejected(
+            f"The model's server does not accept the key ({status}): "
+            "check the variable that generation.key_env names."
+        )
+    if status < 400:
+        return Rejected(f"The address leads elsewhere ({status}): check generation.url.")
+    said = _message(await response.content.read(READ_BYTES))
+    return Rejected(f"The model's server refused the request ({status}){said}")
+
+
+def retry_after_s(header: str) -> float:
+    """Seconds, or a date (RFC 9110, 10.2.3); 0 for anything else."""
+    with contextlib.suppress(ValueError):
+        if header.strip().isdigit():
+            return float(header)
+        at = parsedate_to_datetime(header)
+        if at.tzinfo is not None:
+            return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return 0.0
+
+
+def _message(body: bytes) -> str:
+    """ ": " and the server's words, shortened; "." where it has none."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return "."
+    match said:
+        case {"error": {"message": str(words)}} | {"message": str(words)}:
+            pass
+        case {"error": str(words)} | {"detail": str(words)}:
+            pass
+        case _:
+            return "."
+    words = " ".join(words.split())
+    return ": " + (words if len(words) <= SHOWN_CHARS else words[: SHOWN_CHARS - 1] + "…")
