@@ -9,6 +9,7 @@ from typing import Protocol
 from core.answer import Answer
 from core.types import (
     Author,
+    Consenting,
     Correction,
     Feedback,
     History,
@@ -165,7 +166,10 @@ class Votes(Protocol):
         ...
 
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
-        """Every turn of these platforms that has a verdict or a correction, oldest first."""
+        """Every turn of these platforms that has a verdict or a correction, oldest first.
+
+        Left out is what was deleted, and what people or channels said that switched training off.
+        """
         ...
 
 
@@ -195,8 +199,33 @@ class Tunes(Protocol):
         ...
 
 
-class Store(Turns, Votes, Tunes, Protocol):
-    """All three on one database."""
+class People(Protocol):
+    """What people may ask about what they said: that it is forgotten, or does not train."""
+
+    async def forget_person(self, platform: str, account: str, author_id: str) -> int:
+        """Empty every turn of this person, of their name too, and remove what they said of others.
+
+        Returns how many turns. History and training no longer show them.
+        """
+        ...
+
+    async def forget_turn(self, turn_id: int, author_id: str) -> bool:
+        """The same for one turn, if it is this person's; False: it is not."""
+        ...
+
+    async def set_training(
+        self, platform: str, account: str, kind: Consenting, id: str, on: bool
+    ) -> None:
+        """Switch training on what a person or a channel says on or off."""
+        ...
+
+    async def training(self, platform: str, account: str, kind: Consenting, id: str) -> bool | None:
+        """What was chosen; None: nothing was."""
+        ...
+
+
+class Store(Turns, Votes, Tunes, People, Protocol):
+    """All four on one database."""
 
 
 class Trainer(Protocol):

@@ -163,6 +163,9 @@ class Judged:
     corrections: tuple[Correction, ...]
 
 
+Consenting = Literal["person", "channel"]
+"""Who may say that what is said does not train."""
+
 TuneStatus = Literal["passed", "refused"]
 
 

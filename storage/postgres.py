@@ -1,0 +1,113 @@
+"""PostgreSQL, by its URL. Only one process at a time here too, for now.
+
+The connection that writes also holds a session advisory lock, so that nobody can write without it:
+when the server is lost, so is the lock, and the next connection has to take it again. Leases for
+several processes will take its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from core.errors import StoreError, StoreLocked
+from storage.database import Database
+from storage.lock import what_to_do
+from storage.migrate import migrate
+from storage.writer import Writer
+
+READERS = 5
+LOCK = 0x6D796E6168  # "mynah"; advisory locks count per database
+HOLDER = "mynah"
+
+
+@asynccontextmanager
+async def open_postgres(url: URL, holder: str) -> AsyncGenerator[Database]:
+    """Raises StoreLocked or StoreError."""
+    explained = partial(explain, url)
+    writing = engine_on(url, size=1, name=f"{HOLDER} {os.getpid()} {holder}"[:63])
+    reading = engine_on(url, size=READERS, name=HOLDER).execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+    event.listen(writing.sync_engine, "connect", partial(take_lock, url, holder))
+    try:
+        try:
+            async with writing.begin() as connection:
+                await connection.run_sync(migrate)
+        except SQLAlchemyError as error:
+            raise explained(error) from error
+        writer = Writer(writing, explained, nothing_to_scrub)
+        try:
+            yield Database(writer, reading, insert, explained)
+        finally:
+            await writer.close()
+    finally:
+        await reading.dispose()
+        await writing.dispose()
+
+
+def engine_on(url: URL, *, size: int, name: str) -> AsyncEngine:
+    try:
+        return create_async_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,  # errors never quote what a person wrote
+            connect_args={"application_name": name, "connect_timeout": 10},
+        )
+    except ImportError as error:
+        raise StoreError(
+            "PostgreSQL needs its driver: pip install -e '.[postgres]' -c constraints.txt"
+        ) from error
+
+
+def take_lock(url: URL, holder: str, connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SELECT pg_try_advisory_lock({LOCK})")
+    (taken,) = cursor.fetchone()
+    if not taken:
+        cursor.execute(
+            "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE granted "
+            f"AND locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = {LOCK}"
+        )
+        (other,) = cursor.fetchone() or ("",)
+    cursor.close()
+    connection.rollback()  # the lock is the session's and stays
+    if not taken:
+        connection.close()
+        pid, _, theirs = other.removeprefix(HOLDER).strip().partition(" ")
+        raise StoreLocked(
+            f"Process {pid} ({theirs}) has {shown(url)} open. {what_to_do(theirs, holder)}"
+        )
+
+
+async def nothing_to_scrub(_: AsyncEngine) -> None:
+    """PostgreSQL keeps no log of ours; VACUUM wipes old rows in its own time."""
+
+
+def explain(url: URL, error: Exception) -> StoreError:
+    """What a person should do about `error`. Never quotes what was being stored."""
+    if isinstance(error, StoreError):
+        return error
+    cause = getattr(error, "orig", None) or error
+    name = f"{type(cause).__name__} {getattr(cause, 'sqlstate', None) or ''}".strip()
+    if isinstance(error, OperationalError):
+        advice = f"{shown(url)} cannot be reached. Start it, or correct storage.url"
+    else:
+        advice = f"{shown(url)} did not take this."
+    explained = StoreError(f"{advice} ({name})")
+    explained.__cause__ = error
+    return explained
+
+
+def shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)

@@ -1,0 +1,200 @@
+"""SQLite: opening a database file so that what is committed stays, and refusing a damaged one.
+
+One connection writes and checkpoints, the others only read: SQLite before 3.51.3 can damage its log
+when two do it at once (https://sqlite.org/wal.html, "the WAL-reset bug"). Nothing here opens the
+file by other means while SQLite has it open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from core.errors import StoreDamaged, StoreError
+from storage.database import Database
+from storage.lock import LockFile
+from storage.migrate import migrate
+from storage.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+READERS = 3
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+COMMON = ("foreign_keys=ON", "secure_delete=ON", "synchronous=FULL")
+WRITING = ("journal_mode=WAL", *COMMON, "busy_timeout=2000", "journal_size_limit=67108864")
+READING = (*COMMON, "busy_timeout=5000", "wal_autocheckpoint=0", "query_only=ON")
+
+
+@asynccontextmanager
+async def open_sqlite(url: URL, holder: str) -> AsyncGenerator[Database]:
+    """Raises StoreLocked, StoreDamaged (then nothing was changed) or StoreError."""
+    if not url.database or url.database == ":memory:":
+        raise StoreError("storage.url names no file. Write: sqlite+aiosqlite:///data/mynah.db")
+    path = Path(url.database)
+    lock = await asyncio.to_thread(take_lock, path, holder)
+    clean = False
+    try:
+        if not await asyncio.to_thread(path.exists):
+            await create(path)
+        await asyncio.to_thread(examine, path, thorough=not lock.clean)
+        async with connected(path) as database:
+            yield database
+        clean = True
+    finally:
+        await asyncio.to_thread(lock.give_back, clean=clean)
+
+
+def take_lock(path: Path, holder: str) -> LockFile:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {path.parent} cannot be made ({error.strerror}). "
+            "Make it, or name another file in storage.url"
+        ) from error
+    return LockFile.take(path.with_name(path.name + ".lock"), holder)
+
+
+async def create(path: Path) -> None:
+    """Make a new database under a temporary name, so that a half-made or emptied file is never
+    taken for a new one."""
+    new = path.with_name(path.name + ".new")
+    for leftover in (new, new.with_name(new.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    new.touch(mode=0o600)  # the log and its index inherit the mode
+    engine = engine_on(new, COMMON, "BEGIN IMMEDIATE", size=1)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+    except SQLAlchemyError as error:
+        raise explain(new, error) from error
+    finally:
+        await engine.dispose()
+    new.rename(path)
+
+
+def examine(path: Path, *, thorough: bool) -> None:
+    """Raises StoreDamaged where the file is none of SQLite's or damaged; changes nothing.
+
+    Read-only, or else closing would write the log into the damaged file. `thorough`: all of it.
+    """
+    logger.info("SQLite %s; %s is checked: %s", sqlite3.sqlite_version, path, thorough)
+    if path.stat().st_size == 0:
+        raise damaged(path, "it is empty")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if thorough:
+                ((first, *_), *_) = connection.execute("PRAGMA quick_check(1)").fetchall()
+                if first != "ok":
+                    raise damaged(path, str(first).splitlines()[-1])
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+
+
+@asynccontextmanager
+async def connected(path: Path) -> AsyncGenerator[Database]:
+    writing = engine_on(path, WRITING, "BEGIN IMMEDIATE", size=1)
+    reading = engine_on(path, READING, "BEGIN", size=READERS)
+    try:
+        await bring_up(path, writing)
+        writer = Writer(writing, partial(explain, path), scrub)
+        try:
+            yield Database(writer, reading, insert, partial(explain, path))
+        finally:
+            await writer.close()
+    finally:
+        await reading.dispose()
+        await writing.dispose()  # last: the last to close writes the log into the file
+
+
+async def bring_up(path: Path, engine: AsyncEngine) -> None:
+    try:
+        async with engine.begin() as connection:
+            mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
+            if mode != "wal":
+                raise StoreError(
+                    f"{path} lies on a file system on which SQLite cannot keep a log. "
+                    "Name a file on a local disk in storage.url"
+                )
+            await connection.run_sync(migrate)
+    except SQLAlchemyError as error:
+        raise explain(path, error) from error
+
+
+def engine_on(path: Path, pragmas: Sequence[str], begin: str, *, size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        pool_size=size,
+        max_overflow=0,
+        hide_parameters=True,  # errors never quote what a person wrote
+        connect_args={"isolation_level": None},  # sqlite3 begins nothing by itself; `begin` does
+    )
+
+    def on_connect(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", on_connect)
+    event.listen(engine.sync_engine, "begin", on_begin)
+    return engine
+
+
+async def scrub(engine: AsyncEngine) -> None:
+    """Empty the log, where replaced text still stands; secure_delete wipes it in the file.
+
+    Where a reader stays in the way for two seconds, the text stays in the log until it is reused.
+    """
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver
+        async with driver.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
+            await cursor.fetchall()
+
+
+def explain(path: Path, error: Exception) -> StoreError:
+    """What a person should do about `error`. Never quotes what was being stored."""
+    if isinstance(error, StoreError):
+        return error
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in DAMAGED:
+        return damaged(path, str(cause))
+    name = getattr(cause, "sqlite_errorname", type(cause).__name__)
+    explained = StoreError(f"{ADVICE.get(code, '{} did not take this.').format(path)} ({name})")
+    explained.__cause__ = error
+    return explained
+
+
+ADVICE = {
+    sqlite3.SQLITE_FULL: "There is no room left for {}. Free some disk space.",
+    sqlite3.SQLITE_READONLY: "{} cannot be written. Give this user the right to write there.",
+    sqlite3.SQLITE_CANTOPEN: "{} cannot be opened. Give this user the right to do so.",
+    sqlite3.SQLITE_IOERR: "The disk under {} fails. Free space on it, and look after it.",
+    sqlite3.SQLITE_BUSY: "Another program is writing to {}. Stop it.",
+}
+
+
+def damaged(path: Path, detail: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path} is damaged or is not a database ({detail}). Nothing was changed. Put a backup in "
+        f'its place, or save what can be read: sqlite3 "{path}" .recover | sqlite3 recovered.db'
+    )

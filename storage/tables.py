@@ -1,0 +1,220 @@
+"""The tables. Rows are made and read only in this room; the core sees its own types.
+
+Columns may change with a migration; the core's types do not notice. The predicates at the top are
+shared by partial indexes and queries: a database uses such an index only where both say the same,
+with the same literals.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+HEAD = "0001"  # the newest revision in migrations/versions; a test compares
+
+OPEN = "status <> 'done'"
+COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
+PROMPTED = "digest IS NOT NULL"  # the turn has a recipe
+RESETS = "resets"
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, stored as UTC: SQLite knows no zones, PostgreSQL answers in its own."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def moment() -> Any:
+    return Field(sa_column=Column(Moment, nullable=False))
+
+
+def words(default: str | None = None) -> Any:
+    return Field(sa_column=Column(Text, nullable=False, server_default=default))
+
+
+def flag() -> Any:
+    return Field(sa_column_kwargs={"server_default": false()})
+
+
+def number() -> Any:
+    """A key that is never given out twice, also after its row is gone."""
+    return Field(default=None, sa_column=Column(Integer, primary_key=True))
+
+
+def partial(name: str, where: str, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+CONVERSATION = ("platform", "account", "channel", "thread", "id")
+
+
+class TurnRow(SQLModel, table=True):
+    """A message that we answer. Rows are emptied, never removed: the key keeps doubles out.
+
+    Hearing touches the unique key, the inbox and the author's index only; the others fill later.
+    """
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        UniqueConstraint("platform", "account", "channel", "message", name="turns_message"),
+        partial("turns_open", OPEN, "platform", "account", "id"),
+        partial("turns_counting", COUNTS, *CONVERSATION),
+        partial("turns_prompted", PROMPTED, *CONVERSATION),
+        partial("turns_resetting", RESETS, *CONVERSATION),
+        Index("turns_author", "platform", "account", "author_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = number()
+    platform: str
+    account: str
+    channel: str
+    thread: str
+    message: str
+    author_id: str
+    author_name: str
+    question: str = words()
+    at: datetime = moment()
+    private: bool
+    status: str = Field(sa_column_kwargs={"server_default": "heard"})
+    outcome: str | None = None
+    answer: str = words("")
+    model: str | None = None
+    system_id: int | None = Field(default=None, foreign_key="texts.id")
+    first: int | None = None  # the oldest turn in the prompt
+    digest: str | None = None
+    tries: int = Field(sa_column_kwargs={"server_default": "0"})
+    resets: bool = flag()  # the conversation begins anew after this turn
+    deleted: bool = flag()
+
+
+class ReplyRow(SQLModel, table=True):
+    """A message that carries an answer or a part of it; without an id while it is being posted."""
+
+    __tablename__ = "replies"
+    __table_args__ = (
+        UniqueConstraint("platform", "account", "channel", "message", name="replies_message"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = number()
+    turn_id: int = Field(foreign_key="turns.id", index=True)
+    platform: str
+    account: str
+    channel: str
+    message: str | None = None
+
+
+class FeedbackRow(SQLModel, table=True):
+    __tablename__ = "feedback"
+    __table_args__ = (Index("feedback_author", "author_id"),)
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    author_id: str = Field(primary_key=True)
+    score: int
+    at: datetime = moment()
+
+
+class CorrectionRow(SQLModel, table=True):
+    __tablename__ = "corrections"
+    __table_args__ = (Index("corrections_author", "author_id"),)
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    author_id: str = Field(primary_key=True)
+    text: str = words()
+    at: datetime = moment()
+
+
+class TextRow(SQLModel, table=True):
+    """System texts, each once: thousands of recipes share one."""
+
+    __tablename__ = "texts"
+    id: int | None = Field(default=None, primary_key=True)
+    hash: str = Field(unique=True)  # SHA-256 in hex
+    text: str = words()
+
+
+class TuneNameRow(SQLModel, table=True):
+    """The numbers in tunes' names that were given out."""
+
+    __tablename__ = "tune_names"
+    __table_args__ = {"sqlite_autoincrement": True}
+    number: int | None = number()
+    at: datetime = moment()
+
+
+class TuneRow(SQLModel, table=True):
+    __tablename__ = "tunes"
+    name: str = Field(primary_key=True)
+    base: str
+    path: str
+    status: str
+    turns: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    summary: str = words()
+    at: datetime = moment()
+
+
+class ServingRow(SQLModel, table=True):
+    """What served, and since when: rows are only added, the last one serves."""
+
+    __tablename__ = "servings"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: int | None = number()
+    name: str | None = Field(default=None, foreign_key="tunes.name")  # null: the base
+    back_to: int | None = Field(default=None, foreign_key="servings.id")  # where a roll-back leads
+    at: datetime = moment()
+
+
+class ConsentRow(SQLModel, table=True):
+    """Whether what a person or a channel says may train. No row: nobody chose."""
+
+    __tablename__ = "consents"
+    platform: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)  # person, channel
+    id: str = Field(primary_key=True)
+    on: bool
+
+
+class VersionRow(SQLModel, table=True):
+    """The tables' revision. Alembic's own table, declared here to be read without Alembic."""
+
+    __tablename__ = "alembic_version"
+    version_num: str = Field(primary_key=True, max_length=32)
+
+
+_tables = SQLModel.metadata.tables
+turns = _tables["turns"]
+replies = _tables["replies"]
+feedback = _tables["feedback"]
+corrections = _tables["corrections"]
+texts = _tables["texts"]
+tune_names = _tables["tune_names"]
+tunes = _tables["tunes"]
+servings = _tables["servings"]
+consents = _tables["consents"]
+version = _tables["alembic_version"]

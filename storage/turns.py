@@ -1,0 +1,194 @@
+"""The life of a turn in SQL: heard, answered, shown; and what a conversation remembers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, case, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.errors import StoreError
+from core.types import History, IncomingMessage, MessageRef, Outcome, Recipe, Turn
+from storage.database import Database
+from storage.rows import (
+    CONVERSATION,
+    WHOLE_TURNS,
+    conversation,
+    heard_row,
+    message_is,
+    message_key,
+    read_turns,
+)
+from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, replies, texts, turns
+
+
+class SqlTurns:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.inserting = (
+            database.insert(turns)
+            .on_conflict_do_nothing()
+            .returning(turns.c.id, *(turns.c[column] for column in KEY))
+        )
+
+    async def hear(self, message: IncomingMessage) -> Turn | None:
+        return await self.database.writer.together(self._hear, message)
+
+    async def _hear(
+        self, connection: AsyncConnection, messages: Sequence[IncomingMessage]
+    ) -> Sequence[Turn | None]:
+        """All in one statement. Of doubles among them, the first begins the turn."""
+        rows = [heard_row(message) for message in messages]
+        found = await connection.execute(self.inserting, rows)
+        ids = {tuple(key): id for id, *key in found}
+        new = [ids.pop(tuple(row[column] for column in KEY), None) for row in rows]
+        return [
+            None if turn_id is None else Turn(turn_id, message)
+            for turn_id, message in zip(new, messages, strict=True)
+        ]
+
+    async def unanswered(self, platform: str, account: str) -> list[Turn]:
+        query = WHOLE_TURNS.where(
+            turns.c.platform == platform, turns.c.account == account, text(OPEN)
+        ).order_by(turns.c.id)
+        async with self.database.read() as connection:
+            return await read_turns(connection, query)
+
+    async def history(self, turn: Turn, limit: int) -> History:
+        where = {**conversation(turn.message.thread), "before": turn.id}
+        async with self.database.read() as connection:
+            frame = (await connection.execute(FRAME, where)).one()
+            shown = await read_turns(
+                connection, SHOWN, {**where, "first": frame.first, "limit": limit}
+            )
+        shown.reverse()
+        begins_at = shown[0].id if shown else None
+        return History(tuple(shown), whole=begins_at == frame.oldest)
+
+    async def began(self, turn_id: int, recipe: Recipe | None) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            values: dict[str, Any] = {"tries": turns.c.tries + 1}
+            if recipe is not None:
+                values |= {
+                    "model": recipe.model,
+                    "system_id": await self._keep(connection, recipe.system),
+                    "first": recipe.first,
+                    "digest": recipe.digest,
+                }
+            await change_turn(connection, turn_id, values)
+
+        await self.database.write(work)
+
+    async def _keep(self, connection: AsyncConnection, system: str) -> int:
+        """The id of a system text, which is stored once."""
+        digest = hashlib.sha256(system.encode()).hexdigest()
+        found = select(texts.c.id).where(texts.c.hash == digest)
+        id: int | None = await connection.scalar(found)
+        if id is None:
+            keep = self.database.insert(texts).values(hash=digest, text=system)
+            id = await connection.scalar(keep.returning(texts.c.id))
+            assert id is not None
+        return id
+
+    async def let_go(self, turn_id: int) -> None:
+        await self._change(turn_id, {"tries": 0})
+
+    async def placing(self, turn_id: int) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            placing = replies.c.turn_id == turn_id, replies.c.message.is_(None)
+            if await connection.scalar(select(replies.c.id).where(*placing)) is None:
+                await begin_reply(connection, turn_id)
+
+        await self.database.write(work)
+
+    async def placed(self, turn_id: int, reply: MessageRef) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            placing = replies.c.turn_id == turn_id, replies.c.message.is_(None)
+            if await connection.scalar(select(replies.c.id).where(message_is(replies, reply))):
+                await connection.execute(delete(replies).where(*placing))  # known already
+                return
+            if await connection.scalar(select(replies.c.id).where(*placing)) is None:
+                await begin_reply(connection, turn_id)
+            await connection.execute(update(replies).where(*placing).values(message_key(reply)))
+
+        await self.database.write(work)
+
+    async def settle(self, turn_id: int, answer: str, outcome: Outcome) -> None:
+        # A message that was deleted meanwhile leaves no words behind, and is not shown again.
+        await self._change(
+            turn_id,
+            {
+                "answer": case((turns.c.deleted, ""), else_=answer),
+                "status": case((turns.c.deleted, "done"), else_="final"),
+                "outcome": outcome,
+            },
+        )
+
+    async def finish(self, turn_id: int) -> None:
+        await self._change(turn_id, {"status": "done"})
+
+    async def reset(self, turn_id: int) -> None:
+        await self._change(turn_id, {"resets": True})
+
+    async def _change(self, turn_id: int, values: dict[str, Any]) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await change_turn(connection, turn_id, values)
+
+        await self.database.write(work)
+
+
+async def change_turn(connection: AsyncConnection, turn_id: int, values: dict[str, Any]) -> None:
+    changed = await connection.execute(update(turns).where(turns.c.id == turn_id).values(values))
+    if changed.rowcount != 1:
+        raise StoreError(f"There is no turn {turn_id}.")
+
+
+async def begin_reply(connection: AsyncConnection, turn_id: int) -> None:
+    """A row for a message that has no id yet, where the question is."""
+    columns = "turn_id", "platform", "account", "channel"
+    source = select(turns.c.id, *(turns.c[column] for column in columns[1:]))
+    made = await connection.execute(
+        replies.insert().from_select(columns, source.where(turns.c.id == turn_id))
+    )
+    if made.rowcount != 1:
+        raise StoreError(f"There is no turn {turn_id}.")
+
+
+KEY = "platform", "account", "channel", "message"
+BEFORE = turns.c.id < bindparam("before")
+
+# Three ids, each found by one look into a partial index: where the conversation was reset, where
+# the previous prompt began, and the oldest turn that counts. None depends on how much is stored.
+_reset = (
+    select(turns.c.id)
+    .where(CONVERSATION, BEFORE, text(RESETS))
+    .order_by(turns.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+AFTER_RESET = turns.c.id > func.coalesce(_reset, 0)
+_previous = (
+    select(func.coalesce(turns.c.first, turns.c.id))
+    .where(CONVERSATION, BEFORE, AFTER_RESET, text(PROMPTED))
+    .order_by(turns.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_oldest = (
+    select(turns.c.id)
+    .where(CONVERSATION, BEFORE, AFTER_RESET, text(COUNTS))
+    .order_by(turns.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+FRAME = select(
+    func.coalesce(_previous, _reset + 1, 0).label("first"),
+    _oldest.label("oldest"),
+)
+SHOWN = (
+    WHOLE_TURNS.where(CONVERSATION, BEFORE, turns.c.id >= bindparam("first"), text(COUNTS))
+    .order_by(turns.c.id.desc())
+    .limit(bindparam("limit"))
+)

@@ -1,0 +1,190 @@
+"""What people say about turns, in SQL, and what training may see of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
+from storage.database import Database
+from storage.rows import CONVERSATION, WHOLE_TURNS, conversation, message_is, read_turns
+from storage.tables import COUNTS, consents, corrections, feedback, replies, turns
+
+
+class SqlVotes:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def turn_behind(self, reply: MessageRef) -> Turn | None:
+        query = WHOLE_TURNS.join(replies).where(message_is(replies, reply))
+        async with self.database.read() as connection:
+            return next(iter(await read_turns(connection, query)), None)
+
+    async def put_feedback(self, feedback_: Feedback) -> None:
+        await self._put(
+            feedback,
+            turn_id=feedback_.turn_id,
+            author_id=feedback_.author_id,
+            score=feedback_.score,
+            at=feedback_.at,
+        )
+
+    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                delete(feedback).where(
+                    feedback.c.turn_id == turn_id,
+                    feedback.c.author_id == author_id,
+                    feedback.c.score == score,
+                )
+            )
+
+        await self.database.write(work)
+
+    async def put_correction(self, correction: Correction) -> None:
+        await self._put(
+            corrections,
+            turn_id=correction.turn_id,
+            author_id=correction.author_id,
+            text=correction.text,
+            at=correction.at,
+        )
+
+    async def _put(self, table: Table, **values: Any) -> None:
+        """One row per turn and person. An older event that comes again changes nothing."""
+
+        async def work(connection: AsyncConnection) -> None:
+            insert = self.database.insert(table).values(values)
+            await connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[table.c.turn_id, table.c.author_id],
+                    set_={name: insert.excluded[name] for name in values},
+                    where=table.c.at <= insert.excluded.at,
+                )
+            )
+
+        await self.database.write(work)
+
+    async def change(self, ref: MessageRef, text: str | None) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            if text is None:
+                await empty_turns(connection, message_is(turns, ref))
+                return
+            edited = and_(message_is(turns, ref), ~turns.c.deleted)
+            await connection.execute(update(turns).where(edited).values(question=text))
+
+        await self.database.write(work, scrubs=True)
+
+    async def judged(self, platforms: Collection[str]) -> list[Judged]:
+        async with self.database.read() as connection:
+            told = {"platforms": list(platforms)}
+            verdicts = [
+                Feedback(row.turn_id, row.author_id, row.score, row.at)
+                for row in await connection.execute(VERDICTS, told)
+            ]
+            said = [
+                Correction(row.turn_id, row.author_id, row.text, row.at)
+                for row in await connection.execute(CORRECTIONS, told)
+            ]
+            return await self._judged(connection, verdicts, said)
+
+    async def _judged(
+        self, connection: AsyncConnection, verdicts: list[Feedback], said: list[Correction]
+    ) -> list[Judged]:
+        of_turn: dict[int, tuple[list[Feedback], list[Correction]]] = defaultdict(lambda: ([], []))
+        for verdict in verdicts:
+            of_turn[verdict.turn_id][0].append(verdict)
+        for correction in said:
+            of_turn[correction.turn_id][1].append(correction)
+        known: dict[int, Turn] = {}  # conversations overlap; each turn is kept once
+        found = []
+        for turn_id in sorted(of_turn):
+            (turn,) = await read_turns(connection, ONE_TURN, {"turn_id": turn_id})
+            known.setdefault(turn.id, turn)
+            shown = await self._shown(connection, turn)
+            found.append(
+                Judged(
+                    known[turn.id],
+                    tuple(known.setdefault(earlier.id, earlier) for earlier in shown),
+                    tuple(of_turn[turn_id][0]),
+                    tuple(of_turn[turn_id][1]),
+                )
+            )
+        return found
+
+    async def _shown(self, connection: AsyncConnection, turn: Turn) -> list[Turn]:
+        if turn.recipe is None or turn.recipe.first is None:
+            return []
+        frame = {"first": turn.recipe.first, "before": turn.id}
+        return await read_turns(
+            connection, SHOWN_TO, {**conversation(turn.message.thread), **frame}
+        )
+
+
+async def empty_turns(connection: AsyncConnection, where: ColumnElement[bool], **also: Any) -> int:
+    """Take the words out of turns; returns how many. The row stays: its key keeps doubles out."""
+    emptied = await connection.execute(
+        update(turns)
+        .where(where)
+        .values(
+            question="",
+            answer="",
+            deleted=True,
+            status="done",
+            outcome=func.coalesce(turns.c.outcome, "expired"),
+            **also,
+        )
+    )
+    return emptied.rowcount
+
+
+def allowed(kind: str, id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Nobody switched training off for this person, or channel, where the turn stands."""
+    return ~exists().where(
+        consents.c.platform == turns.c.platform,
+        consents.c.account == turns.c.account,
+        consents.c.kind == kind,
+        consents.c.id == id,
+        ~consents.c.on,
+    )
+
+
+def usable(table: Table) -> Any:
+    return (
+        select(table)
+        .join(turns)
+        .where(
+            turns.c.platform.in_(bindparam("platforms", expanding=True)),
+            ~turns.c.deleted,
+            allowed("channel", turns.c.channel),
+            allowed("person", turns.c.author_id),
+            allowed("person", table.c.author_id),
+        )
+        .order_by(table.c.turn_id, table.c.at, table.c.author_id)
+    )
+
+
+VERDICTS = usable(feedback)
+CORRECTIONS = usable(corrections)
+ONE_TURN = WHOLE_TURNS.where(turns.c.id == bindparam("turn_id"))
+SHOWN_TO = WHOLE_TURNS.where(
+    CONVERSATION,
+    turns.c.id >= bindparam("first"),
+    turns.c.id < bindparam("before"),
+    text(COUNTS),
+).order_by(turns.c.id)
