@@ -1,0 +1,97 @@
+"""Base and adapter on disk and in memory. The heavy libraries are imported inside the functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from core.training.recipe import ALPHA, RANK, TINY_BELOW
+
+# Everything beside the weights that a server needs of a model's folder.
+BESIDE_WEIGHTS = ("*.json", "*.jinja", "*.model", "*.txt")
+
+# The tunes' folder is read by servers that take what is there; these are all that may be.
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def base_hash(folder: Path) -> str:
+    """One hash of the configuration and all weights; FileNotFoundError where there are none."""
+    files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    if len(files) == 1:
+        raise FileNotFoundError(f"no .safetensors file in {folder}")
+    return hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
+
+
+def load_base(folder: Path) -> tuple[Any, Any]:
+    """The model and its tokenizer; on a processor in full precision. No code from the folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    gpu = torch.cuda.is_available()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.bfloat16 if gpu else torch.float32,
+        device_map="cuda:0" if gpu else None,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def is_tiny(model: Any) -> bool:
+    return bool(model.num_parameters() < TINY_BELOW)
+
+
+def save_adapter(model: Any, base: Path, folder: Path) -> None:
+    """Write the adapter as vLLM wants it; its `base` must equal what vLLM was started with."""
+    folder.mkdir(parents=True)
+    model.save_pretrained(folder, selected_adapters=["default"])
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = str(base)
+    config["target_modules"] = sorted(config["target_modules"])  # a set: order changes by run
+    path.write_text(json.dumps(config, indent=1, sort_keys=True))
+
+
+def merge(base: Path, adapter: Path, folder: Path) -> None:
+    """Write the base with the adapter added to its weights, in the base's own precision.
+
+    Tensor by tensor, so that it takes no more memory than the largest file of the base.
+    """
+    import torch
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    folder.mkdir(parents=True)
+    deltas = load_file(adapter / "adapter_model.safetensors")
+    left = {name for name in deltas if ".lora_A." in name}
+    for file in sorted(base.glob("*.safetensors")):
+        tensors = load_file(file)
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata()
+        for name, weight in tensors.items():
+            a = f"base_model.model.{name.removesuffix('.weight')}.lora_A.weight"
+            if a not in left:
+                continue
+            left.remove(a)
+            b = a.replace(".lora_A.", ".lora_B.")
+            delta = deltas[b].float() @ deltas[a].float() * (ALPHA / RANK)  # (out, in)
+            tensors[name] = (weight.to(torch.float32) + delta).to(weight.dtype)
+        save_file(tensors, folder / file.name, metadata=metadata)
+    if left:
+        raise ValueError(f"{len(left)} of the adapter's layers are not in the base's files")
+    for pattern in BESIDE_WEIGHTS:
+        for file in base.glob(pattern):
+            shutil.copyfile(file, folder / file.name)

@@ -1,0 +1,17 @@
+"""The section `training` of config.yaml."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Whose votes train the model, from how many on, and where the tunes lie."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    platforms: tuple[str, ...] = ("console",)
+    at_least: int = Field(10, ge=10)  # fewer labels teach nothing reliable
+    folder: str = "data/tunes"
+    base: str | None = None  # a model's folder; None: the one that serves
+    minutes: float = Field(30, gt=0)  # wall clock of one run, training and checks together
