@@ -17,8 +17,9 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from adapters import settings_of
-from core import engine, generation, training
+from core import engine, generation
 from core.errors import ConfigError
+from core.training import settings as training
 from storage import repositories
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -164,9 +165,9 @@ class Tree:
             out: dict[str, Any] = {}
             for key_node, value_node in node.value:
                 key = str(key_node.value)
+                self.lines[*at, key] = key_node.start_mark.line + 1
                 if key in out:
                     raise self.error((*at, key), f"`{key}` stands here a second time")
-                self.lines[*at, key] = key_node.start_mark.line + 1
                 out[key] = self._plain(value_node, (*at, key))
             return out
         if isinstance(node, yaml.SequenceNode):

@@ -43,9 +43,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "Mynah"
-    system: str = (
-        "You are {name}, a helpful assistant in a team chat. Answer briefly and truthfully."
-    )
+    system: str = ""
     retry_for_h: float = Field(24, gt=0)
     turns_per_minute: int = Field(20, ge=1)
     longest_question_tokens: int = Field(4_000, ge=16)

@@ -103,8 +103,7 @@ class ModelServer:
         self._warned = False
 
     def __repr__(self) -> str:
-        key = "***" if self._key else None
-        return f"ModelServer(model={self._settings.model!r}, key={key})"
+        return f"ModelServer({self._settings!r})"  # pydantic masks the key
 
     async def __aenter__(self) -> Self:
         key = self._settings.key

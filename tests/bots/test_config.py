@@ -1,0 +1,136 @@
+"""config.yaml: what is wrong is said with file, line, and what to write."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+import adapters
+from bots.config import load, masked
+from core.errors import ConfigError
+
+SHIPPED = Path(__file__).resolve().parent.parent.parent / "config.yaml"
+
+
+class Settings(BaseModel):
+    """Of a platform that exists in this file only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    bot_token: SecretStr
+    base_url: str = "http://example.invalid"
+
+
+@pytest.fixture(autouse=True)
+def platforms():
+    adapters.PLATFORMS["pigeon"] = adapters.Platform(__name__, "None")
+    adapters.PLATFORMS["owl"] = adapters.Platform("no_such_sdk.adapter", "Owl", extra="owl")
+    yield
+    del adapters.PLATFORMS["pigeon"], adapters.PLATFORMS["owl"]
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        (tmp_path / "config.yaml").write_text(text)
+        return tmp_path / "config.yaml"
+
+    return write
+
+
+def test_the_shipped_file_works_and_serves_the_console():
+    config = load(SHIPPED, env={})
+    assert list(config.platforms) == ["console"]
+    assert config.generation.url is None
+    assert config.training.platforms == ("console",)
+
+
+def test_the_shipped_file_names_every_setting_with_its_default():
+    shipped = yaml.safe_load(SHIPPED.read_text())
+    shown = load(SHIPPED, env={}).shown()
+    for section in ("bot", "generation", "storage", "training"):
+        model = type(getattr(load(SHIPPED, env={}), section))
+        hidden = {n for n, f in model.model_fields.items() if "SecretStr" in str(f.annotation)}
+        missing = set(shown[section]) - hidden - set(shipped[section])
+        assert not missing, f"config.yaml lacks {section}: {missing}"
+        defaults = model().model_dump(mode="json")
+        assert {k: defaults[k] for k in shipped[section]} == shipped[section]
+
+
+def test_the_name_is_filled_into_the_system_text(written):
+    config = load(written('bot: {name: Ada, system: "You are {name}. {x}"}\nplatforms: {console: }'))
+    assert config.bot.system_text == "You are Ada. {x}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("bot:\n  nmae: Ada\n", 2, "unknown key `nmae`; did you mean `name`?"),
+        ("bto: {}\n", 1, "unknown key `bto`; did you mean `bot`?"),
+        ("bot:\n  zzz: 1\n", 2, "unknown key `zzz`; known here: "),
+        ("bot:\n  name: Ada\n  turns_per_minute: many\n", 3, "`bot.turns_per_minute`: "),
+        ("bot:\n  turns_per_minute: 0\n", 2, "greater than or equal to 1, not 0"),
+        ("generation:\n  url: example.com\n", 2, "http://127.0.0.1:8000/v1"),
+        ("bot: [1]\n", 1, "`bot` must be a section of keys"),
+        ("bot: {}\nbot: {}\n", 2, "`bot` stands here a second time"),
+        ("bot:\n  name: [\n", 3, "this is not YAML"),
+        ("- a\n", 1, "must be a mapping of sections"),
+        ("platforms:\n  console:\n    colour: red\n", 3, "unknown key `colour`"),
+        ("training:\n  platforms: [console]\n  at_least: -1\n", 3, "`training.at_least`"),
+        ("generation:\n  key: sk-secret\n", 2, "a secret does not belong in this file"),
+        ("generation:\n  key_env: [1]\n", 2, "must be the name of an environment variable"),
+        ("generation:\n  key_env: NOT_SET\n", 2, "NOT_SET, which is not set: export NOT_SET="),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(written, text, line, words):
+    path = written(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, ["console"], env={})
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert words in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load(tmp_path / "config.yaml")
+
+
+def test_without_a_platform_it_says_what_to_write(written):
+    with pytest.raises(ConfigError, match="--platform console"):
+        load(written("bot: {}\n"))
+
+
+def test_a_platform_that_is_asked_for_needs_no_section(written):
+    assert list(load(written("bot: {}\n"), ["console", "console"]).platforms) == ["console"]
+
+
+def test_an_unknown_platform_names_the_known_ones(written):
+    with pytest.raises(ConfigError, match="no platform `fax` in this version; it has: console"):
+        load(written("bot: {}\n"), ["fax"])
+
+
+def test_a_platform_whose_sdk_is_missing_names_the_extra_to_install(written):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[owl\]' -c constraints\.txt"):
+        load(written("bot: {}\n"), ["owl"])
+
+
+def test_only_the_platforms_asked_for_need_their_secrets(written):
+    path = written("platforms:\n  console: {}\n  pigeon:\n    bot_token_env: PIGEON\n")
+    assert list(load(path, ["console"], env={}).platforms) == ["console"]
+    with pytest.raises(ConfigError, match=r"config\.yaml:4: .*PIGEON, which is not set"):
+        load(path, env={})
+
+
+def test_a_secret_that_nobody_named_is_asked_for(written):
+    with pytest.raises(ConfigError, match=r":2: `platforms.pigeon` lacks `bot_token_env`"):
+        load(written("platforms:\n  pigeon: {}\n"), env={})
+
+
+def test_secrets_are_resolved_and_never_shown(written):
+    path = written("platforms:\n  pigeon:\n    bot_token_env: PIGEON\n")
+    config = load(path, env={"PIGEON": " coo-coo \n"})
+    pigeon = config.platforms["pigeon"]
+    assert pigeon.bot_token.get_secret_value() == "coo-coo"
+    assert masked(pigeon) == {"bot_token": "********", "base_url": "http://example.invalid"}
+    assert "coo" not in f"{config} {config.shown()}"
