@@ -1,0 +1,77 @@
+"""A bot of one console and a scripted model, to be run in a terminal or a pipe of its own.
+
+python -m tests.adapters.console_process FOLDER [PAUSE_S]
+
+What it says depends on the question: see `script`. The store and the history are in FOLDER.
+"""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from adapters.console import ConsoleAdapter, Settings
+from core.commands import Commands
+from core.desk import serve
+from core.engine import Engine
+from core.engine import Settings as BotSettings
+from core.phrases import Phrases
+from storage.repositories import Settings as StorageSettings
+from storage.repositories import SqlStore
+from tests.fakes import ScriptedGenerator
+
+CODE = "Look:\n\n```python\ndef greet(name):\n    return f'hello {name}'\n```\n\nThat is **all**."
+
+
+def script(question):
+    """The pieces that the model says to a question."""
+    kind, _, number = question.partition(" ")
+    many = range(int(number)) if number.isdigit() else range(3)
+    match kind:
+        case "lines":  # a paragraph each
+            return [f"line {i}\n\n" for i in many]
+        case "code":
+            return [CODE[i : i + 4] for i in range(0, len(CODE), 4)]
+        case "listing":  # one block, taller than any window
+            return ["```python\n", *[f"value_{i} = {i}\n" for i in many], "```\n"]
+        case "items":
+            return [f"- item {i}\n" for i in many]
+        case "forever":
+            return ["The beginning", *[" and on" for _ in range(100_000)]]
+        case "evil":
+            return ["red \x1b[31mtext\x1b]0;title\x07 \u202eback\u202c\x9b2J end"]
+        case "html":
+            return ["a <b>bold</b> [link](http://example.org)\nnew line"]
+    return [f"You said: {question}"]
+
+
+async def main(folder, pause_s=0.0):
+    """End at the end of the input; SIGTERM closes the engine, as in the product."""
+    store = await SqlStore.open(
+        StorageSettings(url=f"sqlite+aiosqlite:///{folder}/mynah.db"), holder="test"
+    )
+    phrases = Phrases()
+    engine = Engine(
+        store,
+        ScriptedGenerator(script, pause_s=pause_s),
+        Commands(store, None, phrases, ()),
+        BotSettings(turns_per_minute=1000),
+        model="base",
+        max_tokens=100,
+        temperature=0,
+        at_once=1,
+        phrases=phrases,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, engine.close)
+    try:
+        await serve(engine, ConsoleAdapter(Settings(history=str(folder / "history"))), grace_s=2)
+    finally:
+        await store.close()
+    return engine.failures
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(asyncio.run(main(Path(sys.argv[1]), *map(float, sys.argv[2:]))) > 0)

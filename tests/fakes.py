@@ -1,0 +1,88 @@
+"""Fakes that can be read in one look. A fake answers; it is never asked afterwards how it was called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import GenerationError, StoreError
+from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Prompt
+
+
+@dataclass
+class ScriptedGenerator:
+    """Says `pieces`, `pause_s` apart; then fails when `fails`, or hangs when `hangs`."""
+
+    pieces: Sequence[str] | Callable[[str], Sequence[str]]  # or made from the question
+    fails: bool = False
+    hangs: bool = False
+    pause_s: float = 0.0
+    prompts: list[Prompt] = field(default_factory=list)
+    closed: bool = False  # the last stream was closed
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)  # it hangs now
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        self.prompts.append(prompt)
+        self.closed = False
+        pieces = self.pieces
+        try:
+            for piece in pieces(prompt.messages[-1][1]) if callable(pieces) else pieces:
+                await asyncio.sleep(self.pause_s)
+                yield piece
+            if self.fails:
+                raise GenerationError("the model server went away")
+            if self.hangs:
+                self.waiting.set()
+                await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    async def context(self) -> int:
+        return 8_192
+
+
+@dataclass
+class ListInbox:
+    """Keeps what it hears; while `full`, it refuses, as a full disk does."""
+
+    accounts: list[str] = field(default_factory=list)
+    messages: list[IncomingMessage] = field(default_factory=list)
+    reactions: list[IncomingReaction] = field(default_factory=list)
+    changes: list[tuple[MessageRef, str | None]] = field(default_factory=list)
+    corrections: list[tuple[MessageRef, Author, str]] = field(default_factory=list)
+    full: bool = False
+
+    def _check(self) -> None:
+        if self.full:
+            raise StoreError("The disk is full. Make room and say it again.")
+
+    async def ready(self, account: str) -> None:
+        self._check()
+        self.accounts.append(account)
+
+    async def message(self, message: IncomingMessage) -> None:
+        self._check()
+        self.messages.append(message)
+
+    async def reaction(self, reaction: IncomingReaction) -> None:
+        self._check()
+        self.reactions.append(reaction)
+
+    async def changed(self, ref: MessageRef, text: str | None) -> None:
+        self._check()
+        self.changes.append((ref, text))
+
+    async def correction(self, target: MessageRef, author: Author, text: str) -> None:
+        self._check()
+        self.corrections.append((target, author, text))
+
+
+async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
+    """Wait for `condition()` to become true, however long the loop needs; fail loudly."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.001)
