@@ -151,8 +151,7 @@ class Desk:
         engine = self._engine
         make = partial(Answer, refs=turn.replies, placing=turn.placing, phrases=engine.phrases)
         if turn.status == "final":
-            note = engine.phrases.note(turn.outcome, turn.answer) if turn.outcome else ""
-            return make(said(turn.answer + note), outcome=turn.outcome or "answered")
+            return make(said(turn.answer), outcome=turn.outcome or "answered")
         record = TurnRecord(engine.store, turn.id)
         found = engine.commands.find(turn.message.text)
         if found:
