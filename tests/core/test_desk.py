@@ -1,8 +1,9 @@
-"""The desk and the engine on a real store (SQLite in a file), a scripted model and a platform in one
-process: what is heard is answered once, in order, whatever fails."""
+"""The desk and the engine on a real store (SQLite in a file), a scripted model and a platform that
+is a list: what is heard is answered once, in order, whatever fails."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -38,8 +39,9 @@ class ListAdapter:
 
     name = "list"
 
-    def __init__(self, *events, stays=False, fails=0, error=AdapterError("the platform is down")):
-        self.events, self.fails, self.error = events, fails, error
+    def __init__(self, *events, stays=False, fails=0, error=None):
+        self.events, self.fails = events, fails
+        self.error = error or AdapterError("the platform is down")
         self.shown = {}
         self.stays = asyncio.Event()
         if not stays:
@@ -288,7 +290,7 @@ async def test_cancelling_closes_the_connection_to_the_model_and_leaves_the_turn
     assert turn.tries == 0
 
 
-async def test_after_close_answers_under_way_finish_and_what_arrives_waits_for_the_next_start(
+async def test_after_close_answers_under_way_finish_and_what_arrives_is_kept(
     store,
 ):
     go, begun = asyncio.Event(), asyncio.Event()
@@ -363,7 +365,7 @@ async def test_a_conversation_that_outgrows_the_context_is_cut_in_front_once_and
     told = [key for key, text in adapter.shown.items() if WORDS.forgotten_beginning in text]
     assert len(told) == 1
     assert firsts[int(told[0]) - 1] == "question 0" != firsts[int(told[0])]
-    changes = sum(a != b for a, b in zip(firsts, firsts[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(firsts))
     assert 2 <= changes <= 5
     for prompt in generator.prompts:
         words = sum(len(text.split()) + 6 for _, text in prompt.messages)
