@@ -163,7 +163,7 @@ def _trainer(
     import torch
     from datasets import Dataset
     from peft import LoraConfig, PeftModel
-    from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+    from transformers import PrinterCallback, ProgressCallback
     from trl import KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
     gpu = torch.cuda.is_available()
@@ -199,6 +199,7 @@ def _trainer(
         "processing_class": tokenizer,
         "peft_config": None if isinstance(model, PeftModel) else lora,
     }
+    trainer: Any
     if stage.method == "sft":
         liked = [{k: row[k] for k in ("prompt", "completion")} for row in rows if row["label"]]
         trainer = SFTTrainer(
@@ -220,14 +221,15 @@ def _trainer(
         trainer = KTOTrainer(args=arguments, train_dataset=Dataset.from_list(list(rows)), **shared)
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
-    trainer.add_callback(_watch(TrainerCallback, budget.after_step))
+    trainer.add_callback(_watch(budget.after_step))
     return trainer
 
 
-def _watch(kind: type[Any], after_step: Callable[[Any, int, int], bool]) -> Any:
-    """TRL's way to be asked after each step, for `after_step`."""
+def _watch(after_step: Callable[[Any, int, int], bool]) -> Any:
+    """The trainers' way to be asked after each step, for `after_step`."""
+    from transformers import TrainerCallback
 
-    class Watch(kind):
+    class Watch(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             if not after_step(more["model"], state.global_step, state.max_steps):
                 control.should_training_stop = True

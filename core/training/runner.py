@@ -1,0 +1,140 @@
+"""Runs one step of the trainer as a child process, from the bot's side. No heavy import.
+
+The child gets a folder, a deadline, and an environment without the bot's secrets. However this ends
+(done, late, cancelled), the child and what it started are gone afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import BotError
+
+ROOT = Path(__file__).resolve().parents[2]
+TICK_S = 1.0
+LONGEST_LOG = 10_000_000  # bytes
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+class StepFailed(BotError):
+    """A step ended without its result. The text is one sentence, without a full stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    step: int
+    of: int
+    what: str
+
+
+async def run_step(
+    module: str, run: Path, *, deadline: float, log: Path
+) -> AsyncGenerator[Progress]:
+    """Yield the step's progress until it is done. `deadline` is of `time.monotonic`.
+
+    Raises StepFailed when the child fails, dies, or is not done in time. Close it to stop the step.
+    """
+    out = await asyncio.to_thread(log.open, "ab")
+    with out:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            str(run),
+            stdin=asyncio.subprocess.PIPE,  # its end is the child's end
+            stdout=asyncio.subprocess.PIPE,
+            stderr=out,
+            cwd=ROOT,
+            env=environment(run),
+            start_new_session=True,
+        )
+    try:
+        async for line in _lines(process, deadline, log):
+            words = _parsed(line, log)
+            if "failed" in words:
+                raise StepFailed(str(words["failed"]))
+            yield Progress(int(words["step"]), int(words["of"]), str(words["what"]))
+        if status := process.returncode:
+            raise StepFailed(f"it {_how(status)} (its log: {log})")
+    finally:
+        _kill(process.pid)
+        await process.wait()
+
+
+def environment(run: Path) -> dict[str, str]:
+    """Nothing but what Python and the libraries need; whatever they keep stays in the run."""
+    kept = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith("CUDA_")}
+    return kept | {
+        "HF_HOME": str(run / "scratch"),
+        "TMPDIR": str(run / "scratch"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # More threads fight with the model's server over the same cores: measured tenfold slower.
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+async def _lines(
+    process: asyncio.subprocess.Process, deadline: float, log: Path
+) -> AsyncGenerator[bytes]:
+    """What the child says, until it ended. Ends also when only its own children hold the pipe."""
+    assert process.stdout
+    while True:
+        if (left := deadline - time.monotonic()) <= 0:
+            raise StepFailed("it was not done in the time that training.minutes allows")
+        try:
+            async with asyncio.timeout(min(left, TICK_S)):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            if process.returncode is not None:
+                return
+            if (await asyncio.to_thread(log.stat)).st_size > LONGEST_LOG:
+                raise StepFailed(f"it filled its log (see {log})") from None
+        except ValueError as error:
+            raise StepFailed(f"it spoke nonsense (its log: {log})") from error
+        else:
+            if not line:
+                break
+            yield line
+    try:
+        async with asyncio.timeout_at(_loop_time(deadline)):
+            await process.wait()
+    except TimeoutError:
+        raise StepFailed("it was not done in the time that training.minutes allows") from None
+
+
+def _loop_time(deadline: float) -> float:
+    return asyncio.get_running_loop().time() + deadline - time.monotonic()
+
+
+def _parsed(line: bytes, log: Path) -> dict[str, str | int]:
+    try:
+        words = json.loads(line)
+        if not words.keys() & {"failed", "step"}:
+            raise ValueError
+    except (ValueError, AttributeError) as error:
+        raise StepFailed(f"it spoke nonsense (its log: {log})") from error
+    found: dict[str, str | int] = words
+    return found
+
+
+def _how(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was killed, most likely because memory ended"
+    return f"ended with signal {-status}" if status < 0 else f"ended with status {status}"
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # all of it had ended
+        os.killpg(group, signal.SIGKILL)
