@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,11 +19,16 @@ from storage.writer import Work, Writer
 T = TypeVar("T")
 
 
+NewRows = Callable[[AsyncConnection, Sequence[dict[str, Any]]], Awaitable[Sequence[Sequence[Any]]]]
+"""Inserts the rows whose key is new, in one statement; gives back chosen columns of those."""
+
+
 @dataclass(slots=True)
 class Database:
     writer: Writer
     readers: AsyncEngine
     insert: Callable[[Table], sqlite.Insert | postgresql.Insert]  # both know "on conflict"
+    new_rows: Callable[[Table, Sequence[str], Sequence[str]], NewRows]
     explain: Callable[[Exception], StoreError]
 
     async def write(self, work: Work[T], *, scrubs: bool = False) -> T:
@@ -34,5 +40,5 @@ class Database:
         try:
             async with self.readers.begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             raise self.explain(error) from error

@@ -8,18 +8,18 @@ several processes will take its place.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Table, event
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import StoreError, StoreLocked
-from storage.database import Database
+from storage.database import Database, NewRows
 from storage.lock import what_to_do
 from storage.migrate import migrate
 from storage.writer import Writer
@@ -46,7 +46,7 @@ async def open_postgres(url: URL, holder: str) -> AsyncGenerator[Database]:
             raise explained(error) from error
         writer = Writer(writing, explained, nothing_to_scrub)
         try:
-            yield Database(writer, reading, insert, explained)
+            yield Database(writer, reading, insert, new_rows, explained)
         finally:
             await writer.close()
     finally:
@@ -88,6 +88,15 @@ def take_lock(url: URL, holder: str, connection: Any, _: object) -> None:
         raise StoreLocked(
             f"Process {pid} ({theirs}) has {shown(url)} open. {what_to_do(theirs, holder)}"
         )
+
+
+def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> NewRows:
+    statement = insert(table).on_conflict_do_nothing().returning(*(table.c[c] for c in returning))
+
+    async def insert_them(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> Any:
+        return (await connection.execute(statement, rows)).all()
+
+    return insert_them
 
 
 async def nothing_to_scrub(_: AsyncEngine) -> None:

@@ -54,8 +54,12 @@ def message_is(table: Any, ref: MessageRef) -> ColumnElement[bool]:
 
 
 def heard_row(message: IncomingMessage) -> dict[str, Any]:
+    channel = message.ref.channel
     return {
-        **message_key(message.ref),
+        "platform": channel.platform,
+        "account": channel.account,
+        "channel": channel.id,
+        "message": message.ref.id,
         "thread": message.thread.thread,
         "author_id": message.author.id,
         "author_name": message.author.name,

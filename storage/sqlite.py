@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, AdaptedConnection, Connection, Table, event
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import StoreDamaged, StoreError
-from storage.database import Database
+from storage.database import Database, NewRows
 from storage.lock import LockFile
 from storage.migrate import migrate
 from storage.writer import Writer
@@ -113,7 +115,7 @@ async def connected(path: Path) -> AsyncGenerator[Database]:
         await bring_up(path, writing)
         writer = Writer(writing, partial(explain, path), scrub)
         try:
-            yield Database(writer, reading, insert, partial(explain, path))
+            yield Database(writer, reading, insert, new_rows, partial(explain, path))
         finally:
             await writer.close()
     finally:
@@ -140,6 +142,7 @@ def engine_on(path: Path, pragmas: Sequence[str], begin: str, *, size: int) -> A
         URL.create("sqlite+aiosqlite", database=str(path)),
         pool_size=size,
         max_overflow=0,
+        pool_reset_on_return=None,  # each use is a whole transaction
         hide_parameters=True,  # errors never quote what a person wrote
         connect_args={"isolation_level": None},  # sqlite3 begins nothing by itself; `begin` does
     )
@@ -151,11 +154,41 @@ def engine_on(path: Path, pragmas: Sequence[str], begin: str, *, size: int) -> A
         cursor.close()
 
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        adapted = cast(AdaptedConnection, connection.connection.dbapi_connection)
+        adapted.run_async(lambda driver: driver.execute_fetchall(begin))  # one hop, not three
 
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)
     return engine
+
+
+def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> NewRows:
+    """What SQLAlchemy's insertmanyvalues does, straight to the driver.
+
+    It is one hop to SQLite's thread instead of four, and the statement is not built anew from
+    parts: 64 rows take a third of the time.
+    """
+    dialect = SQLiteDialect_aiosqlite()
+    statement = insert(table).on_conflict_do_nothing().returning(*(table.c[c] for c in returning))
+    compiled = statement.compile(dialect=dialect, column_keys=columns)
+    head, row, tail = re.split(r"(\(\?[ ?,]*\))", str(compiled), maxsplit=1)
+    bound = [
+        (name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
+        for name in compiled.positiontup or ()
+    ]
+
+    async def insert_them(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> Any:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver
+        found: list[Sequence[Any]] = []
+        for start in range(0, len(rows), 1000):  # SQLite takes 32,766 values at once
+            some = rows[start : start + 1000]
+            values = [bind(each[c]) if bind else each[c] for each in some for c, bind in bound]
+            sql = f"{head}{', '.join([row] * len(some))}{tail}"
+            found += await driver.execute_fetchall(sql, values)
+        return found
+
+    return insert_them
 
 
 async def scrub(engine: AsyncEngine) -> None:

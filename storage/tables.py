@@ -17,12 +17,14 @@ from sqlalchemy import (
     Dialect,
     Index,
     Integer,
+    String,
     Text,
     TypeDecorator,
     UniqueConstraint,
     false,
     text,
 )
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
 HEAD = "0001"  # the newest revision in migrations/versions; a test compares
@@ -34,22 +36,30 @@ RESETS = "resets"
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime, stored as UTC: SQLite knows no zones, PostgreSQL answers in its own."""
+    """An aware datetime, stored as UTC: SQLite knows no zones, PostgreSQL answers in its own.
+
+    On SQLite it is ISO text that sorts, made by datetime itself: half the cost of SQLAlchemy's.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored time needs a time zone")
-        return value.astimezone(UTC)
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String(26) if dialect.name == "sqlite" else self.impl)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or value.tzinfo is None:
+            raise ValueError("a stored time needs a time zone")
+        moment = value.astimezone(UTC)
+        if dialect.name != "sqlite":
+            return moment
+        return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        found: datetime = value
+        return found.astimezone(UTC)
 
 
 def moment() -> Any:

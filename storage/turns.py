@@ -27,11 +27,7 @@ from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, replies, texts, turns
 class SqlTurns:
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.inserting = (
-            database.insert(turns)
-            .on_conflict_do_nothing()
-            .returning(turns.c.id, *(turns.c[column] for column in KEY))
-        )
+        self.insert_new = database.new_rows(turns, HEARD, ("id", *KEY))
 
     async def hear(self, message: IncomingMessage) -> Turn | None:
         return await self.database.writer.together(self._hear, message)
@@ -41,8 +37,7 @@ class SqlTurns:
     ) -> Sequence[Turn | None]:
         """All in one statement. Of doubles among them, the first begins the turn."""
         rows = [heard_row(message) for message in messages]
-        found = await connection.execute(self.inserting, rows)
-        ids = {tuple(key): id for id, *key in found}
+        ids = {tuple(key): id for id, *key in await self.insert_new(connection, rows)}
         new = [ids.pop(tuple(row[column] for column in KEY), None) for row in rows]
         return [
             None if turn_id is None else Turn(turn_id, message)
@@ -157,6 +152,7 @@ async def begin_reply(connection: AsyncConnection, turn_id: int) -> None:
 
 
 KEY = "platform", "account", "channel", "message"
+HEARD = (*KEY, "thread", "author_id", "author_name", "question", "at", "private")
 BEFORE = turns.c.id < bindparam("before")
 
 # Three ids, each found by one look into a partial index: where the conversation was reset, where

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -154,6 +155,8 @@ def is_its_own_fault(error: Exception) -> bool:
     After a full disk, a read error or a lost connection the transaction itself may be gone, and on
     SQLite a further SAVEPOINT would silently begin another (https://sqlite.org/lang_transaction.html).
     """
-    if isinstance(error, exc.DBAPIError):
-        return isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError)
+    harmless = exc.IntegrityError, exc.DataError, exc.ProgrammingError
+    harmless_here = sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError
+    if isinstance(error, exc.DBAPIError | sqlite3.Error):
+        return isinstance(error, (*harmless, *harmless_here))
     return True

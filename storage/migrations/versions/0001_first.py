@@ -8,7 +8,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-MOMENT = sa.DateTime(timezone=True)
+MOMENT = sa.DateTime(timezone=True).with_variant(sa.String(26), "sqlite")
 CONVERSATION = ["platform", "account", "channel", "thread", "id"]
 
 
