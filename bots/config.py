@@ -172,7 +172,7 @@ class Tree:
             return out
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*at, str(i))) for i, item in enumerate(node.value)]
-        return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+        return yaml.SafeLoader("").construct_object(node)
 
 
 def masked(model: BaseModel) -> dict[str, Any]:

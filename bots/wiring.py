@@ -61,7 +61,7 @@ async def house(
             at_once=config.generation.at_once or at_once,
             phrases=phrases,
         )
-        path = store.path
+        path = config.storage.path
         if path:
             await stack.enter_async_context(door(socket_of(path), trainer.verbs()))
         ready = generator.models if config.generation.url is None else nothing_to_wait_for

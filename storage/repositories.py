@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = "sqlite+aiosqlite:///data/mynah.db"  # or postgresql+psycopg://user@host/name
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None where there is none. What belongs to the store lies beside it."""
+        with suppress(ArgumentError):
+            url = make_url(self.url)
+            if url.get_backend_name() == "sqlite" and url.database:
+                return Path(url.database)
+        return None
 
 
 class SqlStore(SqlTurns, SqlVotes, SqlTunes, SqlPeople):

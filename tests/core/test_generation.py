@@ -32,11 +32,11 @@ def prompt(text="hello", model="fake"):
 
 
 @asynccontextmanager
-async def client(server, *, breaker=None, backoff_s=(0.01, 0.02), key=None, **settings):
+async def client(server, *, breaker=None, backoff_s=(0.01, 0.02), **settings):
     deadlines = {"first_token_within_s": 2, "between_tokens_within_s": 0.3, "answer_within_s": 5}
     chosen = Settings(url=server.url, model="fake", **{**deadlines, **settings})
     breaker = breaker or Breaker(every_s=0.1)
-    async with ModelServer(chosen, key=key, breaker=breaker, backoff_s=backoff_s) as model:
+    async with ModelServer(chosen, breaker=breaker, backoff_s=backoff_s) as model:
         yield model
 
 
@@ -76,8 +76,8 @@ async def test_an_answer_comes_in_pieces_and_ends_without_an_error(server):
 
 async def test_the_request_says_what_the_prompt_says(server):
     server.key = KEY
-    settings = Settings(url=server.url + "/", model="fake")
-    async with ModelServer(settings, key=KEY, wire_name=lambda name: "/tunes/" + name) as model:
+    settings = Settings(url=server.url + "/", model="fake", key=KEY)
+    async with ModelServer(settings, wire_name=lambda name: "/tunes/" + name) as model:
         assert await read(model, prompt("hi", "mynah@000042")) == ("You said: hi", None)
     assert server.requests == [
         {

@@ -1,0 +1,33 @@
+"""For every test: no network but loopback, and no blocking call on the event loop."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+ROOMS = ["adapters", "bots", "core", "storage"]
+# What touches a folder's entry takes microseconds and happens when something opens or closes.
+FILE_NAMES = ["mkdir", "path.abspath", "remove", "rename", "replace", "stat", "unlink"]
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def no_network_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert str(address[0]).startswith(LOOPBACK), f"a test reaches out to {address[0]}"
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_call_on_the_loop() -> Iterator[None]:
+    """Blocking calls made by our rooms from a coroutine raise."""
+    with blockbuster_ctx(scanned_modules=ROOMS) as watch:
+        for name in FILE_NAMES:
+            watch.functions[f"os.{name}"].deactivate()
+        yield

@@ -1,0 +1,58 @@
+"""What README.md promises exists: its commands, make targets and settings are the real ones."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bots.config import load
+from core.commands import Commands
+from core.phrases import Phrases
+
+TOP = Path(__file__).resolve().parent.parent
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_commands_is_the_bots_own():
+    listed = re.findall(r"^\| `/(\w+)` \| (.*) \|$", README, re.MULTILINE)
+    table = Commands(None, None, Phrases(), ()).table.values()
+    assert listed == [
+        (command.name, command.help + (" (admins)" if command.admin else "")) for command in table
+    ]
+
+
+def test_every_make_target_exists():
+    targets = set(re.findall(r"\bmake ([a-z-]+)", README))
+    phony = re.search(r"^\.PHONY: (.*)$", (TOP / "Makefile").read_text(), re.MULTILINE)
+    assert targets
+    assert targets <= set(phony[1].split())
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m (bots\.\w+)", README))))
+def test_every_program_exists_and_explains_itself(module):
+    out = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"python -m {module}" in out.stdout
+
+
+def test_every_file_that_is_linked_exists():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert link.startswith("http") or (TOP / link).exists(), link
+
+
+def test_the_settings_shown_are_valid(tmp_path):
+    for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
+        (tmp_path / "config.yaml").write_text(block)
+        load(tmp_path / "config.yaml", ["console"], env={})
+    for key in re.findall(r"`(\w+)\.(\w+)`", README):
+        assert key[1] in yaml.safe_load((TOP / "config.yaml").read_text()).get(key[0], {}) or (
+            key[0] in ("config", "mynah")  # file names
+        )
