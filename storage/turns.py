@@ -144,10 +144,8 @@ async def begin_reply(connection: AsyncConnection, turn_id: int) -> None:
     """A row for a message that has no id yet, where the question is."""
     columns = "turn_id", "platform", "account", "channel"
     source = select(turns.c.id, *(turns.c[column] for column in columns[1:]))
-    made = await connection.execute(
-        replies.insert().from_select(columns, source.where(turns.c.id == turn_id))
-    )
-    if made.rowcount != 1:
+    made = replies.insert().from_select(columns, source.where(turns.c.id == turn_id))
+    if await connection.scalar(made.returning(replies.c.id)) is None:
         raise StoreError(f"There is no turn {turn_id}.")
 
 

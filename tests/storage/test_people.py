@@ -1,0 +1,107 @@
+"""Forgetting, and switching training off, on both databases."""
+
+import dataclasses
+from datetime import timedelta
+
+from core.types import Correction, Feedback
+from tests.storage.says import CHANNEL, MORNING, answered, message, remembered, reply
+
+HERE = "slack", "T1/B1"
+
+
+async def judge(store, turn_id, *authors):
+    for author in authors:
+        await store.put_feedback(Feedback(turn_id, author, 1, MORNING))
+        await store.put_correction(Correction(turn_id, author, f"{author} says", MORNING))
+
+
+async def judges(store):
+    """Turn id → whose verdicts and whose corrections count."""
+    return {
+        judged.turn.id: (
+            sorted(verdict.author_id for verdict in judged.feedback),
+            sorted(correction.author_id for correction in judged.corrections),
+        )
+        for judged in await store.judged(["slack"])
+    }
+
+
+async def test_a_forgotten_person_leaves_no_turn_no_name_and_no_verdict(store):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await store.hear(message(author="U1"))
+    await store.placed(mine, reply("r1"))
+    await judge(store, mine, "U1", "U2")
+    await judge(store, theirs, "U1", "U2")
+    assert await store.forget_person(*HERE, "U1") == 2
+    assert await judges(store) == {theirs: (["U2"], ["U2"])}
+    assert await store.unanswered(*HERE) == []
+    forgotten = await store.turn_behind(reply("r1"))
+    assert (forgotten.message.text, forgotten.answer) == ("", "")
+    assert (forgotten.message.author.id, forgotten.message.author.name) == ("", "")
+    assert await remembered(store) == ([theirs], True)
+
+
+async def test_forgetting_says_how_many_turns(store):
+    for _ in range(3):
+        await answered(store, author="U1")
+    await answered(store, author="U2")
+    assert await store.forget_person(*HERE, "U1") == 3
+    assert await store.forget_person(*HERE, "U1") == 0
+
+
+async def test_forgetting_is_for_one_account(store):
+    elsewhere = dataclasses.replace(CHANNEL, account="T2/B1")
+    other = await answered(store, channel=elsewhere, author="U1")
+    await judge(store, other, "U1")
+    assert await store.forget_person(*HERE, "U1") == 0
+    assert await judges(store) == {other: (["U1"], ["U1"])}
+
+
+async def test_only_its_author_can_have_a_turn_forgotten(store):
+    turn_id = await answered(store, author="U1")
+    await judge(store, turn_id, "U2")
+    assert not await store.forget_turn(turn_id, "U2")
+    assert not await store.forget_turn(999, "U1")
+    assert await judges(store) == {turn_id: (["U2"], ["U2"])}
+    assert await store.forget_turn(turn_id, "U1")
+    assert await judges(store) == {}
+    assert not await store.forget_turn(turn_id, "U1")
+
+
+async def test_nobody_chose_until_somebody_does(store):
+    assert await store.training(*HERE, "person", "U1") is None
+    await store.set_training(*HERE, "person", "U1", True)
+    assert await store.training(*HERE, "person", "U1") is True
+    await store.set_training(*HERE, "person", "U1", False)
+    assert await store.training(*HERE, "person", "U1") is False
+    assert await store.training(*HERE, "channel", "U1") is None
+    assert await store.training("slack", "T2", "person", "U1") is None
+
+
+async def test_what_a_person_asked_does_not_train_when_they_switched_it_off(store):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await judge(store, mine, "U2")
+    await judge(store, theirs, "U1", "U2")
+    await store.set_training(*HERE, "person", "U1", False)
+    assert await judges(store) == {theirs: (["U2"], ["U2"])}
+    await store.set_training(*HERE, "person", "U1", True)
+    assert await judges(store) == {mine: (["U2"], ["U2"]), theirs: (["U1", "U2"], ["U1", "U2"])}
+
+
+async def test_a_channel_does_not_train_when_it_is_switched_off(store):
+    other = dataclasses.replace(CHANNEL, id="C2")
+    here, there = await answered(store), await answered(store, channel=other)
+    await judge(store, here, "U2")
+    await judge(store, there, "U2")
+    await store.set_training(*HERE, "channel", "C1", False)
+    await store.set_training("slack", "T2", "channel", "C2", False)
+    await store.set_training(*HERE, "person", "C2", False)
+    assert await judges(store) == {there: (["U2"], ["U2"])}
+
+
+async def test_verdicts_of_one_moment_keep_apart(store):
+    turn_id = await answered(store)
+    await judge(store, turn_id, "U2", "U3")
+    await store.put_feedback(Feedback(turn_id, "U3", -1, MORNING + timedelta(seconds=1)))
+    (judged,) = await store.judged(["slack"])
+    assert [(v.author_id, v.score) for v in judged.feedback] == [("U2", 1), ("U3", -1)]

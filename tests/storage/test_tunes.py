@@ -1,0 +1,66 @@
+"""The tunes and the pointer to the one that serves, on both databases."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from core.errors import StoreError
+from core.types import Tune
+from storage.repositories import Settings, SqlStore
+from tests.storage.says import MORNING
+
+
+def tune(name, **more):
+    return Tune(name, "starter", f"data/{name}", "passed", (3, 1), "Better.", MORNING, **more)
+
+
+async def test_tunes_come_back_oldest_first(store):
+    a, b = tune(await store.next_tune()), tune(await store.next_tune())
+    await store.put_tune(a)
+    await store.put_tune(b)
+    assert await store.tunes() == [a, b]
+    refused = dataclasses.replace(b, status="refused")
+    await store.put_tune(refused)
+    assert await store.tunes() == [a, refused]
+
+
+async def test_a_name_is_never_given_out_twice(url):
+    store = await SqlStore.open(Settings(url=url), holder="the tests")
+    names = await asyncio.gather(*(store.next_tune() for _ in range(5)))
+    await store.close()
+    store = await SqlStore.open(Settings(url=url), holder="the tests")
+    await store.put_tune(tune("mynah@000007"))
+    names += [await store.next_tune(), await store.next_tune()]
+    await store.close()
+    assert names == [f"mynah@00000{n}" for n in (1, 2, 3, 4, 5, 6, 8)]
+
+
+async def test_the_base_serves_until_a_tune_does(store):
+    assert await store.serving() is None
+    await store.put_tune(tune("mynah@000001"))
+    await store.serve("mynah@000001", MORNING)
+    assert await store.serving() == "mynah@000001"
+    await store.serve(None, MORNING)
+    assert await store.serving() is None
+
+
+async def test_a_tune_that_is_not_there_cannot_serve(store):
+    with pytest.raises(StoreError):
+        await store.serve("mynah@000009", MORNING)
+    assert await store.serving() is None
+
+
+async def test_rolling_back_goes_to_what_served_before_and_on_to_the_base(store):
+    for name in "abc":
+        await store.put_tune(tune(name))
+        await store.serve(name, MORNING)
+    await store.serve("c", MORNING)  # it serves already
+    assert await store.roll_back(MORNING) == "b"
+    assert await store.serving() == "b"
+    assert await store.roll_back(MORNING) == "a"
+    await store.serve("c", MORNING)
+    assert await store.roll_back(MORNING) == "a"
+    assert await store.roll_back(MORNING) is None
+    assert await store.roll_back(MORNING) is None
+    assert await store.serving() is None

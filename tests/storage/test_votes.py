@@ -1,0 +1,151 @@
+"""Verdicts, corrections, edits and deletions, and what training sees, on both databases."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from core.errors import StoreError
+from core.types import Correction, Feedback
+from tests.storage.says import CHANNEL, MORNING, answered, message, only_turn, recipe, remembered
+
+LATER = MORNING + timedelta(hours=1)
+
+
+def up(turn_id, author="U2", at=MORNING):
+    return Feedback(turn_id, author, 1, at)
+
+
+def down(turn_id, author="U2", at=MORNING):
+    return Feedback(turn_id, author, -1, at)
+
+
+async def verdicts(store):
+    return [verdict for judged in await store.judged(["slack"]) for verdict in judged.feedback]
+
+
+async def test_a_verdict_is_kept_with_its_turn(store):
+    turn_id = await answered(store)
+    await store.put_feedback(up(turn_id))
+    (judged,) = await store.judged(["slack"])
+    assert (judged.turn.id, judged.turn.answer) == (turn_id, "To How are you?")
+    assert (judged.feedback, judged.corrections, judged.shown) == ((up(turn_id),), (), ())
+
+
+async def test_the_last_verdict_of_a_person_counts(store):
+    turn_id = await answered(store)
+    for verdict in (up(turn_id), up(turn_id, "U3"), down(turn_id, at=LATER)):
+        await store.put_feedback(verdict)
+    assert set(await verdicts(store)) == {up(turn_id, "U3"), down(turn_id, at=LATER)}
+
+
+async def test_an_old_verdict_that_comes_again_changes_nothing(store):
+    turn_id = await answered(store)
+    for verdict in (up(turn_id), down(turn_id, at=LATER), up(turn_id)):
+        await store.put_feedback(verdict)
+    assert await verdicts(store) == [down(turn_id, at=LATER)]
+
+
+async def test_taking_a_thumb_back_removes_only_the_verdict_that_stands(store):
+    turn_id = await answered(store)
+    await store.put_feedback(up(turn_id))
+    await store.put_feedback(down(turn_id, at=LATER))
+    await store.drop_feedback(turn_id, "U2", 1)
+    assert await verdicts(store) == [down(turn_id, at=LATER)]
+    await store.drop_feedback(turn_id, "U3", -1)
+    assert await verdicts(store) == [down(turn_id, at=LATER)]
+    await store.drop_feedback(turn_id, "U2", -1)
+    assert await verdicts(store) == []
+
+
+async def test_a_verdict_on_a_turn_that_is_not_there_is_an_error(store):
+    with pytest.raises(StoreError):
+        await store.put_feedback(up(999))
+
+
+async def test_a_persons_last_correction_counts(store):
+    turn_id = await answered(store)
+    await store.put_correction(Correction(turn_id, "U2", "Say hello.", MORNING))
+    last = Correction(turn_id, "U2", "Say good morning.", LATER)
+    other = Correction(turn_id, "U3", "Sing.", MORNING)
+    await store.put_correction(last)
+    await store.put_correction(other)
+    (judged,) = await store.judged(["slack"])
+    assert (judged.feedback, set(judged.corrections)) == ((), {last, other})
+
+
+async def test_judged_turns_are_those_of_the_platforms_asked_for_oldest_first(store):
+    ids = [await answered(store) for _ in range(3)]
+    other = await answered(store, channel=dataclasses.replace(CHANNEL, platform="discord"))
+    for turn_id in (ids[2], other, ids[0]):
+        await store.put_feedback(up(turn_id))
+    assert [judged.turn.id for judged in await store.judged(["slack"])] == [ids[0], ids[2]]
+    both = await store.judged({"discord", "slack"})
+    assert [judged.turn.id for judged in both] == [ids[0], ids[2], other]
+    assert await store.judged([]) == []
+
+
+async def test_a_judged_turn_comes_with_what_its_prompt_showed(store):
+    await answered(store, "too old")
+    first = await answered(store, "one")
+    await answered(store, "elsewhere", thread="T9")
+    await answered(store, "failed", outcome="failed", first=first)
+    second = await answered(store, "two", first=first)
+    last = await answered(store, "three", first=first)
+    await answered(store, "later", first=first)
+    await store.put_feedback(up(second))
+    await store.put_feedback(up(last))
+    judged = await store.judged(["slack"])
+    assert [[turn.id for turn in j.shown] for j in judged] == [[first], [first, second]]
+    assert judged[1].shown[1] == judged[0].turn
+
+
+async def test_an_edited_message_has_its_new_text(store):
+    said = message("Helo")
+    turn = await store.hear(said)
+    await store.change(said.ref, "Hello")
+    assert (await only_turn(store)).message == dataclasses.replace(said, text="Hello")
+    await store.settle(turn.id, "Hi.", "answered")
+    await store.change(said.ref, "Hello!")
+    assert (await only_turn(store)).message.text == "Hello!"
+
+
+async def test_a_message_that_we_never_heard_may_change(store):
+    await store.change(message().ref, "Hello")
+    await store.change(message().ref, None)
+
+
+async def test_a_deleted_message_is_forgotten_and_stays_so(store):
+    said = message("My secret")
+    turn = await store.hear(said)
+    await store.began(turn.id, recipe())
+    await store.settle(turn.id, "About your secret", "answered")
+    await store.finish(turn.id)
+    await store.put_feedback(up(turn.id))
+    await store.change(said.ref, None)
+    assert await remembered(store) == ([], True)
+    assert await store.judged(["slack"]) == []
+    await store.change(said.ref, "An edit that came late")
+    assert await store.judged(["slack"]) == []
+    assert await store.hear(said) is None
+
+
+async def test_a_deleted_message_that_waits_is_not_answered_any_more(store):
+    said = message()
+    await store.hear(said)
+    await store.change(said.ref, None)
+    assert await store.unanswered("slack", "T1/B1") == []
+
+
+async def test_an_answer_under_way_leaves_no_words_when_its_question_is_deleted(store):
+    said = message()
+    turn = await store.hear(said)
+    await store.began(turn.id, recipe())
+    await store.placed(turn.id, said.ref)
+    await store.change(said.ref, None)
+    await store.settle(turn.id, "About your secret", "answered")
+    assert await store.unanswered("slack", "T1/B1") == []
+    await store.finish(turn.id)
+    now = await store.turn_behind(said.ref)
+    assert (now.message.text, now.answer, now.status) == ("", "", "done")
+    assert await remembered(store) == ([], True)
