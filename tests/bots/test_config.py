@@ -58,7 +58,9 @@ def test_the_shipped_file_names_every_setting_with_its_default():
 
 
 def test_the_name_is_filled_into_the_system_text(written):
-    config = load(written('bot: {name: Ada, system: "You are {name}. {x}"}\nplatforms: {console: }'))
+    config = load(
+        written('bot: {name: Ada, system: "You are {name}. {x}"}\nplatforms: {console: }')
+    )
     assert config.bot.system_text == "You are Ada. {x}"
 
 

@@ -1,0 +1,158 @@
+"""`python -m bots.run` as a person starts it: a real process, a fake model's server, real files."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.phrases import Phrases
+from tests.fake_model import Behaviour, FakeModel
+
+TOP = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+async def model():
+    async with FakeModel() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path, model):
+    """Where the bot is started: with settings, and with nothing else."""
+    (tmp_path / "config.yaml").write_text(
+        f"generation:\n  url: {model.url}\n  model: fake\n  first_token_within_s: 3\n"
+        "platforms: {console: {}}\n"
+    )
+    return tmp_path
+
+
+async def start(folder, *arguments, module="bots.run"):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ran(folder, *arguments, said="", module="bots.run"):
+    """Exit code, stdout and stderr."""
+    process = await start(folder, *arguments, module=module)
+    out, notes = await process.communicate(said.encode())
+    assert b"Traceback" not in notes, notes.decode()
+    return process.returncode, out.decode(), notes.decode()
+
+
+async def test_a_pipe_is_answered_line_by_line_and_nothing_else_is_on_stdout(folder):
+    code, out, notes = await ran(folder, said="hello\n\nand you?\n")
+    assert (code, out) == (0, "You said: hello\nYou said: and you?\n"), notes
+
+
+async def test_the_conversation_goes_on_after_a_restart(folder, model):
+    await ran(folder, said="my name is Ann\n")
+    await ran(folder, said="who am I?\n")
+    questions = [m["content"] for m in model.requests[-1]["messages"] if m["role"] == "user"]
+    assert questions == ["my name is Ann", "who am I?"]
+
+
+async def test_a_turn_that_fails_is_a_plain_sentence_and_exit_code_1(folder, model):
+    model.behaviour = Behaviour(status=500)
+    code, out, _ = await ran(folder, said="hello\n")
+    assert (code, out) == (1, Phrases().apology + "\n")
+
+
+async def test_a_mistake_in_the_settings_is_one_message_and_exit_code_2(folder):
+    (folder / "config.yaml").write_text("bot:\n  nmae: Ada\n")
+    code, out, notes = await ran(folder)
+    assert (code, out) == (2, "")
+    assert notes == "mynah: config.yaml:2: unknown key `nmae`; did you mean `name`?\n"
+
+
+async def test_an_unknown_platform_and_a_missing_file_are_exit_code_2(folder):
+    assert (await ran(folder, "--platform", "fax"))[0] == 2
+    assert (await ran(folder, "--config", "nowhere.yaml"))[0] == 2
+
+
+async def test_a_second_process_is_told_which_one_has_the_store(folder):
+    first = await start(folder)
+    try:
+        first.stdin.write(b"hello\n")
+        assert await first.stdout.readline() == b"You said: hello\n"
+        code, out, notes = await ran(folder, said="hello\n")
+        assert (code, out) == (2, "")
+        assert f"{first.pid} (--platform console)" in notes
+    finally:
+        first.stdin.close()
+        assert await first.wait() == 0
+
+
+async def test_a_damaged_store_is_refused_and_left_as_it_is(folder):
+    (folder / "data").mkdir()
+    (folder / "data" / "mynah.db").write_text("not a database, but somebody's letters " * 99)
+    before = (folder / "data" / "mynah.db").read_bytes()
+    code, out, notes = await ran(folder, said="hello\n")
+    assert (code, out) == (2, "")
+    assert "mynah.db" in notes
+    assert (folder / "data" / "mynah.db").read_bytes() == before
+
+
+async def test_the_trainer_asks_the_process_that_has_the_store(folder):
+    bot = await start(folder)
+    try:
+        bot.stdin.write(b"hello\n+\n")
+        await bot.stdout.readline()
+        listed = await ran(folder, "--list", module="bots.train")
+        assert listed[:2] == (0, "The base answers, no tune.\n")
+        _, dry, _ = await ran(folder, "--dry-run", module="bots.train")
+        assert "1 of 10 votes" in dry
+    finally:
+        bot.stdin.close()
+        await bot.wait()
+    listed = await ran(folder, "--list", module="bots.train")  # and opens it itself when none has
+    assert listed[:2] == (0, "The base answers, no tune.\n")
+
+
+async def test_check_shows_the_settings_masked_and_who_answers(folder, model, monkeypatch):
+    monkeypatch.setenv("MODEL_KEY", "sk-very-secret")
+    model.key = "sk-very-secret"
+    path = folder / "config.yaml"
+    path.write_text(
+        path.read_text().replace("generation:\n", "generation:\n  key_env: MODEL_KEY\n")
+    )
+    code, out, notes = await ran(folder, "--check")
+    assert code == 0, out + notes
+    assert "key: '********'" in out
+    assert "turns_per_minute: 20" in out  # a default
+    assert f"ok model's server: {model.url}" in out
+    assert "ok console" in out
+    assert "sk-very-secret" not in out + notes
+    assert not (folder / "data").exists()
+
+
+async def test_check_says_what_does_not_answer(folder, model):
+    await model.refuse()
+    code, out, _ = await ran(folder, "--check")
+    assert code == 1
+    assert "x model's server: " in out
+
+
+async def test_check_names_the_models_that_the_server_has(folder, model):
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("model: fake", "model: other"))
+    code, out, _ = await ran(folder, "--check")
+    assert code == 1
+    assert "it has: fake" in out
+
+
+async def test_what_people_write_is_in_no_log(folder):
+    _, _, notes = await ran(folder, said="my cat is called Przybylski\n- it is a dog\n")
+    written = "".join(p.read_text(errors="replace") for p in (folder / "data").glob("*.log"))
+    assert "Przybylski" not in notes + written
