@@ -1,0 +1,216 @@
+"""The bot, killed at random: nothing lost, nothing answered twice, order kept.
+
+A real process on a small platform over a real socket, with a model that is slow enough for kills to
+hit in mid-answer. The control is the same run with a bot that forgets its store at each start: it
+must lose messages, or the run was too easy to prove anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import statistics
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.fake_model import Behaviour, FakeModel
+from tests.fakes import until
+from tests.wire_bot import BotProcess, write_config
+from tests.wire_platform import Question, WirePlatform
+
+CHANNELS = 20
+LONGEST_LIFE_S = 1.0  # after the bot is connected
+MOST_HITS = 2  # a turn that dies with the process three times is given up, on purpose
+PAGE_CHARS = 200  # of the platform's messages, as its adapter has it
+SEED = int(os.environ.get("MYNAH_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+
+
+@dataclass
+class Run:
+    """One run, and what came of it."""
+
+    messages: int
+    kills: int
+    forgets: bool = False  # the control: the store is deleted before each start
+
+    questions: list[Question] = field(default_factory=list)
+    hits: Counter[str] = field(default_factory=Counter)  # kills while the model answered, by id
+    starts_s: list[float] = field(default_factory=list)
+    took_s: float = 0.0
+
+    async def go(self, folder):
+        """Talk and kill, then let the bot finish; returns the platform and the model."""
+        folder.mkdir()
+        self.rng = random.Random(SEED)
+        began = time.monotonic()
+        behaviour = Behaviour(delay_s=0.03)
+        self.platform = WirePlatform(
+            rng=random.Random(SEED + 1), doubled=0.05, lost_acknowledgements=0.01, refused=0.01
+        )
+        self.model = FakeModel(behaviour, piece_chars=12, max_model_len=1_000_000)
+        self.may_say = asyncio.Semaphore(0)
+        async with self.platform, self.model, asyncio.TaskGroup() as group:
+            config = write_config(folder, self.platform, self.model)
+            talking = group.create_task(self.talk())
+            for life in range(self.kills):
+                self.let_talk(life)
+                await self.one_life(config)
+            await talking
+            await self.last_life(config)
+        self.took_s = time.monotonic() - began
+
+    def let_talk(self, life):
+        share = self.messages * (life + 1) // self.kills - self.messages * life // self.kills
+        for _ in range(share):
+            self.may_say.release()
+
+    async def talk(self):
+        for number in range(self.messages):
+            await self.may_say.acquire()
+            await asyncio.sleep(self.rng.uniform(0, 0.15))
+            words = "long " * 40 if number % 10 == 9 else "a few words more"
+            self.say(f"c{self.rng.randrange(CHANNELS)}", f"question {number}: {words}.")
+
+    def say(self, channel, text):
+        question = self.platform.say(channel, text, author=f"ann-{channel}")
+        self.questions.append(question)
+        return question
+
+    async def one_life(self, config):
+        self.forget(config)
+        began, asked = time.monotonic(), len(self.model.requests)
+        async with BotProcess(config) as bot:
+            if self.rng.random() < 0.1:  # while it starts
+                await asyncio.sleep(self.rng.uniform(0, 0.5))
+            else:
+                await bot.connected(self.platform)
+                self.starts_s.append(time.monotonic() - began)
+                await asyncio.sleep(self.rng.uniform(0, LONGEST_LIFE_S))
+            while any(self.hits[q.id] >= MOST_HITS for q in self.under_way(asked)):
+                await asyncio.sleep(self.rng.uniform(0, 0.2))
+            hit = self.under_way(asked)
+            await bot.kill()
+            self.hits.update(question.id for question in hit)
+
+    async def last_life(self, config):
+        """No more kills. The closing question of a channel is answered when all before it are."""
+        self.forget(config)
+        channels = sorted({question.channel for question in self.questions})
+        closing = [self.say(channel, "the last question here") for channel in channels]
+        async with BotProcess(config) as bot:
+            await bot.connected(self.platform)
+            await until(
+                lambda: all(map(self.is_answered, closing)) and not self.platform.unacknowledged,
+                within_s=60,
+            )
+            bot.terminate()
+            assert await bot.exit_code(25) == 0
+
+    def forget(self, config):
+        if self.forgets:
+            for file in config.parent.glob("mynah.db*"):
+                file.unlink()
+
+    def under_way(self, asked):
+        """The questions that this life asked the model and has not shown the answer of."""
+        texts = {body["messages"][-1]["content"] for body in self.model.requests[asked:]}
+        return [q for q in self.questions if q.text in texts and not self.is_answered(q)]
+
+    def is_answered(self, question):
+        return self.platform.shown(question) == right(question)
+
+    # What must be none.
+
+    def lost(self):
+        return [q.text for q in self.questions if not self.is_answered(q)]
+
+    def twice(self):
+        """More messages under a question than its answer has pages."""
+        return [q.text for q in self.questions if len(self.platform.under(q)) > len(pages(q))]
+
+    def out_of_order(self):
+        """Answers that were posted after the answer to a later question in their channel."""
+        places = {post.id: place for place, post in enumerate(self.platform.posts.values())}
+        ends = defaultdict(lambda: -1)
+        wrong = []
+        for question in self.questions:
+            for post in self.platform.under(question):
+                if places[post.id] < ends[question.channel]:
+                    wrong.append(question.text)
+                ends[question.channel] = max(ends[question.channel], places[post.id])
+        return wrong
+
+    def untrue(self):
+        """Texts that were shown under a question and are no beginning of its answer's page."""
+        return [
+            text
+            for question in self.questions
+            for page, post in zip(pages(question), self.platform.under(question), strict=False)
+            for text in post.texts
+            if not page.startswith(text)
+        ]
+
+    def forgotten(self):
+        """Questions whose prompt does not hold all that was said in the channel before."""
+        asked = {body["messages"][-1]["content"]: body for body in self.model.requests}
+        past = defaultdict(list)
+        wrong = []
+        for question in self.questions:
+            if question.text != "the last question here":
+                said = [m["content"] for m in asked[question.text]["messages"]]
+                if said[:-1] != past[question.channel]:
+                    wrong.append(question.text)
+            past[question.channel] += [question.text, right(question)]
+        return wrong
+
+    def figures(self):
+        starts = statistics.median(self.starts_s)
+        deliveries = sum(q.deliveries for q in self.questions)
+        return (
+            f"seed {SEED}: {self.kills} kills, {len(self.questions)} messages in {CHANNELS}"
+            f" channels, {deliveries} deliveries ({self.platform.doubles} doubled), "
+            f"{sum(self.hits.values())} answers hit; start {starts:.2f} s; {self.took_s:.0f} s;"
+            f" lost {len(self.lost())}, twice {len(self.twice())},"
+            f" out of order {len(self.out_of_order())}"
+        )
+
+
+def right(question):
+    return f"You said: {question.text}"
+
+
+def pages(question):
+    text = right(question)
+    return [text[at : at + PAGE_CHARS] for at in range(0, len(text), PAGE_CHARS)]
+
+
+async def check(run, control, folder):
+    await run.go(folder / "bot")
+    print(f"\nthe bot:     {run.figures()}")
+    await control.go(folder / "control")
+    print(f"the control: {control.figures()}")
+    assert sum(run.hits.values()) >= run.kills / 4, "void: too few kills hit in mid-answer"
+    assert run.platform.doubles, "void: nothing was delivered twice"
+    assert run.lost() == []
+    assert run.twice() == []
+    assert run.out_of_order() == []
+    assert run.untrue() == []
+    assert run.forgotten() == []
+    assert control.lost(), "void: a bot without a memory loses nothing in this run"
+
+
+@pytest.mark.timeout(180)
+async def test_killed_20_times_it_loses_nothing_and_answers_nothing_twice(tmp_path):
+    await check(Run(messages=200, kills=20), Run(messages=60, kills=6, forgets=True), tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+async def test_killed_200_times_it_loses_nothing_and_answers_nothing_twice(tmp_path):
+    await check(
+        Run(messages=2000, kills=200), Run(messages=2000, kills=200, forgets=True), tmp_path
+    )
