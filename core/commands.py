@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.phrases import Phrases
-from core.ports import Store, Trainer
+from core.ports import Store, Trainer, Tunes
 from core.types import Turn
 
 
@@ -30,8 +30,12 @@ class Command:
     name: str
     help: str
     run: Callable[[Call], AsyncGenerator[str]]
-    phrases: tuple[str, ...] = ()  # texts without a slash that mean this command
+    words: tuple[str, ...] = ("",)  # what may stand behind the name
     admin: bool = False
+
+    @property
+    def usage(self) -> str:
+        return " or ".join(f"`{f'/{self.name} {words}'.rstrip()}`" for words in self.words)
 
 
 class Commands:
@@ -44,61 +48,47 @@ class Commands:
         self._trainer = trainer
         self._phrases = phrases
         self._admins = frozenset(admins)
-        self.table = {
-            command.name: command
-            for command in (
-                Command("help", "what I understand", self._help, ("help",)),
-                Command("reset", "begin the conversation anew", self._reset, ("reset",)),
-                Command("stop", "stop the answer under way", self._stop, ("stop",)),
-                Command(
-                    "retrain",
-                    "learn from the votes now; `/retrain dry` only says what it would use",
-                    self._retrain,
-                    ("retrain", "retrain dry"),
-                    admin=True,
-                ),
-                Command(
-                    "rollback",
-                    "go back to what answered before",
-                    self._rollback,
-                    ("rollback", "roll back"),
-                    admin=True,
-                ),
-                Command(
-                    "tunes", "what I have learnt, and which tune serves", self._tunes, ("tunes",)
-                ),
-                Command(
-                    "forget",
-                    "`/forget me`: delete all you said to me; `/forget this`: your last question",
-                    self._forget,
-                    ("forget me", "forget this"),
-                ),
-                Command(
-                    "training",
-                    "`/training on` or `/training off`: whether what you say may train me",
-                    self._training,
-                    ("training on", "training off"),
-                ),
-            )
-        }
+        table = [
+            Command("help", "what I understand", self._help),
+            Command("reset", "begin the conversation anew", self._reset),
+            Command("stop", "stop the answer under way", self._stop),
+            Command(
+                "retrain",
+                "learn from the votes now, or only say what would be used",
+                self._retrain,
+                ("", "dry"),
+                admin=True,
+            ),
+            Command("rollback", "go back to what answered before", self._rollback, admin=True),
+            Command("tunes", "what I have learnt, and which tune serves", self._tunes),
+            Command(
+                "forget",
+                "delete all that you said to me, or only your last question",
+                self._forget,
+                ("me", "this"),
+            ),
+            Command(
+                "training",
+                "whether what you say may train me",
+                self._training,
+                ("on", "off"),
+            ),
+        ]
+        self.table = {command.name: command for command in table}
 
     def find(self, text: str) -> tuple[Command, str] | None:
         """The command that `text` is, with the words behind it; None: it is a question."""
-        bare = " ".join(text.split())
+        slash, bare = text.lstrip().startswith("/"), " ".join(text.lower().split())
+        name, _, words = bare.removeprefix("/").partition(" ")
         if not bare:
             return self.table["help"], ""
-        if bare.startswith("/"):
-            word, _, words = bare[1:].partition(" ")
-            known = self.table.get(word.lower())
-            if known:
-                return known, words
-            if word.isalpha():
-                return Command(word, "", self._unknown), word
-            return None
-        lower = bare.lower()
-        for command in self.table.values():
-            if lower in command.phrases:
-                return command, lower.removeprefix(command.name).strip()
+        command = self.table.get(name)
+        if command and words in command.words:
+            return command, words
+        if slash and command:
+            return Command(name, "", self._misused), command.usage
+        if slash and name.isalpha():
+            return Command(name, "", self._unknown), ""
         return None
 
     def run(self, command: Command, call: Call) -> AsyncGenerator[str]:
@@ -109,13 +99,17 @@ class Commands:
         return command.run(call)
 
     async def _unknown(self, call: Call) -> AsyncGenerator[str]:
-        yield self._phrases.unknown_command.format(command=f"`/{call.words}`")
+        name = call.turn.message.text.split()[0]
+        yield self._phrases.unknown_command.format(command=f"`{name}`")
+
+    async def _misused(self, call: Call) -> AsyncGenerator[str]:
+        yield self._phrases.misused_command.format(usage=call.words)
 
     async def _help(self, call: Call) -> AsyncGenerator[str]:
         yield "Ask me anything. I understand these commands:\n\n"
         for command in self.table.values():
             only = " (admins)" if command.admin else ""
-            yield f"- `/{command.name}`{only}: {command.help}\n"
+            yield f"- {command.usage}: {command.help}{only}\n"
         yield "\nA thumb up or down on an answer is a vote, and votes are what I learn from."
 
     async def _reset(self, call: Call) -> AsyncGenerator[str]:
@@ -133,43 +127,28 @@ class Commands:
             yield line
 
     async def _rollback(self, call: Call) -> AsyncGenerator[str]:
-        before = await self._store.serving()
-        if before is None:
-            yield "The base answers already; there is nothing to roll back."
-            return
-        now = await self._store.roll_back(datetime.now(UTC))
-        yield f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
+        yield await roll_back(self._store)
 
     async def _tunes(self, call: Call) -> AsyncGenerator[str]:
-        serving = await self._store.serving()
-        yield f"{serves(serving)[0].upper()}{serves(serving)[1:]}."
-        for tune in (await self._store.tunes())[-10:][::-1]:
-            here = " **serves now**" if tune.name == serving else ""
-            when = f"{tune.at:%Y-%m-%d %H:%M} UTC"
-            yield f"\n- `{tune.name}` ({when}, {tune.status}){here}: {tune.summary}"
+        yield await tunes(self._store)
 
     async def _forget(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message
         channel = message.ref.channel
         if call.words == "me":
-            turns = await self._store.forget_person(
+            count = await self._store.forget_person(
                 channel.platform, channel.account, message.author.id
             )
-            yield self._phrases.forgot_person.format(turns=turns)
-        elif call.words == "this":
-            history = await self._store.history(call.turn, limit=1000)
-            mine = [t for t in history.turns if t.message.author.id == message.author.id]
-            gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
-            yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
-        else:
-            yield "Please say `/forget me` (all of it) or `/forget this` (your last question)."
+            yield self._phrases.forgot_person.format(turns=count)
+            return
+        history = await self._store.history(call.turn, limit=1000)
+        mine = [turn for turn in history.turns if turn.message.author.id == message.author.id]
+        gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
+        yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
 
     async def _training(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message
         channel = message.ref.channel
-        if call.words not in ("on", "off"):
-            yield self._phrases.training_how
-            return
         on = call.words == "on"
         await self._store.set_training(
             channel.platform, channel.account, "person", message.author.id, on
@@ -180,6 +159,26 @@ class Commands:
 async def said(text: str) -> AsyncGenerator[str]:
     """One piece: words that are there already."""
     yield text
+
+
+async def roll_back(store: Tunes) -> str:
+    """Let what answered before answer again, and say so."""
+    before = await store.serving()
+    if before is None:
+        return "The base answers already; there is nothing to roll back."
+    now = await store.roll_back(datetime.now(UTC))
+    return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
+
+
+async def tunes(store: Tunes) -> str:
+    """Which tune serves, and the last ten."""
+    serving = await store.serving()
+    told = f"{serves(serving)[0].upper()}{serves(serving)[1:]}."
+    for tune in (await store.tunes())[-10:][::-1]:
+        here = " **serves now**" if tune.name == serving else ""
+        told += f"\n- `{tune.name}` ({tune.at:%Y-%m-%d %H:%M} UTC, {tune.status}){here}: "
+        told += tune.summary
+    return told
 
 
 def serves(name: str | None) -> str:

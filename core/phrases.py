@@ -38,6 +38,7 @@ class Phrases(BaseModel):
     nothing_to_stop: str = "There is no answer under way."
     admins_only: str = "Sorry, only the people who run me may do that: {command}."
     unknown_command: str = "I do not know the command {command}. /help lists those that I know."
+    misused_command: str = "Please say {usage}."
     cannot_train: str = "This bot was started without a trainer."
     forgot_person: str = (
         "Forgotten: {turns} of your messages with their answers, your votes and your corrections"
@@ -50,7 +51,6 @@ class Phrases(BaseModel):
         " answer. `/training off` switches it off."
     )
     training_off: str = "Nothing that you say or vote here will train me. `/training on` allows it."
-    training_how: str = "Please say `/training on` or `/training off`."
 
     def note(self, outcome: Outcome, text: str) -> str:
         """What is shown after an answer that ended this way, set apart from `text`; "" for none."""

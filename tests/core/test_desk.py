@@ -483,8 +483,17 @@ async def test_help_lists_every_command_and_asks_no_model(store):
     generator = await held(store, "Hello", adapter=adapter)
     assert generator.prompts == []
     assert adapter.shown["1"] == adapter.shown["2"] == adapter.shown["3"]
-    for word in ("help", "reset", "stop", "retrain", "rollback", "tunes", "forget", "training"):
-        assert f"`/{word}`" in adapter.shown["1"]
+    words = (
+        "help",
+        "reset",
+        "stop",
+        "retrain dry",
+        "rollback",
+        "tunes",
+        "forget me",
+        "training off",
+    )
+    assert all(f"`/{word}`" in adapter.shown["1"] for word in words)
 
 
 async def test_words_that_only_begin_like_a_command_are_a_question(store):
@@ -492,6 +501,14 @@ async def test_words_that_only_begin_like_a_command_are_a_question(store):
     adapter = ListAdapter(*[asked(text, str(i)) for i, text in enumerate(texts)])
     generator = await held(store, "Hello", adapter=adapter)
     assert len(generator.prompts) == len(texts)
+
+
+async def test_a_command_with_other_words_behind_it_says_how_it_is_used(store):
+    adapter = ListAdapter(asked("/forget everything"), asked("/training", "2"), asked("/HELP", "3"))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["1"] == "Please say `/forget me` or `/forget this`."
+    assert adapter.shown["2"] == "Please say `/training on` or `/training off`."
+    assert adapter.shown["3"].startswith("Ask me anything")
 
 
 async def test_an_unknown_command_says_where_the_known_ones_are(store):
@@ -550,7 +567,7 @@ async def test_rollback_brings_back_what_answered_before(store):
     await serve_tune(store)
     await serve_tune(store)
     engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
-    adapter = ListAdapter(asked("/rollback", "1"), asked("roll back", "2"), asked("/tunes", "3"))
+    adapter = ListAdapter(asked("/rollback", "1"), asked("rollback", "2"), asked("/tunes", "3"))
     await serve(engine, adapter)
     assert "mynah@000001" in adapter.shown["1"]
     assert await store.serving() is None
