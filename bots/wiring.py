@@ -74,27 +74,25 @@ async def model_server(
 ) -> AsyncIterator[ModelServer]:
     """The client of the model's server; without a URL, also the server itself as a child."""
     settings, base = config.generation, base_of(config)
-    async with AsyncExitStack() as stack:
-        address = None
-        if settings.url is None:
-            if base is None:
-                raise ConfigError(
-                    f"generation.model: {settings.model!r} is no folder with a model. Write"
-                    " `starter` or such a folder, or set generation.url to a server."
-                )
-            log = LOG_FOLDER / "embedded.log"
-            server = EmbeddedServer(base, log=log, on_status=on_status)
-            address = (await stack.enter_async_context(server)).address
+    if settings.url is not None:
+        async with ModelServer(settings, folder=base) as client:
+            yield client
+        return
+    if base is None:
+        raise ConfigError(
+            f"generation.model: {settings.model!r} is no folder with a model. Write `starter` or"
+            " such a folder, or set generation.url to a server."
+        )
+    shelf = Path(config.training.folder)
+    async with EmbeddedServer(base, log=LOG_FOLDER / "embedded.log", on_status=on_status) as server:
 
         def wire_name(name: str) -> str:
-            if settings.url is not None:
-                return name
-            tune = Path(config.training.folder).resolve() / name / "merged"
-            return str(tune if name.startswith("mynah@") else base)
+            return server.wire_name(base if name == settings.model else shelf / name / "merged")
 
-        yield await stack.enter_async_context(
-            ModelServer(settings, wire_name=wire_name, folder=base, address=address)
-        )
+        async with ModelServer(
+            settings, wire_name=wire_name, folder=base, address=server.address
+        ) as client:
+            yield client
 
 
 async def nothing_to_wait_for() -> None: ...
