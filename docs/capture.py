@@ -1,0 +1,145 @@
+"""python -m docs.capture: hold a conversation in a real terminal and draw what a person saw.
+
+Writes docs/conversation.svg, unedited: it types, waits for the prompt, and keeps the screen. In the
+middle the bot is killed with SIGKILL while it answers, and started again in the same folder.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pyte
+from rich.console import Console
+from rich.style import Style
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+TOP = Path(__file__).resolve().parent.parent
+COLUMNS, LINES = 92, 40
+PROMPT = "> "
+SAID = (
+    "Hello! My name is Ann.",
+    "What does a thumbs up do?",
+    "+",
+    "How do I train you now?",
+    "- Type /retrain.",
+    "Write a Python function that reverses a string.",
+    "What is my name?",
+    "/reset",
+    "What is my name?",
+)
+KILLED_AT = "Please tell me how votes make you better."
+
+
+class Seen:
+    """A terminal's screen with all that has scrolled out of it."""
+
+    def __init__(self, child: Any) -> None:
+        self.child = child
+        self.screen = pyte.HistoryScreen(COLUMNS, LINES, history=100_000)
+        self.stream = pyte.ByteStream(self.screen)
+
+    def watch(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                self.stream.feed(self.child.read_nonblocking(65_536, timeout=0.05))
+            except pexpect.TIMEOUT:
+                pass
+            except pexpect.EOF:
+                return
+
+    def until_prompt(self, within_s: float = 90) -> None:
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            self.watch(0.3)
+            if self.screen.display[self.screen.cursor.y].rstrip() == PROMPT.rstrip():
+                return
+        raise SystemExit("the prompt did not come back:\n" + "\n".join(self.screen.display))
+
+    def lines(self) -> list[Text]:
+        rows = [*self.screen.history.top, *(self.screen.buffer[y] for y in range(LINES))]
+        lines = [line_of(row) for row in rows]
+        while lines and not lines[-1].plain.strip():
+            lines.pop()
+        return lines
+
+
+def line_of(row: Any) -> Text:
+    line = Text()
+    for x in range(COLUMNS):
+        cell = row[x]
+        style = Style(
+            color=colour(cell.fg), bgcolor=colour(cell.bg), bold=cell.bold, italic=cell.italics
+        )
+        line.append(cell.data, style)
+    line.rstrip()
+    return line
+
+
+def colour(name: str) -> str | None:
+    if name == "default":
+        return None
+    return f"#{name}" if len(name) == 6 and set(name) <= set("0123456789abcdef") else ANSI[name]
+
+
+ANSI = {
+    "black": "black", "red": "red", "green": "green", "brown": "yellow", "blue": "blue",
+    "magenta": "magenta", "cyan": "cyan", "white": "white", "brightblack": "bright_black",
+    "brightred": "bright_red", "brightgreen": "bright_green", "brightbrown": "bright_yellow",
+    "brightblue": "bright_blue", "brightmagenta": "bright_magenta", "brightcyan": "bright_cyan",
+    "brightwhite": "bright_white",
+}  # fmt: skip
+
+
+def start(folder: Path) -> Seen:
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "bots.run", "--platform", "console", "--config", str(TOP / "config.yaml")],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(TOP), "TERM": "xterm-256color", "COLUMNS": ""},
+        dimensions=(LINES, COLUMNS),
+    )
+    return Seen(child)
+
+
+def conversation(folder: Path) -> list[Text]:
+    seen = start(folder)
+    seen.until_prompt()
+    for text in SAID:
+        seen.child.send(text + "\r")
+        seen.watch(0.5)
+        seen.until_prompt()
+    seen.child.send(KILLED_AT + "\r")
+    seen.watch(0.35)
+    os.kill(seen.child.pid, 9)
+    seen.watch(0.5)
+    before = seen.lines()
+    again = start(folder)
+    again.until_prompt()
+    again.child.send("\x04")
+    again.watch(2)
+    note = [Text(), Text("$ kill -9 (the bot); make run", "bold"), Text()]
+    return [Text("$ make run", "bold"), Text(), *before, *note, *again.lines()]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lines = conversation(Path(folder))
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    for line in lines:
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    path = TOP / "docs" / "conversation.svg"
+    console.save_svg(str(path), title="Mynah", theme=MONOKAI)
+    print("\n".join(line.plain for line in lines))
+
+
+if __name__ == "__main__":
+    main()
