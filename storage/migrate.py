@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import URL, Connection, create_engine, inspect, select
 from sqlmodel import SQLModel
 
 from core.errors import StoreError
@@ -20,11 +20,22 @@ logger = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def migrate(connection: Connection) -> None:
-    """To be called in a transaction: either all of it happens or nothing.
+def migrate(url: URL) -> None:
+    """Either all of it happens or nothing. Blocks; nobody else may have the database open.
 
-    Raises StoreError where the database is a newer Mynah's, or not Mynah's.
+    Raises StoreError where the database is a newer Mynah's, or not Mynah's; else SQLAlchemyError.
     """
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        with engine.begin() as connection:
+            if url.get_backend_name() == "sqlite":  # sqlite3 would begin nothing before a CREATE
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            bring_up(connection)
+    finally:
+        engine.dispose()
+
+
+def bring_up(connection: Connection) -> None:
     present = set(inspect(connection).get_table_names())
     if version.name in present:
         found = connection.scalar(select(version.c.version_num))
@@ -32,7 +43,7 @@ def migrate(connection: Connection) -> None:
             upgrade(connection, found)
     elif present & SQLModel.metadata.tables.keys():
         raise StoreError(
-            f"{connection.engine.url.render_as_string()} has tables that Mynah did not make. "
+            f"{shown(connection.engine.url)} has tables that Mynah did not make. "
             "Name another database in storage.url"
         )
     else:
@@ -50,8 +61,15 @@ def upgrade(connection: Connection, found: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
-            f"{connection.engine.url.render_as_string()} was written by a newer Mynah (its tables "
+            f"{shown(connection.engine.url)} was written by a newer Mynah (its tables "
             f"are of revision {found}). Start that version, or put an older backup in its place."
         )
     logger.info("bringing the tables from revision %s to %s", found, HEAD)
     command.upgrade(config, HEAD)
+
+
+def shown(url: URL) -> str:
+    """For a person: a file's path, or a server's address without the password."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    return url.render_as_string(hide_password=True)

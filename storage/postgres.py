@@ -7,6 +7,7 @@ several processes will take its place.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from core.errors import StoreError, StoreLocked
 from storage.database import Database, NewRows
 from storage.lock import what_to_do
-from storage.migrate import migrate
+from storage.migrate import migrate, shown
 from storage.writer import Writer
 
 READERS = 5
@@ -40,8 +41,8 @@ async def open_postgres(url: URL, holder: str) -> AsyncGenerator[Database]:
     event.listen(writing.sync_engine, "connect", partial(take_lock, url, holder))
     try:
         try:
-            async with writing.begin() as connection:
-                await connection.run_sync(migrate)
+            async with writing.begin():  # takes the lock
+                await asyncio.to_thread(migrate, writing.url)
         except SQLAlchemyError as error:
             raise explained(error) from error
         writer = Writer(writing, explained, nothing_to_scrub)
@@ -71,23 +72,26 @@ def engine_on(url: URL, *, size: int, name: str) -> AsyncEngine:
 
 
 def take_lock(url: URL, holder: str, connection: Any, _: object) -> None:
+    """Waits a moment: a session that has just died may still be ending."""
     cursor = connection.cursor()
-    cursor.execute(f"SELECT pg_try_advisory_lock({LOCK})")
-    (taken,) = cursor.fetchone()
-    if not taken:
+    try:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")
+        cursor.execute(f"SELECT pg_advisory_lock({LOCK})")
+        connection.commit()  # the lock is the session's and stays
+    except connection.dbapi.OperationalError:
+        connection.rollback()
         cursor.execute(
             "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE granted "
             f"AND locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = {LOCK}"
         )
         (other,) = cursor.fetchone() or ("",)
-    cursor.close()
-    connection.rollback()  # the lock is the session's and stays
-    if not taken:
         connection.close()
         pid, _, theirs = other.removeprefix(HOLDER).strip().partition(" ")
         raise StoreLocked(
             f"Process {pid} ({theirs}) has {shown(url)} open. {what_to_do(theirs, holder)}"
-        )
+        ) from None
+    finally:
+        cursor.close()
 
 
 def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> NewRows:
@@ -116,7 +120,3 @@ def explain(url: URL, error: Exception) -> StoreError:
     explained = StoreError(f"{advice} ({name})")
     explained.__cause__ = error
     return explained
-
-
-def shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)

@@ -49,9 +49,7 @@ async def open_sqlite(url: URL, holder: str) -> AsyncGenerator[Database]:
     lock = await asyncio.to_thread(take_lock, path, holder)
     clean = False
     try:
-        if not await asyncio.to_thread(path.exists):
-            await create(path)
-        await asyncio.to_thread(examine, path, thorough=not lock.clean)
+        await asyncio.to_thread(prepare, path, thorough=not lock.clean)
         async with connected(path) as database:
             yield database
         clean = True
@@ -70,21 +68,25 @@ def take_lock(path: Path, holder: str) -> LockFile:
     return LockFile.take(path.with_name(path.name + ".lock"), holder)
 
 
-async def create(path: Path) -> None:
-    """Make a new database under a temporary name, so that a half-made or emptied file is never
-    taken for a new one."""
+def prepare(path: Path, *, thorough: bool) -> None:
+    """See to it that `path` is a sound database with today's tables."""
+    try:
+        if path.exists():
+            examine(path, thorough=thorough)
+            migrate(URL.create("sqlite", database=str(path)))
+        else:
+            create(path)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise explain(path, error) from error
+
+
+def create(path: Path) -> None:
+    """Make it under another name first: then a half-made or emptied file is never taken for new."""
     new = path.with_name(path.name + ".new")
     for leftover in (new, new.with_name(new.name + "-journal")):
         leftover.unlink(missing_ok=True)
-    new.touch(mode=0o600)  # the log and its index inherit the mode
-    engine = engine_on(new, COMMON, "BEGIN IMMEDIATE", size=1)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(migrate)
-    except SQLAlchemyError as error:
-        raise explain(new, error) from error
-    finally:
-        await engine.dispose()
+    new.touch(mode=0o600)  # the log and its index will inherit the mode
+    migrate(URL.create("sqlite", database=str(new)))
     new.rename(path)
 
 
@@ -96,15 +98,12 @@ def examine(path: Path, *, thorough: bool) -> None:
     logger.info("SQLite %s; %s is checked: %s", sqlite3.sqlite_version, path, thorough)
     if path.stat().st_size == 0:
         raise damaged(path, "it is empty")
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if thorough:
-                ((first, *_), *_) = connection.execute("PRAGMA quick_check(1)").fetchall()
-                if first != "ok":
-                    raise damaged(path, str(first).splitlines()[-1])
-    except sqlite3.Error as error:
-        raise explain(path, error) from error
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if thorough:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise damaged(path, found.splitlines()[-1])
 
 
 @asynccontextmanager
@@ -112,7 +111,7 @@ async def connected(path: Path) -> AsyncGenerator[Database]:
     writing = engine_on(path, WRITING, "BEGIN IMMEDIATE", size=1)
     reading = engine_on(path, READING, "BEGIN", size=READERS)
     try:
-        await bring_up(path, writing)
+        await keeps_a_log(path, writing)
         writer = Writer(writing, partial(explain, path), scrub)
         try:
             yield Database(writer, reading, insert, new_rows, partial(explain, path))
@@ -123,18 +122,17 @@ async def connected(path: Path) -> AsyncGenerator[Database]:
         await writing.dispose()  # last: the last to close writes the log into the file
 
 
-async def bring_up(path: Path, engine: AsyncEngine) -> None:
+async def keeps_a_log(path: Path, engine: AsyncEngine) -> None:
+    """Raises StoreError where the file system has no shared memory, such as a network's."""
     try:
         async with engine.begin() as connection:
             mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
-            if mode != "wal":
-                raise StoreError(
-                    f"{path} lies on a file system on which SQLite cannot keep a log. "
-                    "Name a file on a local disk in storage.url"
-                )
-            await connection.run_sync(migrate)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise explain(path, error) from error
+    if mode != "wal":
+        raise StoreError(
+            f"SQLite cannot keep a log beside {path}. Name a file on a local disk in storage.url"
+        )
 
 
 def engine_on(path: Path, pragmas: Sequence[str], begin: str, *, size: int) -> AsyncEngine:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Dialect,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     String,
     Text,
     TypeDecorator,
@@ -214,7 +215,8 @@ class VersionRow(SQLModel, table=True):
     """The tables' revision. Alembic's own table, declared here to be read without Alembic."""
 
     __tablename__ = "alembic_version"
-    version_num: str = Field(primary_key=True, max_length=32)
+    __table_args__ = (PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),)
+    version_num: str = Field(sa_column=Column(String(32), nullable=False))
 
 
 _tables = SQLModel.metadata.tables

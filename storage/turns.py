@@ -45,11 +45,8 @@ class SqlTurns:
         ]
 
     async def unanswered(self, platform: str, account: str) -> list[Turn]:
-        query = WHOLE_TURNS.where(
-            turns.c.platform == platform, turns.c.account == account, text(OPEN)
-        ).order_by(turns.c.id)
         async with self.database.read() as connection:
-            return await read_turns(connection, query)
+            return await read_turns(connection, INBOX, {"platform": platform, "account": account})
 
     async def history(self, turn: Turn, limit: int) -> History:
         where = {**conversation(turn.message.thread), "before": turn.id}
@@ -151,6 +148,11 @@ async def begin_reply(connection: AsyncConnection, turn_id: int) -> None:
 
 KEY = "platform", "account", "channel", "message"
 HEARD = (*KEY, "thread", "author_id", "author_name", "question", "at", "private")
+INBOX = WHOLE_TURNS.where(
+    turns.c.platform == bindparam("platform"),
+    turns.c.account == bindparam("account"),
+    text(OPEN),
+).order_by(turns.c.id)
 BEFORE = turns.c.id < bindparam("before")
 
 # Three ids, each found by one look into a partial index: where the conversation was reset, where

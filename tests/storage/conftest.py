@@ -48,16 +48,23 @@ numbers = itertools.count()
 
 
 @pytest.fixture
-def postgres_url(postgres_server):
-    """A new, empty database."""
+def postgres_schema(postgres_server):
+    """Makes a new, empty schema, which is cheaper than a database; returns its URL."""
     import psycopg
 
-    name = f"test_{next(numbers)}"
-    with psycopg.connect(
-        f"host={postgres_server} user=mynah dbname=postgres", autocommit=True
-    ) as c:
-        c.execute(f"CREATE DATABASE {name}")
-    return f"postgresql+psycopg://mynah@/{name}?host={postgres_server}"
+    def make():
+        name = f"test_{next(numbers)}"
+        with psycopg.connect(f"host={postgres_server} user=mynah dbname=postgres") as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        options = f"host={postgres_server}&options=-csearch_path%3D{name}"
+        return f"postgresql+psycopg://mynah@/postgres?{options}"
+
+    return make
+
+
+@pytest.fixture
+def postgres_url(postgres_schema):
+    return postgres_schema()
 
 
 @pytest.fixture

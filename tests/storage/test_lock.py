@@ -1,0 +1,89 @@
+"""One process at a time, and what a second one is told; with real processes, on both databases."""
+
+import asyncio
+import os
+
+import pytest
+
+from core.errors import StoreError, StoreLocked
+from storage.repositories import Settings, SqlStore
+from tests.storage.processes import child, kill_while_writing
+from tests.storage.says import message
+
+
+def opened(url, holder="--platform console"):
+    return SqlStore.open(Settings(url=url), holder=holder)
+
+
+async def test_a_second_process_is_told_who_has_the_store_and_what_to_do(url):
+    with child(url, "hold") as process:
+        with pytest.raises(StoreLocked) as told:
+            await opened(url)
+        assert f"Process {process.pid} (--platform slack) has " in str(told.value)
+        assert str(told.value).endswith(
+            " open. Stop it, or serve both from one process: "
+            "python -m bots.run --platform slack --platform console"
+        )
+
+
+async def test_a_second_process_for_the_same_platform_is_told_to_stop_the_first(url):
+    with child(url, "hold"):
+        with pytest.raises(StoreLocked, match=r"open\. Stop it first\.$"):
+            await opened(url, "--platform slack")
+        with pytest.raises(StoreLocked, match=r"open\. Stop it first\.$"):
+            await opened(url, "the trainer")
+
+
+async def test_a_store_that_was_closed_can_be_opened_at_once(url):
+    with child(url, "hold") as process:
+        process.stdin.close()
+        assert process.stdout.readline() == "closed\n"
+        store = await opened(url)
+        await store.close()
+
+
+async def test_a_killed_process_leaves_no_lock_and_loses_nothing(url):
+    store = await opened(url)
+    await store.close()
+    for times in (1, 2, 3):
+        heard = await asyncio.to_thread(kill_while_writing, url, 20)
+        assert len(heard) >= 20 * (times == 1)
+        store = await opened(url)
+        stored = {int(t.message.ref.id) for t in await store.unanswered("slack", "T1/B1")}
+        assert stored >= set(heard)
+        await store.close()
+
+
+async def test_the_same_process_cannot_open_it_twice(url):
+    store = await opened(url)
+    with pytest.raises(StoreLocked, match=str(os.getpid())):
+        await opened(url)
+    assert await store.hear(message())
+    await store.close()
+
+
+async def test_a_process_that_ends_without_closing_ends(url):
+    with child(url, "leave") as process:
+        assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite+aiosqlite://", "names no file"),
+        ("sqlite+aiosqlite:///:memory:", "names no file"),
+        ("mysql://me@here/db", "no database that Mynah knows"),
+        ("data/mynah.db", "no database that Mynah knows"),
+        ("postgresql+psycopg://me:hush@127.0.0.1:1/db", "cannot be reached"),
+    ],
+)
+async def test_an_address_that_leads_nowhere_says_what_to_write(url, says):
+    with pytest.raises(StoreError, match=says) as told:
+        await opened(url)
+    assert "hush" not in str(told.value)
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "data").write_text("a file in the way")
+    with pytest.raises(StoreError, match="data cannot be made"):
+        await opened(f"sqlite+aiosqlite:///{tmp_path}/data/mynah.db")

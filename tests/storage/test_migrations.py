@@ -1,0 +1,92 @@
+"""The two ways to today's tables, step by step and at once, end in the same."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine, make_url
+
+from core.errors import StoreError
+from storage.migrate import MIGRATIONS, migrate, upgrade
+from storage.repositories import Settings, SqlStore
+from storage.tables import HEAD
+from tests.storage.says import answered
+
+
+def tables_in(connection):
+    """Every table, column, constraint and index, as the database itself describes them."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master").all()
+        return {name: sorted(part.strip() for part in (sql or "").split(",")) for name, sql in rows}
+    schema = "current_schema()"
+    return {
+        "columns": connection.exec_driver_sql(
+            "SELECT table_name, column_name, ordinal_position, data_type, is_nullable, "
+            "replace(column_default, current_schema() || '.', ''), character_maximum_length "
+            f"FROM information_schema.columns WHERE table_schema = {schema} ORDER BY 1, 3"
+        ).all(),
+        "indexes": connection.exec_driver_sql(
+            "SELECT indexname, replace(indexdef, current_schema() || '.', '') "
+            f"FROM pg_indexes WHERE schemaname = {schema} ORDER BY 1"
+        ).all(),
+        "constraints": connection.exec_driver_sql(
+            "SELECT conname, replace(pg_get_constraintdef(oid), current_schema() || '.', '') "
+            f"FROM pg_constraint WHERE connamespace = {schema}::regnamespace ORDER BY 1"
+        ).all(),
+    }
+
+
+def both_ways(at_once: URL, step_by_step: URL):
+    migrate(at_once)
+    engines = create_engine(at_once), create_engine(step_by_step)
+    with engines[1].begin() as connection:
+        upgrade(connection, None)
+    found = []
+    for engine in engines:
+        with engine.begin() as connection:
+            found.append(tables_in(connection))
+        engine.dispose()
+    return found
+
+
+def test_the_steps_end_in_the_tables_on_sqlite(tmp_path):
+    at_once, stepwise = both_ways(
+        *(URL.create("sqlite", database=str(tmp_path / name)) for name in ("a.db", "b.db"))
+    )
+    assert stepwise == at_once
+    assert "turns" in at_once
+
+
+def test_the_steps_end_in_the_tables_on_postgres(postgres_schema):
+    at_once, stepwise = both_ways(make_url(postgres_schema()), make_url(postgres_schema()))
+    assert stepwise == at_once
+    assert at_once["columns"]
+
+
+def test_the_newest_step_is_the_one_that_new_databases_are_marked_with():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_an_older_database_is_brought_up_to_date_when_it_is_opened(tmp_path, sqlite_url):
+    with closing(sqlite3.connect(tmp_path / "mynah.db")) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    store = await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
+    assert await answered(store)
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "mynah.db")) as connection:
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [(HEAD,)]
+
+
+async def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path, sqlite_url):
+    with closing(sqlite3.connect(tmp_path / "mynah.db")) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("CREATE TABLE servings (in_the_way)")  # the last step's last table
+        connection.commit()
+        with pytest.raises(StoreError, match=r"mynah\.db did not take this"):
+            await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
+        names = connection.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
+    assert names == [("alembic_version",), ("servings",)]

@@ -1,0 +1,55 @@
+"""The queries of every message use indexes that fit them, so that a full store costs the same."""
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url
+
+from storage.migrate import migrate
+from storage.turns import FRAME, INBOX, SHOWN
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def connection(request, tmp_path):
+    if request.param == "sqlite":
+        url = URL.create("sqlite", database=str(tmp_path / "mynah.db"))
+    else:
+        url = make_url(request.getfixturevalue("postgres_url"))
+    migrate(url)
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        if request.param == "postgres":
+            connection.exec_driver_sql("SET enable_seqscan = off")  # the tables are empty
+            connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
+        yield connection
+    engine.dispose()
+
+
+def plan(connection, query):
+    words = {"platform": "p", "account": "a", "channel": "c", "thread": "t"}
+    numbers = {"before": 9, "first": 1, "limit": 5}
+    compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
+    given = {**compiled.params, **words, **numbers}
+    values = {name: given[name] for name in compiled.params}
+    if compiled.positional:
+        values = tuple(values[name] for name in compiled.positiontup)
+    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    rows = connection.exec_driver_sql(explain + str(compiled), values).all()
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("query", "indexes"),
+    [
+        (INBOX, ["turns_open"]),
+        (FRAME, ["turns_resetting", "turns_prompted", "turns_counting"]),
+        (SHOWN, ["turns_counting"]),
+    ],
+    ids=["inbox", "frame", "shown"],
+)
+def test_what_every_message_asks_for_is_found_by_index(connection, query, indexes):
+    text = plan(connection, query)
+    for index in indexes:
+        assert index in text
+    assert "SCAN turns" not in text
+    assert "Seq Scan on turns" not in text
+    assert "TEMP B-TREE" not in text
+    assert "Sort" not in text
