@@ -1,7 +1,7 @@
 """A conversation with the person at the keyboard, or with a script: one question per line.
 
-`+` and `-` vote on the last answer. What a terminal shows is in `adapters/console_terminal.py`, which is
-imported only where there is one. It knows nothing of the model and of what is kept.
+`+` and `-` vote on the last answer. What a terminal shows is in adapters/console_terminal.py, which
+is imported only where there is one. It knows nothing of the model and of what is kept.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -33,12 +34,13 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 GREETING = """\
-Ask me anything. /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves.
-+ and - on a line of their own vote on my last answer;
-"- text" votes it down and tells me what I should have said.
+Ask me anything; /help lists the commands. Ctrl-C stops me, Ctrl-D leaves.
+Vote on my last answer with + or - on a line of its own.
+To tell me what I should have said: - the better answer
 """
 HOW_TO_LEAVE = "Ctrl-D leaves."
 REDRAW_EVERY_S = 0.1
+LEAST_LIVE = 4  # lines that may still change: the end of a word may wrap, a code block has a border
 MOST_BUSY = 0.25  # of the processor's time goes into redrawing
 
 Line = list[Segment]
@@ -215,9 +217,10 @@ class Sheet:
 
     def __init__(self, console: Console, live: Live) -> None:
         self._console, self._live = console, live
-        self._markdown = MarkdownIt("commonmark", {"html": False}).enable(
-            ["strikethrough", "table"]
-        )
+        # HTML stands as it was written, and an image as a link: rich would drop the one and
+        # move the other out of its place.
+        self._markdown = MarkdownIt("commonmark", {"html": False}).disable("image")
+        self._markdown.enable(["strikethrough", "table"])
         self._text = ""  # of the blocks that are not wholly printed
         self._printed = 0  # lines of the first of them
         self._is_changed = False
@@ -242,7 +245,7 @@ class Sheet:
                 self._is_first = False
             self._text = blocks[-1]
             lines = self._lines(self._text)[self._printed :]
-            too_many = max(0, len(lines) - max(1, self._console.height - 2))
+            too_many = max(0, len(lines) - max(LEAST_LIVE, self._console.height - 2))
             self._print(lines[:too_many])
             self._printed += too_many
             self._live.update(SegmentLines(lines[too_many:], new_lines=True), refresh=True)
@@ -267,11 +270,10 @@ class Sheet:
             if token.map and token.level == 0 and token.nesting >= 0
         ]
         lines = self._text.split("\n")
-        ends = [*starts[1:], len(lines)]
-        return ["\n".join(lines[a:b]) for a, b in zip(starts, ends, strict=True)] or [self._text]
+        return ["\n".join(lines[a:b]) for a, b in pairwise([*(starts or [0]), len(lines)])]
 
     def _lines(self, block: str) -> list[Line]:
-        """What a block looks like. Links show where they lead; HTML stands as it was written."""
+        """What a block looks like. Links show where they lead."""
         page = Markdown("", hyperlinks=False)
         page.parsed = self._markdown.parse(block)
         for token in page.parsed:

@@ -1,4 +1,4 @@
-"""Fakes that can be read in one look. A fake answers; it is never asked afterwards how it was called."""
+"""Fakes that can be read in one look: small working things, never asked how they were called."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ async def main(folder, pause_s=0.0):
         store,
         ScriptedGenerator(script, pause_s=pause_s),
         Commands(store, None, phrases, ()),
-        BotSettings(turns_per_minute=1000),
+        BotSettings(retry_for_h=24, turns_per_minute=1000, longest_question_tokens=4000),
         model="base",
         max_tokens=100,
         temperature=0,
