@@ -14,7 +14,7 @@ from functools import partial
 from core.answer import Answer
 from core.commands import Call, said
 from core.engine import Engine
-from core.errors import AdapterError, RateLimited, Refused, StoreError
+from core.errors import AdapterError, Closing, RateLimited, Refused, StoreError
 from core.ports import Adapter, Store
 from core.types import (
     Author,
@@ -139,6 +139,9 @@ class Desk:
                 await self._let_go(turn)
                 await self._pause(max(wait_s, limited_s))
                 wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+            except Closing:
+                await self._let_go(turn)
+                return
             except asyncio.CancelledError:
                 async with asyncio.timeout(2):
                     await self._let_go(turn)

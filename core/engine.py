@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.answer import Answer
 from core.commands import Commands
 from core.conversation import TOKENS_PER_MESSAGE, digest, fitting, render
+from core.errors import Closing
 from core.feedback import score
 from core.lanes import Lanes
 from core.limits import Pace
@@ -116,9 +117,13 @@ class Engine:
         return prompt, recipe, opening
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[str]:
-        async with self.slots, aclosing(self.generator.stream(prompt)) as pieces:
-            async for piece in pieces:
-                yield piece
+        """Wait for a free slot, then the model's pieces. Raises Closing where that came first."""
+        async with self.slots:
+            if self.closing.is_set():
+                raise Closing("The next start answers this.")
+            async with aclosing(self.generator.stream(prompt)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def judge(self, reaction: IncomingReaction) -> None:
         """Keep a verdict on one of our answers; ignore every other reaction."""

@@ -17,6 +17,7 @@ The errors of the house:
   x AdapterError          the platform failed
     - RateLimited         carries `retry_after_s`
     - Refused             the credentials or rights are missing; names them
+  x Closing               the process ends before this began; the next start does it
 """
 
 from __future__ import annotations
@@ -85,4 +86,8 @@ class RateLimited(AdapterError):
 
 
 class Refused(AdapterError):
+    pass
+
+
+class Closing(BotError):
     pass
