@@ -15,6 +15,8 @@ def child(url, what, *, holder="--platform slack", under=()):
     process = subprocess.Popen(
         command, cwd=TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert process.stdin
+    assert process.stdout
     try:
         assert process.stdout.readline() == "open\n"
         yield process

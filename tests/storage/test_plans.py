@@ -28,11 +28,11 @@ def plan(connection, query):
     numbers = {"before": 9, "first": 1, "limit": 5}
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     given = {**compiled.params, **words, **numbers}
-    values = {name: given[name] for name in compiled.params}
-    if compiled.positional:
-        values = tuple(values[name] for name in compiled.positiontup)
+    names = compiled.positiontup if compiled.positional else compiled.params
+    values = {name: given[name] for name in names}
+    in_order = compiled.positional and tuple(given[name] for name in names)
     explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-    rows = connection.exec_driver_sql(explain + str(compiled), values).all()
+    rows = connection.exec_driver_sql(explain + str(compiled), in_order or values).all()
     return "\n".join(str(row[-1]) for row in rows)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ async def test_turns_heard_together_are_numbered_in_the_order_of_hearing(store):
 async def test_a_message_that_cannot_be_stored_fails_alone(store):
     bad = dataclasses.replace(message(), at=datetime(2026, 1, 1))
     said = [*(message() for _ in range(30)), bad, *(message() for _ in range(30))]
-    told = await asyncio.gather(*map(store.hear, said), return_exceptions=True)
+    told: list[Any] = await asyncio.gather(*map(store.hear, said), return_exceptions=True)
     assert isinstance(told[30], StoreError)
     del told[30], said[30]
     assert [turn.message for turn in told] == said
@@ -58,9 +59,8 @@ async def test_a_message_that_cannot_be_stored_fails_alone(store):
 
 async def test_text_that_the_database_refuses_is_the_callers_error_and_is_not_quoted(store):
     bad = message("secret \ud800\x00")  # no UTF-8, and a NUL, which PostgreSQL refuses
-    good, told = await asyncio.gather(
-        store.hear(message()), store.hear(bad), return_exceptions=True
-    )
+    both = store.hear(message()), store.hear(bad)
+    good, told = await asyncio.gather(*both, return_exceptions=True)
     assert isinstance(told, StoreError)
     assert "secret" not in str(told)
     assert await only_turn(store) == good

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import subprocess
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
@@ -23,7 +24,7 @@ async def test_callers_that_give_up_break_nothing_for_the_others(store):
         given_up = chance.sample(range(40), 15)
         for index in given_up:
             tasks[index].cancel()
-        told = await asyncio.gather(*tasks, return_exceptions=True)
+        told: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         for index, result in enumerate(told):
             if not isinstance(result, asyncio.CancelledError):
                 assert result.message == said[index]
@@ -90,6 +91,7 @@ async def test_what_was_forgotten_is_in_no_file(sqlite_url, tmp_path):
     store = await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
     said = message("my xyzzy secret " * 400, author="U1")
     turn = await store.hear(said)
+    assert turn
     await store.settle(turn.id, "your xyzzy secret", "answered")
     mine = await answered(store, "another xyzzy", author="U2")
     assert await found_in_files("xyzzy", tmp_path)

@@ -1,0 +1,145 @@
+"""What a conversation's history costs when the store is full: python -m bench.history
+
+The same question is put to stores with 10,000 and with 1,000,000 turns, in turns; in the large one
+also in a conversation of 100,000. Each prompt before it showed the last 20 to 40 turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import URL
+
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef
+from storage.migrate import migrate
+from storage.repositories import Settings, SqlStore
+
+ROUNDS = 300
+BLOCK = 20  # prompts are cut in blocks
+LIMIT = 100
+SHORT, LONG = 100, 100_000  # turns in a conversation
+ANSWER = "A thumbs up is kept with the answer. " * 8
+QUESTION = "How do I give you a thumbs up, and what happens with it then?"
+
+
+@dataclass
+class Case:
+    name: str
+    store: SqlStore
+    conversations: list[ThreadRef]
+    took: list[float] = field(default_factory=list)
+    shown: int = 0
+
+
+def thread(name: str) -> ThreadRef:
+    return ThreadRef(ChannelRef("slack", "T024BE7LD/U0LAN0Z89", f"C-{name}"), "")
+
+
+def fill(path: Path, conversations: list[tuple[ThreadRef, int]]) -> float:
+    """Turns of all conversations, shuffled as they come in life. Returns the seconds it took."""
+    began = time.perf_counter()
+    migrate(URL.create("sqlite", database=str(path)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000"):
+            connection.execute(f"PRAGMA {pragma}")
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'turns'"
+        indexes = [(name, sql) for name, sql in connection.execute(query) if sql]
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO texts VALUES (1, 'hash', ?)", ["You are Mynah. " * 60])
+        columns = (
+            "platform, account, channel, thread, message, author_id, author_name, question, at, "
+            "private, status, outcome, answer, model, system_id, first, digest, tries"
+        )
+        holes = ", ".join("?" * len(columns.split(",")))
+        connection.executemany(
+            f"INSERT INTO turns ({columns}) VALUES ({holes})", rows(conversations)
+        )
+        for _, sql in indexes:
+            connection.execute(sql)
+        connection.execute("COMMIT")
+    return time.perf_counter() - began
+
+
+def rows(conversations: list[tuple[ThreadRef, int]]) -> Iterator[tuple[Any, ...]]:
+    order = [where for where, length in conversations for _ in range(length)]
+    random.Random(7).shuffle(order)
+    ids: dict[ThreadRef, list[int]] = {where: [] for where, _ in conversations}
+    for turn_id, where in enumerate(order, start=1):
+        before = ids[where]
+        first = before[max(0, len(before) // BLOCK * BLOCK - BLOCK)] if before else None
+        before.append(turn_id)
+        channel = where.channel
+        key = channel.platform, channel.account, channel.id, where.thread, f"{turn_id:010}"
+        said = f"U{turn_id % 997:08}", "Ada Lovelace", QUESTION, "2026-05-04 08:00:00.000000", 0
+        yield *key, *said, "done", "answered", ANSWER, "starter", 1, first, f"{turn_id:064x}", 1
+
+
+async def opened(path: Path) -> SqlStore:
+    return await SqlStore.open(Settings(url=f"sqlite+aiosqlite:///{path}"), holder="bench.history")
+
+
+async def ask(case: Case, number: int) -> None:
+    where = case.conversations[number % len(case.conversations)]
+    ref = MessageRef(where.channel, f"question {number} {case.name}")
+    said = IncomingMessage(ref, where, Author("U1", "Ada"), QUESTION, True, datetime.now(UTC))
+    turn = await case.store.hear(said)
+    assert turn
+    began = time.perf_counter()
+    history = await case.store.history(turn, LIMIT)
+    case.took.append(time.perf_counter() - began)
+    case.shown += len(history.turns)
+    assert BLOCK <= len(history.turns) <= 2 * BLOCK
+
+
+async def main() -> None:
+    console = Console()
+    few = [(thread(f"few-{n}"), SHORT) for n in range(100)]
+    many = [(thread(f"many-{n}"), SHORT) for n in range(5_000)]
+    long = [(thread(f"long-{n}"), LONG) for n in range(5)]
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small.db", Path(folder) / "large.db"
+        fill(small, few)
+        took = fill(large, many + long)
+        console.print(f"1,000,000 turns made in {took:.0f} s, {large.stat().st_size >> 20} MiB")
+        one, two = await opened(small), await opened(large)
+        cases = [
+            Case("10,000 turns", one, [where for where, _ in few]),
+            Case("1,000,000 turns", two, [where for where, _ in many]),
+            Case("1,000,000, a conversation of 100,000", two, [where for where, _ in long]),
+        ]
+        for number in range(ROUNDS):
+            for case in cases:
+                await ask(case, number)
+        await one.close()
+        await two.close()
+    table = Table("history of a prompt", "turns shown", "median ms", "p99 ms", "× 10,000 turns")
+    base = statistics.median(cases[0].took)
+    for case in cases:
+        median, p99 = statistics.median(case.took), statistics.quantiles(case.took, n=100)[98]
+        table.add_row(
+            case.name,
+            f"{case.shown / ROUNDS:.0f}",
+            f"{median * 1000:.2f}",
+            f"{p99 * 1000:.2f}",
+            f"{median / base:.2f}",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
