@@ -87,7 +87,7 @@ async def model_server(
     async with EmbeddedServer(base, log=LOG_FOLDER / "embedded.log", on_status=on_status) as server:
 
         def wire_name(name: str) -> str:
-            return server.wire_name(base if name == settings.model else shelf / name / "merged")
+            return str(base if name == settings.model else shelf.resolve() / name / "merged")
 
         async with ModelServer(
             settings, wire_name=wire_name, folder=base, address=server.address

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol, Self
 
-from core.errors import CutShort, GenerationError
+from core.errors import BotError, CutShort, GenerationError
 from core.phrases import Phrases
 from core.types import MessageRef, Outcome
 
@@ -48,7 +48,8 @@ class Answer:
         """`outcome`: how it ends if nothing goes wrong. `opening`: our words, shown and not kept.
 
         `refs`: messages that an earlier try made. `placing`: that try may have posted one more and
-        died before it knew the id: look for it, where the platform can, before posting.
+        died before it knew the id. While the answer is `unsure` of that, an adapter looks for it,
+        where the platform can, before it says `placing` and posts.
         """
         self.text = ""  # what the model said, without our own words
         self.outcome: Outcome | None = None  # set when the end is recorded
@@ -86,6 +87,11 @@ class Answer:
         except GenerationError as error:
             logger.warning("generation failed: %s: %s", type(error).__name__, error)
             outcome = "failed"
+        except BotError:
+            raise  # the store, or a shutdown: the desk knows what to do
+        except Exception:  # a fault of ours, in the model's client or a command: never silence
+            logger.exception("an answer broke")
+            outcome = "failed"
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not self._stop or task is None or task.uncancel():
@@ -110,7 +116,11 @@ class Answer:
             self._waiting_task = None
 
     async def placing(self) -> None:
-        """An adapter says: I am about to post a further message. Kept before work goes on."""
+        """An adapter says: I am about to post a further message. Kept before work goes on.
+
+        Until `placed`, the answer is `unsure`: a call that failed may have posted all the same.
+        """
+        self.unsure = True
         if self._record:
             await self._record.placing()
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.answer import Answer
-from core.errors import Broken, CutShort, Unreachable
+from core.errors import Broken, Closing, CutShort, Unreachable
 from core.phrases import Phrases
 
 WORDS = Phrases()
@@ -70,6 +70,16 @@ async def test_a_model_that_cannot_be_reached_ends_in_one_sentence():
     diary = Diary()
     assert await read(Answer(saying(error=Unreachable("down")), record=diary)) == [WORDS.apology]
     assert diary.entries == [("", "failed")]
+
+
+async def test_a_fault_of_ours_is_an_apology_too_and_a_shutdown_is_not(caplog):
+    diary = Diary()
+    assert await read(Answer(saying(error=ZeroDivisionError()), record=diary)) == [WORDS.apology]
+    assert diary.entries == [("", "failed")]
+    assert "ZeroDivisionError" in caplog.text
+    with pytest.raises(Closing):
+        await read(Answer(saying("x", error=Closing("later")), record=diary))
+    assert len(diary.entries) == 1
 
 
 async def test_our_opening_is_shown_and_not_kept():
