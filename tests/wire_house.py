@@ -107,7 +107,9 @@ async def bot_here(
     store = await SqlStore.open(StorageSettings(url=url), holder="test")
     try:
         async with (
-            ModelServer(settings, breaker=breaker, backoff_s=(0.02, 0.2)) as server,
+            ModelServer(
+                settings, breaker=breaker or Breaker(every_s=0.1), backoff_s=(0.02, 0.2)
+            ) as server,
             asyncio.TaskGroup() as group,
         ):
             phrases = Phrases()
