@@ -179,12 +179,12 @@ class LocalTrainer:
             tune = await publish(self.store, self.generator, run, self.shelf, new, at=at)
         finally:
             await asyncio.to_thread(shutil.rmtree, self.shelf / ".run", ignore_errors=True)
-        where = _short(Path(tune.path) / "report.json")
+        where = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf), "report.json")
         if tune.status == "passed":
             yield f"\n`{name}` answers from now on; `/rollback` takes it back. {tune.summary}"
         else:
             yield f"\n`{name}` is not taken; what answered before answers on. {tune.summary}"
-        yield f" Report: {where}\n"
+        yield f" Report: `{where}`\n"
 
     def _prepare(self, gathered: Gathered, run: Path, log: Path, base: Path) -> None:
         shutil.rmtree(run.parent, ignore_errors=True)  # what a killed run left
@@ -231,10 +231,6 @@ def _told(gathered: Gathered) -> str:
     if left:
         told += ", left out " + ", ".join(f"{n} ({reason})" for reason, n in left.most_common())
     return told
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def parser() -> argparse.ArgumentParser:

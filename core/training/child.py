@@ -39,8 +39,11 @@ class Reporter:
         self._out.flush()
 
 
-def settle_in() -> Reporter:
-    """Step back behind everybody else, end with the parent, and open the way to it."""
+def settle_in(run: Path) -> Reporter:
+    """Step back behind everybody else, end with the parent, and open the way to it.
+
+    Memory and the size of any one file are bounded by the size of the base that `run` names.
+    """
     os.nice(19)
     oom = Path("/proc/self/oom_score_adj")
     if oom.exists():
@@ -48,16 +51,12 @@ def settle_in() -> Reporter:
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    return Reporter(out)
-
-
-def limit(base: Path) -> None:
-    """Bound memory and the size of any one file by the size of the model's folder."""
-    size = folder_bytes(base)
+    size = folder_bytes(Path(json.loads((run / "recipe.json").read_text())["base"]))
     _lower(resource.RLIMIT_FSIZE, 2 * size + GIB)
     # CUDA reserves far more addresses than it uses, so that this bound is for processors only.
     if not Path("/dev/nvidiactl").exists():
         _lower(resource.RLIMIT_AS, 16 * size + 12 * GIB)
+    return Reporter(out)
 
 
 def _lower(what: int, value: int) -> None:

@@ -11,7 +11,6 @@ With the few votes of a chat team this is a gate for safety: it can say "not bro
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 from collections import Counter
@@ -22,14 +21,17 @@ from statistics import fmean
 from typing import Any
 
 from core.training import dataset, integrity
-from core.training.child import Reporter, limit, settle_in
+from core.training.child import Reporter, settle_in
 from core.training.measure import (
+    QUESTIONS,
     Chat,
     ends,
     generate,
     kl_per_token,
     log_ratio_per_token,
     longest,
+    probing_prompts,
+    prompt_ids,
     quiet,
     row_ids,
 )
@@ -38,21 +40,9 @@ from core.training.recipe import GATE_KL
 
 DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
 SAME_KL = 0.02  # what rounding to the base's precision may cost the merged checkpoint, per token
-KL_PROMPTS = 24
 MARGIN_FROM, MARGIN_SURE_FROM = 5, 20  # held-out rows
 ANSWER_TOKENS = 160
 REPEATED = 4  # times the same four words in one answer
-
-QUESTIONS = (
-    "Hello!",
-    "Who are you?",
-    "What can you do?",
-    "How do I give you feedback?",
-    "What does /reset do?",
-    "What is the capital of Australia?",
-    "Thank you!",
-    "Please write a haiku about rain.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +59,6 @@ def evaluate(run: Path, reporter: Reporter) -> None:
     """Write RUN/report.json, whatever it says."""
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     base, candidate = Path(recipe["base"]), run / "candidate"
-    limit(base)
     answers: list[dict[str, str]] = []
     try:
         integrity.check(candidate, base, run / "dataset")
@@ -102,26 +91,23 @@ def _examine(
         [row for row in rows if len(row_ids(tokenizer, row)[0]) <= longest(model)]
         for rows in (train, held)
     )
-    system = [turn for turn in (train + held)[0]["prompt"] if turn["role"] == "system"]
-    fixed = [[*system, {"role": "user", "content": question}] for question in QUESTIONS]
-    asked = _different([row["prompt"] for row in held + train])
+    prompts = probing_prompts(held + train)
     checks = [Check("integrity", True, "its files are whole and belong together")]
 
     reporter.step(1, 4, "checking how far it moved from the base")
-    checks.append(_kl(kl_per_token(model, tokenizer, (asked + fixed * 3)[:KL_PROMPTS])))
+    checks.append(_kl(kl_per_token(model, tokenizer, prompts)))
     reporter.step(2, 4, "checking what it thinks of liked answers")
     liked = [row for row in held if row["label"]] or [row for row in train if row["label"]]
     checks.append(_displacement([log_ratio_per_token(model, tokenizer, row) for row in liked]))
     checks.append(_margin([_signed(model, tokenizer, row) for row in held]))
 
     reporter.step(3, 4, "asking it questions")
-    prompts = fixed + asked[:KL_PROMPTS]
     new = _answers(model, tokenizer, prompts)
     with model.disable_adapter():
         old = _answers(model, tokenizer, prompts)
     checks.append(_degeneration(old, new))
     if (candidate / "merged").is_dir():
-        checks.append(_same(model, tokenizer, candidate / "merged", fixed + asked[:8]))
+        checks.append(_same(model, tokenizer, candidate / "merged", prompts))
     answers = [
         {"question": question, "base": before.text, "tune": after.text}
         for question, before, after in zip(QUESTIONS, old, new, strict=False)
@@ -225,27 +211,18 @@ def _same(model: Any, tokenizer: Any, merged: Path, prompts: Sequence[Chat]) -> 
     gaps = []
     with quiet(model), torch.no_grad():
         for prompt in prompts:
-            encoded = tokenizer.apply_chat_template(
-                prompt, add_generation_prompt=True, return_tensors="pt", return_dict=True
-            ).to(model.device)
-            ours, theirs = (
-                m(**encoded).logits[0, -1].float().log_softmax(-1) for m in (model, other)
-            )
-            gaps.append(float((ours.exp() * (ours - theirs)).sum()))
+            ids = torch.tensor([prompt_ids(tokenizer, prompt)], device=model.device)
+            ours, theirs = (m(input_ids=ids).logits.float().log_softmax(-1) for m in (model, other))
+            gaps.append(float((ours.exp() * (ours - theirs)).sum(-1).mean()))
     value = fmean(gaps)
     passed = abs(value) <= SAME_KL
     words = "the merged checkpoint says what the adapter says"
     return Check("merged", passed, words if passed else f"not so: {words} ({value:.3f})", value)
 
 
-def _different(prompts: Sequence[Chat]) -> list[Chat]:
-    return list({json.dumps(prompt): prompt for prompt in prompts}.values())
-
-
 def main() -> None:
-    reporter = settle_in()
-    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    evaluate(Path(sys.argv[1]), reporter)
+    run = Path(sys.argv[1])
+    evaluate(run, settle_in(run))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,26 @@ completions are chat messages, as in the data set.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 Chat = list[dict[str, str]]
+
+# Asked in every run, whatever people talk about: a tune must not lose its words outside of it.
+QUESTIONS = (
+    "Hello!",
+    "Who are you?",
+    "What can you do?",
+    "How do I give you feedback?",
+    "What does /reset do?",
+    "What is the capital of Australia?",
+    "Thank you!",
+    "Please write a haiku about rain.",
+)
+ASKED = 16  # prompts of people's own beside them
+ENOUGH_TOKENS, MOST_SAMPLES = 600, 72  # one sample of two words says little about a distribution
 
 
 def prompt_ids(tokenizer: Any, prompt: Chat) -> list[int]:
@@ -70,34 +85,52 @@ def ends(model: Any, tokenizer: Any) -> set[int]:
     return (found | {tokenizer.eos_token_id}) - {None}
 
 
+def probing_prompts(rows: Sequence[dict[str, Any]]) -> list[Chat]:
+    """The fixed questions, after the rows' own system text, and the first different prompts."""
+    asked = list({json.dumps(row["prompt"]): row["prompt"] for row in rows}.values())[:ASKED]
+    system = [turn for turn in asked[0] if turn["role"] == "system"] if asked else []
+    return [[*system, {"role": "user", "content": text}] for text in QUESTIONS] + asked
+
+
 def kl_per_token(
-    model: Any, tokenizer: Any, prompts: Sequence[Chat], *, tokens: int = 48, batch: int = 8
+    model: Any, tokenizer: Any, prompts: Sequence[Chat], *, tokens: int = 48, batch: int = 16
 ) -> float:
     """KL(candidate‖base) in nats per token on the candidate's own samples, over all words.
 
-    The one number that sees a model being pushed off what it knew: see LOG.md.
+    The one number that sees a model being pushed off what it knew: see LOG.md. Every prompt is
+    sampled once, and again while the answers are too short to say enough.
     """
     import torch
 
-    total, counted = 0.0, 0
-    stop = torch.tensor(sorted(ends(model, tokenizer)), device=model.device)
+    total, counted, sampled = 0.0, 0, 0
     with quiet(model), torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)  # the same dice each time: checks differ by the weights alone
-        for start in range(0, len(prompts), batch):
+        while sampled < len(prompts) or (counted < ENOUGH_TOKENS and sampled < MOST_SAMPLES):
+            start = sampled % len(prompts)
             some = prompts[start : start + batch]
-            ids, width = generate(model, tokenizer, some, tokens=tokens, temperature=1.0)
-            said = ids[:, width:]  # (B, N)
-            over = torch.isin(said, stop).cumsum(1)
-            alive = (over - torch.isin(said, stop).int()) == 0  # up to and with the end token
-            mask = (ids != tokenizer.pad_token_id).long()
-            mask[:, width:] = alive.long()
-            new = _log_probs(model, ids, mask, width)  # (B, N, V)
-            with model.disable_adapter():
-                old = _log_probs(model, ids, mask, width)
-            kl = (new.exp() * (new - old)).sum(-1)  # (B, N)
-            total += float(kl[alive].sum())
-            counted += int(alive.sum())
+            kl = _kl(model, tokenizer, some, tokens)
+            total += float(kl.sum())
+            counted += len(kl)
+            sampled += len(some)
     return total / max(1, counted)
+
+
+def _kl(model: Any, tokenizer: Any, prompts: Sequence[Chat], tokens: int) -> Any:
+    """One sample of each prompt; KL at each of its tokens, up to and with the end: (tokens,)"""
+    import torch
+
+    stop = torch.tensor(sorted(ends(model, tokenizer)), device=model.device)
+    ids, width = generate(model, tokenizer, prompts, tokens=tokens, temperature=1.0)
+    ended = torch.isin(ids[:, width:], stop).int()  # (B, N)
+    alive = (ended.cumsum(1) - ended) == 0
+    positions = torch.arange(width, device=ids.device)
+    lengths = torch.tensor([len(prompt_ids(tokenizer, prompt)) for prompt in prompts])
+    asked = positions >= width - lengths.to(ids.device)[:, None]  # (B, width)
+    mask = torch.cat([asked, alive], 1).long()
+    new = _log_probs(model, ids, mask, width)  # (B, N, V)
+    with model.disable_adapter():
+        old = _log_probs(model, ids, mask, width)
+    return (new.exp() * (new - old)).sum(-1)[alive]
 
 
 def log_ratio_per_token(model: Any, tokenizer: Any, row: dict[str, Any]) -> float:

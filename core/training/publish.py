@@ -20,6 +20,7 @@ from core.types import Prompt, Tune
 
 PROBE = "Hello! Who are you?"
 PROBE_TOKENS = 128
+NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 
 
 class NotServed(BotError):
@@ -30,10 +31,10 @@ def judgement(run: Path) -> dict[str, Any]:
     """The gate's report; one that refuses where there is none that can be read."""
     try:
         report: dict[str, Any] = json.loads((run / "report.json").read_text(encoding="utf-8"))
-        report["passed"] = report["passed"] is True and bool(report["checks"])
+        sound = isinstance(report["passed"], bool) and bool(report["checks"])
     except (OSError, ValueError, KeyError, TypeError):
-        return refusal("the checks did not end in a report")
-    return report
+        sound = False
+    return report if sound else refusal("the checks did not end in a report")
 
 
 def refusal(why: str) -> dict[str, Any]:
@@ -105,14 +106,8 @@ async def publish(
         tune = Tune(tune.name, tune.base, str(aside), "refused", tune.turns, summary, tune.at)
         await store.put_tune(tune)
         return tune
-    proof = (
-        ""
-        if report.get("proven")
-        else " That it is better is not proven: too few votes to hold some out."
-    )
-    tune = Tune(
-        tune.name, tune.base, str(folder), "passed", tune.turns, tune.summary + proof, tune.at
-    )
+    summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
+    tune = Tune(tune.name, tune.base, str(folder), "passed", tune.turns, summary, tune.at)
     await store.put_tune(tune)
     await store.serve(tune.name, at)
     return tune

@@ -68,6 +68,7 @@ async def run_step(
     finally:
         _kill(process.pid)
         await process.wait()
+        await asyncio.to_thread(_shorten, log)
 
 
 def environment(run: Path) -> dict[str, str]:
@@ -99,7 +100,7 @@ async def _lines(
         except TimeoutError:
             if process.returncode is not None:
                 return
-            if (await asyncio.to_thread(log.stat)).st_size > LONGEST_LOG:
+            if log.stat().st_size > LONGEST_LOG:
                 raise StepFailed(f"it filled its log (see {log})") from None
         except ValueError as error:
             raise StepFailed(f"it spoke nonsense (its log: {log})") from error
@@ -138,3 +139,8 @@ def _how(status: int) -> str:
 def _kill(group: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # all of it had ended
         os.killpg(group, signal.SIGKILL)
+
+
+def _shorten(log: Path) -> None:
+    if log.stat().st_size > LONGEST_LOG:
+        os.truncate(log, LONGEST_LOG)

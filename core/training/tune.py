@@ -12,7 +12,6 @@ base sees it every time (LOG.md), so training ends there and the last good weigh
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -21,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from core.training import dataset
-from core.training.child import Reporter, limit, settle_in
-from core.training.measure import kl_per_token, longest, row_ids
+from core.training.child import Reporter, settle_in
+from core.training.measure import kl_per_token, longest, probing_prompts, row_ids
 from core.training.models import (
     ADAPTER_FILES,
     base_hash,
@@ -35,15 +34,14 @@ from core.training.models import (
 from core.training.recipe import ALPHA, RANK, STOP_AT_KL, Stage, stages, weights
 
 SEED = 17
-KL_PROMPTS = 16
 CHECKS = 12  # of the KL budget in one stage, at the most
+FAR_BELOW = STOP_AT_KL / 10  # one step multiplies KL by three at the most: measured
 
 
 def tune(run: Path, reporter: Reporter) -> None:
     """One story from top to bottom. Raises nothing on purpose; the exit status tells."""
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     base = Path(recipe["base"])
-    limit(base)
 
     # 1. What there is to learn.
     counts = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))["counts"]
@@ -112,28 +110,30 @@ class Budget:
 
     def __init__(self, tokenizer: Any, rows: Sequence[dict[str, Any]], reporter: Reporter) -> None:
         self.tokenizer = tokenizer
-        self.prompts = _different([row["prompt"] for row in rows])[:KL_PROMPTS]
+        self.prompts = probing_prompts(rows)
         self.reporter = reporter
         self.trace: list[dict[str, Any]] = []
         self.spent = False
         self.kept = False  # some step stayed within the budget
         self.good: dict[str, Any] = {}
-        self.method = ""
+        self.method, self.next = "", 1
 
     def begin(self, stage: Stage) -> None:
         self.method = stage.method
+        self.next = 1  # the step after which to measure
 
     def after_step(self, model: Any, step: int, of: int) -> bool:
         """Whether to go on. Where not, the last good weights are back in `model`."""
         what = "learning from what was liked" if self.method == "sft" else "weighing all votes"
         self.reporter.step(step, of, what)
-        if step % max(1, of // CHECKS) and step != of:
+        if step < self.next and step != of:
             return True
         kl = kl_per_token(model, self.tokenizer, self.prompts)
         self.trace.append({"stage": self.method, "step": step, "kl": round(kl, 4)})
         if kl <= STOP_AT_KL:  # not so for NaN
             self.good = {name: p.detach().clone() for name, p in _trained(model)}
             self.kept = True
+            self.next = step + max(1, of // CHECKS) * (2 if kl < FAR_BELOW else 1)
             return True
         self.spent = True
         for name, parameter in _trained(model):
@@ -144,10 +144,6 @@ class Budget:
 
 def _trained(model: Any) -> list[tuple[str, Any]]:
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-
-
-def _different(prompts: Sequence[Any]) -> list[Any]:
-    return list({json.dumps(prompt): prompt for prompt in prompts}.values())
 
 
 def _trainer(
@@ -238,9 +234,8 @@ def _watch(after_step: Callable[[Any, int, int], bool]) -> Any:
 
 
 def main() -> None:
-    reporter = settle_in()
-    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    tune(Path(sys.argv[1]), reporter)
+    run = Path(sys.argv[1])
+    tune(run, settle_in(run))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""The trainer as the person meets it, where nothing is trained: what it says, and asks for."""
+
+import json
+
+import pytest
+
+from bots.train import asked_for, parser
+from core.types import Correction, Feedback
+from tests.training.house import opened, said, trainer, vote
+from tests.training.votes import NOON
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A base that is enough for what ends before a model is loaded."""
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text("{}")
+    return tmp_path / "base"
+
+
+async def test_too_few_votes_are_counted(store, folder, tmp_path):
+    await vote(store, 7)
+    words = await said(trainer(store, tmp_path, folder).retrain(dry=False))
+    assert "7 of 10 votes are there" in words
+    assert not (tmp_path / "tunes").exists()
+
+
+async def test_votes_of_other_platforms_wait_and_are_named(store, folder, tmp_path, monkeypatch):
+    from adapters import PLATFORMS
+
+    monkeypatch.setitem(PLATFORMS, "slack", None)  # a platform of a later day
+    await vote(store, 12, platform="slack")
+    words = await said(trainer(store, tmp_path, folder).retrain(dry=False))
+    assert "0 of 10 votes are there" in words
+    assert "12 votes wait on slack: add `slack` to `training.platforms` in config.yaml" in words
+
+
+async def test_a_dry_run_says_what_it_would_use_and_leaves_no_trace(store, folder, tmp_path):
+    await vote(store, 24)
+    await store.put_feedback(Feedback(1, "bob", -1, NOON))
+    await store.put_correction(Correction(2, "ann", "Yes.", NOON))
+    words = await said(trainer(store, tmp_path, folder).retrain(dry=True))
+    assert words == (
+        "I would use 23 votes (11 liked, 12 disliked, 1 corrected),"
+        " left out 1 (as many up as down).\n"
+    )
+    assert not (tmp_path / "tunes").exists()
+
+
+async def test_without_the_base_at_hand_it_says_what_to_set(store, tmp_path):
+    await vote(store, 24)
+    words = await said(trainer(store, tmp_path).retrain(dry=False))
+    assert "`training.base` in config.yaml" in words
+
+
+async def test_an_export_is_the_data_set_that_a_run_would_use(store, folder, tmp_path):
+    await vote(store, 24)
+    out = tmp_path / "out"
+    verbs = trainer(store, tmp_path, folder).verbs()
+    assert "24 votes" in await said(verbs["export"]({"folder": str(out)}))
+    rows = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
+    assert len(rows) == 24
+    assert (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "asked"),
+    [
+        ([], ("retrain", {"dry": False})),
+        (["--dry-run"], ("retrain", {"dry": True})),
+        (["--list"], ("tunes", {})),
+        (["--rollback"], ("rollback", {})),
+        (["--export", "/some/where"], ("export", {"folder": "/some/where"})),
+    ],
+)
+def test_the_command_line_is_a_verb(argv, asked):
+    assert asked_for(parser().parse_args(argv)) == asked

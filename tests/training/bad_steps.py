@@ -1,0 +1,56 @@
+"""Steps of the trainer that misbehave, each a process of its own; the folder names what to do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def say(**words):
+    print(json.dumps(words), flush=True)
+
+
+def main():
+    run = Path(sys.argv[1])
+    (run / "pid").write_text(str(os.getpid()))
+    match run.name:
+        case "hangs":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            say(step=1, of=2, what="hanging")
+            time.sleep(600)
+        case "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "ends":
+            sys.exit(3)
+        case "gives up":
+            say(failed="the votes contradict each other")
+            sys.exit(1)
+        case "babbles":
+            print("not JSON", flush=True)
+            time.sleep(600)
+        case "shouts":
+            while True:
+                sys.stdout.write("x" * 100_000)
+        case "fills its log":
+            while True:
+                sys.stderr.write("x" * 100_000)
+        case "forks":
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            (run / "child").write_text(str(child.pid))
+            say(step=1, of=1, what="forked")
+        case "tells its environment":
+            say(step=1, of=1, what=json.dumps(dict(os.environ)))
+        case "settles in":
+            from core.training.child import settle_in
+
+            reporter = settle_in(run)
+            print("from a library", flush=True)
+            reporter.step(1, 1, f"nice {os.nice(0)}")
+            time.sleep(600)
+
+
+if __name__ == "__main__":
+    main()

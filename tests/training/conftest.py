@@ -1,0 +1,46 @@
+"""One tune of a tiny model, made once by the real trainer. The base speaks two styles."""
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from core.training import dataset
+from core.training.runner import run_step
+from tests.training import speaking
+from tests.training.votes import taste
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+
+
+def needs_the_trainer():
+    for library in LIBRARIES:
+        pytest.importorskip(library, reason=f"{library} is not installed (the extra `train`)")
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    needs_the_trainer()
+    return speaking.make(tmp_path_factory.mktemp("base") / "model")
+
+
+def prepare(run, base, votes):
+    (run / "scratch").mkdir(parents=True)
+    dataset.write(dataset.gather(votes), run / "dataset")
+    recipe = {"base": str(base), "merge": True}
+    (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+
+
+async def steps(module, run, within_s=120.0):
+    """Run one step as the bot does; returns what it said on its way."""
+    deadline = time.monotonic() + within_s
+    return [one async for one in run_step(module, run, deadline=deadline, log=run / "log")]
+
+
+@pytest.fixture(scope="session")
+def tuned(base, tmp_path_factory):
+    """A run's folder with a candidate in it, and the progress that was told."""
+    run = tmp_path_factory.mktemp("tuned") / "run"
+    prepare(run, base, taste(24))
+    return run, asyncio.run(steps("core.training.tune", run))

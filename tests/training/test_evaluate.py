@@ -1,0 +1,185 @@
+"""The gate: a sound candidate passes, a broken one is refused, and the report says why."""
+
+import io
+import json
+import os
+import shutil
+
+import pytest
+
+from core.training.child import Reporter
+from core.training.evaluate import Said, evaluate, faults
+from core.training.models import sha256
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("ignore:builtin type .* has no __module__:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def run(tuned, tmp_path):
+    """A copy of the run, to be broken."""
+    return shutil.copytree(tuned[0], tmp_path / "run")
+
+
+def verdict(run):
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    return report["passed"], "; ".join(c["words"] for c in report["checks"] if c["passed"] is False)
+
+
+def rewrite(run, change, name="adapter_model.safetensors"):
+    """Change the adapter's tensors, and make the manifest fit: as a bad trainer would leave it."""
+    from safetensors.torch import load_file, save_file
+
+    path = run / "candidate" / name
+    tensors = {key: change(key, tensor) for key, tensor in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+    sign(run, name)
+
+
+def sign(run, name):
+    path = run / "candidate" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][name] = sha256(run / "candidate" / name)
+    path.write_text(json.dumps(manifest))
+
+
+def configure(run, **values):
+    path = run / "candidate" / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    sign(run, "adapter_config.json")
+
+
+def test_a_sound_candidate_passes_and_the_report_says_what_is_not_proven(run):
+    assert verdict(run) == (True, "")
+    report = json.loads((run / "report.json").read_text())
+    assert not report["proven"]
+    checks = {check["name"]: check for check in report["checks"]}
+    assert "too few" in checks["better"]["words"]
+    assert checks["KL budget"]["value"] <= 0.15
+    assert len(report["answers"]) == 8
+
+
+def test_a_candidate_with_nan_is_refused(run):
+    rewrite(run, lambda key, tensor: tensor * float("nan"))
+    passed, why = verdict(run)
+    assert not passed
+    assert "NaN" in why
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, 0.5, 0.999])
+def test_a_truncated_candidate_is_refused(run, keep):
+    path = run / "candidate" / "adapter_model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
+    assert "is not what its manifest says" in verdict(run)[1]
+    sign(run, path.name)
+    assert "cut short or damaged" in verdict(run)[1]
+
+
+def test_a_collapsed_candidate_is_refused_by_its_distance_from_the_base(run):
+    import torch
+
+    torch.manual_seed(0)
+    rewrite(run, lambda key, t: t + torch.randn_like(t) * 0.5 if "lora_B" in key else t)
+    passed, why = verdict(run)
+    assert not passed
+    assert "nats per token" in why
+
+
+def test_a_candidate_that_unlearnt_the_liked_answers_is_refused(run):
+    rewrite(run, lambda key, tensor: -tensor if "lora_B" in key else tensor)
+    passed, why = verdict(run)
+    assert not passed
+    assert "liked answers less likely" in why
+
+
+def test_a_merged_checkpoint_that_is_another_model_is_refused(run):
+    def spoil(key, tensor):
+        return tensor.flip(0).contiguous() if "o_proj" in key else tensor
+
+    rewrite(run, spoil, "merged/model.safetensors")
+    passed, why = verdict(run)
+    assert not passed
+    assert "merged" in why
+
+
+def test_a_candidate_of_another_base_is_refused(run):
+    path = run / "candidate" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_sha256": "0" * 64}))
+    assert "another base" in verdict(run)[1]
+
+
+def test_a_candidate_of_another_data_set_is_refused(run):
+    with (run / "dataset" / "manifest.json").open("a") as file:
+        file.write("\n")
+    assert "another data set" in verdict(run)[1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"r": 8},
+        {"use_dora": True},
+        {"bias": "all"},
+        {"modules_to_save": ["lm_head"]},
+        {"auto_mapping": {"base_model_class": "X", "parent_library": "os"}},
+        {"peft_type": "PREFIX_TUNING"},
+    ],
+)
+def test_a_configuration_that_the_recipe_never_writes_is_refused(run, values):
+    configure(run, **values)
+    assert "its configuration" in verdict(run)[1]
+
+
+def test_a_candidate_of_the_wrong_rank_is_refused(run):
+    rewrite(run, lambda key, t: t[:8].contiguous() if "lora_A" in key else t[:, :8].contiguous())
+    assert "does not fit the base" in verdict(run)[1]
+
+
+def test_files_that_no_tune_has_are_refused_and_never_opened(run):
+    (run / "candidate" / "adapter_model.bin").write_bytes(b"\x80\x04cos\nsystem\n.")
+    assert "kind of file that no tune has" in verdict(run)[1]
+
+
+def test_a_file_that_the_manifest_does_not_name_is_refused(run):
+    (run / "candidate" / "extra.json").write_text("{}")
+    assert "not those that its manifest names" in verdict(run)[1]
+
+
+def test_a_link_is_refused(run):
+    path = run / "candidate" / "adapter_model.safetensors"
+    os.rename(path, run / "elsewhere.safetensors")
+    path.symlink_to(run / "elsewhere.safetensors")
+    assert "is a link" in verdict(run)[1]
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[1]", '{"files": 3}'])
+def test_a_candidate_without_a_readable_manifest_is_refused(run, content):
+    path = run / "candidate" / "manifest.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    passed, why = verdict(run)
+    assert not passed
+    assert "manifest" in why
+
+
+def test_a_run_without_a_candidate_is_refused(run):
+    shutil.rmtree(run / "candidate")
+    assert "no manifest" in verdict(run)[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (Said("Yes, it does.", True), []),
+        (Said(" ", True), ["empty"]),
+        (Said("And then", False), ["never ends"]),
+        (Said("the bird says the bird says " * 6, True), ["repeats itself"]),
+    ],
+)
+def test_what_is_wrong_with_an_answer_whatever_was_asked(said, wrong):
+    assert faults(said) == wrong

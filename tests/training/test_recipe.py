@@ -1,0 +1,50 @@
+"""How much is enough, and what is then done."""
+
+import pytest
+
+from core.training.recipe import stages, weights, why_not
+
+TINY, REAL = 3_000_000, 7_000_000_000
+
+
+def counts(liked, disliked, corrections=0):
+    return {
+        "labels": liked + disliked + corrections,
+        "liked": liked,
+        "disliked": disliked,
+        "corrections": corrections,
+    }
+
+
+def test_too_few_votes_are_counted_for_the_person():
+    assert why_not(counts(4, 3), 10) == "7 of 10 votes are there"
+
+
+def test_dislikes_alone_teach_nobody_what_to_say():
+    assert "only 2 of 3" in (why_not(counts(2, 20), 10) or "")
+    assert why_not(counts(0, 20, corrections=3), 10) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "methods"),
+    [
+        (counts(10, 2), ["sft"]),
+        (counts(10, 10), ["kto"]),
+        (counts(20, 9), ["kto"]),
+        (counts(20, 10), ["sft", "kto"]),
+        (counts(60, 2), ["sft"]),
+    ],
+)
+def test_the_methods_follow_the_number_of_labels(labels, methods):
+    assert [stage.method for stage in stages(labels, TINY)] == methods
+
+
+def test_real_models_learn_in_smaller_steps_than_tiny_ones():
+    for tiny, real in zip(stages(counts(50, 50), TINY), stages(counts(50, 50), REAL), strict=True):
+        assert real.rate < tiny.rate / 4
+
+
+def test_the_rarer_side_weighs_more_but_never_more_than_fourfold():
+    assert weights(10, 20) == (2.0, 1.0)
+    assert weights(30, 10) == (1.0, 3.0)
+    assert weights(3, 300) == (4.0, 1.0)

@@ -1,0 +1,88 @@
+"""From votes to a tune that serves: the real trainer in its own processes, the real store."""
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import aclosing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fakes import ScriptedGenerator
+from tests.training.house import opened, said, trainer, vote
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        yield one
+
+
+def trainers():
+    return [one for one in psutil.Process().children() if "core.training.tune" in one.cmdline()]
+
+
+async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store, base, tmp_path):
+    await vote(store, 24)
+    generator = ScriptedGenerator(["I am Mynah."])
+    mynah = trainer(store, tmp_path, base, generator)
+
+    words = ""
+    async with aclosing(mynah.retrain(dry=False)) as pieces:
+        async for piece in pieces:
+            words += piece
+            if piece.startswith("- "):
+                for child in trainers():
+                    os.kill(child.pid, signal.SIGKILL)
+    assert "Learning failed: it was killed" in words
+    assert "What answered before answers on." in words
+    assert await store.tunes() == []
+    assert not (tmp_path / "tunes" / ".run").exists()
+
+    words = await said(mynah.retrain(dry=False))
+    assert "Learning from 24 votes (12 liked, 12 disliked)." in words
+    assert "- weighing all votes\n" in words
+    assert "`mynah@000002` answers from now on; `/rollback` takes it back." in words
+    assert "not proven" in words
+    assert await store.serving() == "mynah@000002"
+    assert [prompt.model for prompt in generator.prompts] == ["mynah@000002"]
+
+    (tune,) = await store.tunes()
+    assert (tune.status, tune.turns) == ("passed", tuple(range(1, 25)))
+    there = {str(path.relative_to(tune.path)) for path in Path(tune.path).rglob("*")}
+    assert {"adapter_config.json", "merged/model.safetensors", "report.json"} <= there
+    assert json.loads((Path(tune.path) / "report.json").read_text())["passed"]
+    # Nothing that people wrote stays behind.
+    for path in (tmp_path / "tunes").rglob("*"):
+        assert path.is_dir() or b"is a number" not in path.read_bytes(), path
+
+    assert "serves now" in await said(mynah.tunes())
+    assert "the base answers instead of mynah@000002" in await said(mynah.roll_back())
+    assert await store.serving() is None
+    assert "nothing to roll back" in await said(mynah.roll_back())
+
+
+async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
+    await vote(store, 24)
+    mynah = trainer(store, tmp_path, base)
+    async with aclosing(mynah.retrain(dry=False)) as pieces:
+        async for piece in pieces:
+            if piece.startswith("- "):
+                break
+        assert "one run at a time" in await said(mynah.retrain(dry=False))
+        assert trainers()
+    async with asyncio.timeout(5):  # who asked went away: nothing of the run is left
+        while trainers():
+            await asyncio.sleep(0.01)
+    assert not (tmp_path / "tunes" / ".run").exists()
+
+
+async def test_a_run_ends_at_its_deadline(store, base, tmp_path):
+    await vote(store, 24)
+    words = await said(trainer(store, tmp_path, base, minutes=0.01).retrain(dry=False))
+    assert "not done in the time that training.minutes allows" in words
+    assert await store.serving() is None

@@ -1,0 +1,144 @@
+"""A step that misbehaves ends in one sentence, and nothing of it is left."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.training import runner
+from core.training.runner import StepFailed, run_step
+
+STEPS = "tests.training.bad_steps"
+
+
+async def told(run, within_s=15.0):
+    deadline = time.monotonic() + within_s
+    return [one async for one in run_step(STEPS, run, deadline=deadline, log=run / "log")]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(name):
+        (tmp_path / name / "scratch").mkdir(parents=True)
+        (tmp_path / "base").mkdir()
+        recipe = {"base": str(tmp_path / "base")}
+        (tmp_path / name / "recipe.json").write_text(json.dumps(recipe))
+        return tmp_path / name
+
+    return make
+
+
+def runs(pid_file):
+    try:
+        return psutil.Process(int(pid_file.read_text())).status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, FileNotFoundError, ValueError):
+        return False
+
+
+async def gone(pid_file, within_s=5.0):
+    async with asyncio.timeout(within_s):
+        while runs(pid_file):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("dies", "was killed"),
+        ("ends", "ended with status 3"),
+        ("gives up", "the votes contradict each other"),
+        ("babbles", "spoke nonsense"),
+        ("shouts", "spoke nonsense"),
+        ("fills its log", "filled its log"),
+    ],
+)
+async def test_a_step_that_misbehaves_ends_in_a_sentence(folder, what, sentence):
+    run = folder(what)
+    with pytest.raises(StepFailed, match=sentence):
+        await told(run)
+    await gone(run / "pid")
+    assert (run / "log").stat().st_size <= runner.LONGEST_LOG
+
+
+async def test_a_step_that_hangs_is_ended_at_its_deadline(folder):
+    run = folder("hangs")
+    with pytest.raises(StepFailed, match="not done in the time"):
+        await told(run, within_s=2)
+    assert (run / "pid").exists()
+    await gone(run / "pid")
+
+
+async def test_what_a_step_started_ends_with_it(folder):
+    run = folder("forks")
+    assert [progress.what for progress in await told(run)] == ["forked"]
+    assert (run / "child").exists()
+    await gone(run / "child")
+
+
+async def test_closing_it_stops_the_step(folder):
+    run = folder("hangs")
+    deadline = time.monotonic() + 60
+    async with aclosing(run_step(STEPS, run, deadline=deadline, log=run / "log")) as steps:
+        async for _ in steps:
+            assert runs(run / "pid")
+            break
+    await gone(run / "pid")
+
+
+async def test_a_step_gets_no_secrets_of_the_bot(folder, monkeypatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("MODEL_KEY", "secret")
+    (progress,) = await told(folder("tells its environment"))
+    environment = json.loads(progress.what)
+    assert not {"SLACK_BOT_TOKEN", "MODEL_KEY"} & environment.keys()
+    assert environment["OMP_NUM_THREADS"] == "1"
+
+
+async def test_a_step_steps_back_and_libraries_cannot_disturb_what_it_says(folder):
+    run = folder("settles in")
+    deadline = time.monotonic() + 60
+    async with aclosing(run_step(STEPS, run, deadline=deadline, log=run / "log")) as steps:
+        async for progress in steps:
+            assert progress.what == "nice 19"
+            pid = int((run / "pid").read_text())
+            assert psutil.Process(pid).rlimit(psutil.RLIMIT_AS)[0] < 1 << 40
+            break
+    assert "from a library" in (run / "log").read_text()
+
+
+async def test_a_step_ends_when_the_bot_is_killed(folder):
+    run = folder("settles in")
+    bot = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import asyncio, pathlib, sys, time\n"
+            "from core.training.runner import run_step\n"
+            "async def main(run):\n"
+            f"    async for _ in run_step({STEPS!r}, run, deadline=time.monotonic() + 60,\n"
+            "                            log=run / 'log'):\n"
+            "        pass\n"
+            "asyncio.run(main(pathlib.Path(sys.argv[1])))\n",
+            str(run),
+        ],
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        async with asyncio.timeout(15):
+            while "from a library" not in (
+                (run / "log").read_text() if (run / "log").exists() else ""
+            ):
+                await asyncio.sleep(0.05)
+        assert runs(run / "pid")
+    finally:
+        os.kill(bot.pid, signal.SIGKILL)
+        bot.wait()
+    await gone(run / "pid")

@@ -1,0 +1,149 @@
+"""The real trainer on a tiny model: it learns what was liked, and stops in time."""
+
+import asyncio
+import json
+import shutil
+from statistics import fmean
+
+import pytest
+
+from tests.training.conftest import prepare, steps
+from tests.training.votes import BAD, GOOD, rows_of, taste
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    # SWIG's types in a library that torch brings: https://github.com/swig/swig/issues/2881
+    pytest.mark.filterwarnings("ignore:builtin type .* has no __module__:DeprecationWarning"),
+]
+
+
+def loaded(base, candidate):
+    from peft import PeftModel
+
+    from core.training.models import load_base
+
+    model, tokenizer = load_base(base)
+    return PeftModel.from_pretrained(model, candidate), tokenizer
+
+
+def log_ratio(model, tokenizer, answer, question="Is it true that 1234 is a number?"):
+    from core.training.measure import log_ratio_per_token
+
+    prompt = [
+        {"role": "system", "content": "You are Mynah."},
+        {"role": "user", "content": question},
+    ]
+    completion = [{"role": "assistant", "content": answer}]
+    return log_ratio_per_token(model, tokenizer, {"prompt": prompt, "completion": completion})
+
+
+def short_answers(model, tokenizer):
+    """The share of answers in the liked style, to questions that nobody voted on."""
+    import torch
+
+    from core.training.measure import generate
+
+    ask = [
+        [{"role": "user", "content": f"Is it true that {n} is a number?"}] for n in range(500, 564)
+    ]
+    torch.manual_seed(0)
+    ids, begin = generate(model, tokenizer, ask, tokens=48, temperature=0.7)
+    said = [tokenizer.decode(row, skip_special_tokens=True) for row in ids[:, begin:]]
+    return fmean(len(text) < 15 for text in said)
+
+
+def test_the_tune_answers_in_the_liked_style_also_what_nobody_voted_on(base, tuned):
+    model, tokenizer = loaded(base, tuned[0] / "candidate")
+    with model.disable_adapter():
+        before = short_answers(model, tokenizer)
+    after = short_answers(model, tokenizer)
+    assert 0.25 <= before <= 0.75
+    assert after >= before + 0.15
+
+
+def test_the_tune_finds_liked_answers_likelier_than_the_base_does(base, tuned):
+    model, tokenizer = loaded(base, tuned[0] / "candidate")
+    good = fmean(log_ratio(model, tokenizer, answer) for answer in GOOD[:2])
+    bad = fmean(log_ratio(model, tokenizer, answer) for answer in BAD)
+    assert good > 0.02
+    assert bad < -0.02
+
+
+def test_progress_is_told_in_words_a_person_understands(tuned):
+    told = list(dict.fromkeys(progress.what for progress in tuned[1]))
+    assert told == ["loading the model", "weighing all votes", "writing the tune"]
+    assert all(0 <= progress.step <= progress.of for progress in tuned[1])
+
+
+def test_the_adapter_is_one_that_vllm_takes(base, tuned):
+    folder = tuned[0] / "candidate"
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 16, 32)
+    assert (config["bias"], config["use_dora"], config["modules_to_save"]) == ("none", False, None)
+    assert config["base_model_name_or_path"] == str(base)
+    assert config["target_modules"] == sorted(config["target_modules"])
+    names = {file.name for file in folder.iterdir()}
+    assert names == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "manifest.json",
+        "merged",
+    }
+
+
+def test_the_merged_checkpoint_is_the_base_with_the_adapter_in_its_weights(base, tuned):
+    import torch
+
+    from core.training.models import load_base
+
+    model, tokenizer = loaded(base, tuned[0] / "candidate")
+    merged, _ = load_base(tuned[0] / "candidate" / "merged")
+    ids = torch.tensor([tokenizer("What does a thumbs up do?")["input_ids"]])
+    with torch.no_grad():
+        expected, got = model(input_ids=ids).logits, merged(input_ids=ids).logits
+        with model.disable_adapter():
+            plain = model(input_ids=ids).logits
+    assert torch.allclose(expected, got, atol=1e-3)
+    assert not torch.allclose(plain, got, atol=1e-2)
+
+
+def test_training_ends_within_the_budget_and_the_trace_says_so(tuned):
+    manifest = json.loads((tuned[0] / "candidate" / "manifest.json").read_text())
+    within = [entry["kl"] for entry in manifest["kl"] if entry["kl"] <= 0.12]
+    assert within
+    assert manifest["stopped_by_kl"] == (len(within) < len(manifest["kl"]))
+
+
+def test_past_the_budget_the_last_good_weights_come_back(base, tuned):
+    """What was measured last within the budget is what lies on the disk."""
+    from core.training.measure import kl_per_token, probing_prompts
+
+    run = tuned[0]
+    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
+    model, tokenizer = loaded(base, run / "candidate")
+    rows = rows_of(run / "dataset", "train.jsonl")
+    kl = kl_per_token(model, tokenizer, probing_prompts(rows))
+    good = [entry["kl"] for entry in manifest["kl"] if entry["kl"] <= 0.12]
+    assert kl == pytest.approx(good[-1], abs=0.04)
+
+
+def test_with_thirty_votes_it_first_learns_from_what_was_liked(base, tmp_path):
+    run = tmp_path / "run"
+    prepare(run, base, taste(48))
+    told = [progress.what for progress in asyncio.run(steps("core.training.tune", run))]
+    assert told.index("learning from what was liked") < told.index("writing the tune")
+    methods = json.loads((run / "candidate" / "manifest.json").read_text())["stages"]
+    assert [method.split(",")[0] for method in methods] == ["sft", "kto"]
+    tensors = run / "candidate" / "adapter_model.safetensors"
+    assert b".ref." not in tensors.read_bytes()  # TRL's frozen copy of the first stage stays out
+
+
+def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
+    from core.training.runner import StepFailed
+
+    run = tmp_path / "run"
+    prepare(run, base, taste(24))
+    shutil.copy(run / "dataset" / "manifest.json", run / "dataset" / "train.jsonl")
+    with pytest.raises(StepFailed):
+        asyncio.run(steps("core.training.tune", run))
+    assert not (run / "candidate").exists()

@@ -1,0 +1,61 @@
+"""Judged turns for the tests of training, made as the bot would have kept them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from core.conversation import digest, render
+from core.types import (
+    Author,
+    ChannelRef,
+    Correction,
+    Feedback,
+    IncomingMessage,
+    Judged,
+    MessageRef,
+    Recipe,
+    ThreadRef,
+    Turn,
+)
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+SYSTEM = "You are Mynah."
+GOOD = ("Yes.", "It does.", "Of course.")
+BAD = ("Great question! I am so happy that you ask.", "Well, let me think about that at length.")
+
+
+def turn(id, question="Is it so?", answer="Yes.", *, shown=(), outcome="answered"):
+    channel = ChannelRef("console", "me", "here")
+    message = IncomingMessage(
+        MessageRef(channel, str(id)), ThreadRef(channel), Author("ann", "Ann"), question, True, NOON
+    )
+    first = shown[0].id if shown else None
+    recipe = Recipe("base", SYSTEM, first, digest(render(SYSTEM, shown, question)))
+    return Turn(id, message, "done", outcome, answer, recipe)
+
+
+def judged(turn, votes=(), corrections=(), shown=()):
+    """`votes`: (person, score) in the order in which they came; `corrections`: (person, text)."""
+    return Judged(
+        turn,
+        tuple(shown),
+        tuple(
+            Feedback(turn.id, who, score, NOON + timedelta(seconds=n))
+            for n, (who, score) in enumerate(votes)
+        ),
+        tuple(Correction(turn.id, who, text, NOON) for who, text in corrections),
+    )
+
+
+def taste(count):
+    """Votes of one person who likes short answers, half of them up."""
+    return [
+        judged(
+            turn(n, f"Is it true that {n} is a number?", (GOOD if n % 2 else BAD)[n // 2 % 2]),
+            [("ann", 1 if n % 2 else -1)],
+        )
+        for n in range(1, count + 1)
+    ]
+
+
+def rows_of(folder, name):
+    return [json.loads(line) for line in (folder / name).read_text("utf-8").splitlines()]
