@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import termios
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pexpect  # type: ignore[import-untyped]
@@ -122,7 +123,8 @@ class Terminal:
         wanted = termios.ECHO | termios.ICANON | termios.ISIG
         return flags & wanted == wanted and not self.screen.cursor.hidden
 
-    def rows(self, query):
-        """From the store, when the process has ended."""
-        with sqlite3.connect(self.folder / "mynah.db") as database:
-            return database.execute(query).fetchall()
+
+def rows(folder, query):
+    """From the store, when its process has ended."""
+    with closing(sqlite3.connect(folder / "mynah.db")) as database:
+        return database.execute(query).fetchall()

@@ -1,0 +1,400 @@
+"""The console without a terminal: lines in, answers out. Real pipes, processes and a real store."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from adapters.console import CHANNEL, ConsoleAdapter, Settings
+from core.answer import Answer
+from core.commands import Commands
+from core.desk import serve
+from core.engine import Engine
+from core.engine import Settings as BotSettings
+from core.phrases import Phrases
+from storage.repositories import Settings as StorageSettings
+from storage.repositories import SqlStore
+from tests.adapters.terminal import TOP, rows
+from tests.fakes import ListInbox, ScriptedGenerator, until
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_call_on_the_loop():
+    """As everywhere, but for reads and writes that happen when the pipe is known to be ready."""
+    with blockbuster_ctx(scanned_modules=["adapters", "core", "storage"]) as watch:
+        watch.functions["os.read"].can_block_in("adapters/console.py", {"_fill"})
+        watch.functions["os.write"].can_block_in("adapters/console.py", {"_write"})
+        for name in ("stat", "remove", "unlink", "mkdir", "path.abspath"):
+            watch.functions[f"os.{name}"].deactivate()
+        for name in ("io.TextIOWrapper.write", "io.BufferedWriter.write"):
+            watch.functions[name].can_block_in("adapters/console.py", {"note"})
+        yield
+
+
+class Pipes:
+    """A console on three pipes, of which we hold the other ends."""
+
+    def __init__(self, stack):
+        (source, self.typing), (self.out, sink), (self.err, notes) = [os.pipe() for _ in range(3)]
+        for file in (self.out, self.err):
+            os.set_blocking(file, False)
+            stack.callback(os.close, file)
+        stack.callback(self.end)
+        self.written = {self.out: b"", self.err: b""}
+        self.console = ConsoleAdapter(
+            Settings(),
+            stack.enter_context(os.fdopen(source, encoding="utf-8")),
+            stack.enter_context(os.fdopen(sink, "w", encoding="utf-8")),
+            stack.enter_context(os.fdopen(notes, "w", encoding="utf-8")),
+        )
+
+    def type(self, text):
+        os.write(self.typing, text.encode() if isinstance(text, str) else text)
+
+    def end(self):
+        if self.typing >= 0:
+            os.close(self.typing)
+        self.typing = -1
+
+    def _read(self, file):
+        try:
+            while data := os.read(file, 65536):
+                self.written[file] += data
+        except BlockingIOError:
+            pass
+        return self.written[file].decode()
+
+    @property
+    def answers(self):
+        return self._read(self.out)
+
+    @property
+    def notes(self):
+        return self._read(self.err)
+
+
+@pytest.fixture
+def pipes():
+    with ExitStack() as stack:
+        yield Pipes(stack)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    url = f"sqlite+aiosqlite:///{tmp_path}/mynah.db"
+    store = await SqlStore.open(StorageSettings(url=url), holder="test")
+    yield store
+    await store.close()
+
+
+def engine_of(store, generator):
+    phrases = Phrases()
+    return Engine(
+        store,
+        generator,
+        Commands(store, None, phrases, ()),
+        BotSettings(retry_for_h=24, turns_per_minute=1000, longest_question_tokens=4000),
+        model="base",
+        max_tokens=100,
+        temperature=0,
+        at_once=1,
+        phrases=phrases,
+    )
+
+
+async def talk(pipes, store, generator, text):
+    """Type it all, end the input, and wait until the last answer is out."""
+    pipes.type(text)
+    pipes.end()
+    engine = engine_of(store, generator)
+    await serve(engine, pipes.console)
+    return engine
+
+
+def echo(question):
+    return ["You said: ", question]
+
+
+async def test_every_line_is_a_question_and_every_answer_ends_with_one_newline(pipes, store):
+    await talk(pipes, store, ScriptedGenerator(echo), "one\n\n  \ntwo\r\nthree")
+    assert pipes.answers == "You said: one\nYou said: two\nYou said: three\n"
+    assert pipes.notes == ""
+
+
+async def test_newlines_inside_an_answer_stay_and_those_at_its_end_do_not(pipes, store):
+    await talk(pipes, store, ScriptedGenerator(["a\n", "\n", " b", "\n", "\n"]), "go\n")
+    assert pipes.answers == "a\n\n b\n"
+
+
+async def test_an_answer_streams(pipes, store):
+    generator = ScriptedGenerator(["The begin", "ning"], hangs=True)
+    engine = engine_of(store, generator)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, pipes.console, grace_s=0))
+        pipes.type("go\n")
+        await until(lambda: pipes.answers == "The beginning")
+        engine.close()
+
+
+async def test_the_next_line_is_read_when_the_answer_is_out(pipes, store):
+    generator = ScriptedGenerator(["slow"], hangs=True)
+    engine = engine_of(store, generator)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, pipes.console, grace_s=0))
+        pipes.type("first\n+\nsecond\n")
+        await generator.waiting.wait()
+        await asyncio.sleep(0.05)  # time in which a wrong one would have been read
+        assert len(generator.prompts) == 1
+        assert pipes.notes == ""
+        for answer in engine.under_way.values():
+            answer.stop()
+        await until(lambda: len(generator.prompts) == 2)
+        assert pipes.notes == "Voted up.\n"
+        engine.close()
+
+
+async def test_votes_and_corrections_are_kept_under_the_last_answer(pipes, store):
+    await talk(pipes, store, ScriptedGenerator(echo), "one\n+\ntwo\n-\nthree\n- say four\n+\n")
+    one, two, three = await store.judged(["console"])
+    assert [j.turn.message.text for j in (one, two, three)] == ["one", "two", "three"]
+    assert [[f.score for f in j.feedback] for j in (one, two, three)] == [[1], [-1], [1]]
+    assert [[c.text for c in j.corrections] for j in (one, two, three)] == [[], [], ["say four"]]
+    assert pipes.answers.count("\n") == 3
+    assert len(pipes.notes.splitlines()) == 4
+
+
+async def test_what_only_begins_like_a_vote_is_a_question(pipes, store):
+    generator = ScriptedGenerator(echo)
+    await talk(pipes, store, generator, "+1 please\n-x\n-- what?\n")
+    asked = [prompt.messages[-1][1] for prompt in generator.prompts]
+    assert asked == ["+1 please", "-x", "-- what?"]
+
+
+async def test_a_vote_before_the_first_answer_says_so_and_asks_nothing(pipes, store):
+    generator = ScriptedGenerator(echo)
+    await talk(pipes, store, generator, "+\n-\n- better\n")
+    assert generator.prompts == []
+    assert pipes.answers == ""
+    assert pipes.notes.count("no answer yet") == 3
+
+
+async def test_the_place_of_an_answer_is_kept_before_its_first_character_is_shown(pipes, store):
+    seen = []
+
+    class Watching(SqlStore):
+        async def placed(self, turn_id, reply):
+            seen.append(pipes.answers)
+            await super().placed(turn_id, reply)
+
+    store.__class__ = Watching
+    await talk(pipes, store, ScriptedGenerator(echo), "one\n")
+    assert seen == [""]
+
+
+async def test_bytes_that_are_no_text_are_replaced(pipes, store):
+    generator = ScriptedGenerator(echo)
+    await talk(pipes, store, generator, b"caf\xe9 \xff ol\xc3\xa9\n")
+    assert generator.prompts[0].messages[-1][1] == "caf\ufffd \ufffd olé"
+    assert pipes.answers == "You said: caf\ufffd \ufffd olé\n"
+
+
+async def test_a_very_long_line_and_a_very_long_answer_go_through(pipes, store):
+    question = "x" * 1_000_000
+    generator = ScriptedGenerator(echo)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(serve(engine_of(store, generator), pipes.console))
+        await asyncio.to_thread(pipes.type, question)
+        pipes.end()
+        await until(lambda: serving.done() or not pipes.answers)
+        while not serving.done():
+            assert pipes.answers is not None  # keeps reading, as a pipe holds 64 KiB
+            await asyncio.sleep(0.001)
+    assert pipes.answers == f"You said: {question}\n"
+
+
+async def test_control_characters_do_no_harm(pipes, store):
+    pieces = ["a\x1b[2Jb\x1b", "]0;t\x07\r\n\tc\x9b31m \u202ed\u2066\x00\x7f\n\x08e"]
+    await talk(pipes, store, ScriptedGenerator(pieces), "go\n")
+    assert pipes.answers == "a[2Jb]0;t\n\tc31m d\ne\n"
+
+
+async def test_a_failed_answer_ends_in_a_sentence_and_the_next_line_is_read(pipes, store):
+    engine = await talk(pipes, store, ScriptedGenerator(["Half"], fails=True), "one\n/help\n")
+    assert pipes.answers.startswith("Half\n\n_My answer was interrupted")
+    assert "Ask me anything" in pipes.answers
+    assert engine.failures == 1
+
+
+async def test_a_message_that_cannot_be_kept_is_told_and_the_next_line_is_read(pipes):
+    inbox = ListInbox()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pipes.console.run(inbox))
+        await until(lambda: inbox.accounts == ["local"])
+        inbox.full = True
+        pipes.type("one\n")
+        await until(lambda: "Make room" in pipes.notes)
+        inbox.full = False
+        pipes.type("two\n")
+        await until(lambda: [m.text for m in inbox.messages] == ["two"])
+        running.cancel()
+
+
+async def test_what_was_left_unanswered_is_answered_at_the_next_start(pipes, store):
+    from datetime import UTC, datetime
+
+    from core.types import Author, IncomingMessage, MessageRef, ThreadRef
+
+    left = IncomingMessage(
+        MessageRef(CHANNEL, "of-the-last-run"),
+        ThreadRef(CHANNEL),
+        Author("you", "you"),
+        "left",
+        True,
+        datetime.now(UTC),
+    )
+    await store.hear(left)
+    await talk(pipes, store, ScriptedGenerator(echo), "next\n")
+    assert pipes.answers == "You said: left\nYou said: next\n"
+    assert pipes.notes == "You asked before: left\n"
+
+
+async def test_an_answer_that_was_whole_is_shown_again_in_its_old_place(pipes):
+    from core.commands import said
+    from core.types import MessageRef
+
+    placed = []
+
+    class Record:
+        async def placed(self, ref):
+            placed.append(ref)
+
+        async def settle(self, text, outcome): ...
+
+    inbox = ListInbox()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pipes.console.run(inbox))
+        pipes.type("q\n")
+        await until(lambda: inbox.messages)
+        old = MessageRef(CHANNEL, "old")
+        async with Answer(said("A"), refs=[old], record=Record()) as answer:
+            await pipes.console.reply(inbox.messages[0], answer)
+        pipes.type("+\n")
+        await until(lambda: inbox.reactions)
+        assert inbox.reactions[0].target == old
+        assert placed == []
+        running.cancel()
+
+
+async def test_nothing_asks_twice_under_one_id(pipes):
+    inbox = ListInbox()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pipes.console.run(inbox))
+        for number in range(3):
+            pipes.type("same\n")
+            await until(lambda number=number: len(inbox.messages) > number)
+            async with Answer(_nothing()) as answer:
+                await pipes.console.reply(inbox.messages[-1], answer)
+        running.cancel()
+    assert len({message.ref for message in inbox.messages}) == 3
+    assert all(len(message.ref.id) == 32 for message in inbox.messages)
+    assert pipes.answers == "\n\n\n"
+
+
+async def _nothing():
+    for nothing in ():
+        yield nothing
+
+
+async def test_a_console_whose_answer_never_begins_goes_on_one_day(pipes, monkeypatch):
+    monkeypatch.setattr("adapters.console.LONGEST_WAIT_S", 0.05)  # instead of ten minutes
+    inbox = ListInbox()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pipes.console.run(inbox))
+        pipes.type("one\ntwo\n")
+        await until(lambda: len(inbox.messages) == 2)
+        assert "No answer came" in pipes.notes
+        running.cancel()
+
+
+async def test_run_ends_soon_after_it_is_cancelled_and_leaves_no_task(pipes):
+    for line in ("", "go\n"):
+        running = asyncio.create_task(pipes.console.run(ListInbox()))
+        pipes.type(line)
+        await asyncio.sleep(0.02)
+        running.cancel()
+        async with asyncio.timeout(2):
+            await asyncio.wait([running])
+        assert running.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def process(folder, *more, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.adapters.console_process", str(folder), *more],
+        cwd=TOP,
+        env={**os.environ, "LANG": "C.UTF-8"},
+        stdout=kwargs.pop("stdout", subprocess.PIPE),
+        stderr=subprocess.PIPE,
+        **kwargs,
+    )
+
+
+def test_a_regular_file_and_dev_null_are_read_to_their_end(tmp_path):
+    questions = tmp_path / "questions"
+    questions.write_text("one\n+\ntwo")
+    with questions.open() as source, process(tmp_path, stdin=source) as child:
+        out, err = child.communicate(timeout=15)
+    assert (out, err) == (b"You said: one\nYou said: two\n", b"Voted up.\n")
+    assert child.returncode == 0
+    with Path(os.devnull).open() as source, process(tmp_path, stdin=source) as child:
+        assert child.communicate(timeout=15) == (b"", b"")
+    assert child.returncode == 0
+
+
+def test_answers_go_into_a_regular_file_too(tmp_path):
+    sink = tmp_path / "answers"
+    with sink.open("wb") as stdout, process(tmp_path, stdin=-1, stdout=stdout) as child:
+        child.communicate(b"one\n", timeout=15)
+    assert sink.read_bytes() == b"You said: one\n"
+
+
+def test_a_broken_pipe_ends_it_quietly(tmp_path):
+    with process(tmp_path, stdin=subprocess.PIPE) as child:
+        child.stdin.write(b"one\nforever\ntwo\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"You said: one\n"
+        child.stdout.close()
+        assert child.wait(15) == 0
+        assert child.stderr.read() == b""
+        child.stdin.close()
+    heard = rows(tmp_path, "SELECT question, outcome FROM turns ORDER BY id")
+    assert heard == [("one", "answered"), ("forever", "stopped")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_process_that_waits_for_input(tmp_path, number):
+    with process(tmp_path, stdin=subprocess.PIPE) as child:
+        child.stdin.write(b"one\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"You said: one\n"
+        child.send_signal(number)
+        assert child.wait(5) == 0
+        child.stdin.close()
+        assert child.stderr.read() == b""
+
+
+def test_a_pipe_needs_none_of_the_terminals_libraries(tmp_path):
+    code = (
+        "import sys; from adapters.console import *; ConsoleAdapter(Settings());"
+        "print(sorted({'prompt_toolkit', 'rich', 'pygments'} & set(sys.modules)))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=TOP, capture_output=True, stdin=subprocess.DEVNULL
+    )
+    assert out.stdout == b"[]\n"
