@@ -27,6 +27,7 @@ R = TypeVar("R")
 
 Work = Callable[[AsyncConnection], Awaitable[T]]
 Together = Callable[[AsyncConnection, Sequence[A]], Awaitable[Sequence[R]]]
+AT_ONCE = 1000  # operations in a transaction: SQLite takes 32,766 values in a statement
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,7 @@ class Operation:
     work: Together[Any, Any]
     argument: Any
     told: asyncio.Future[Any]  # cancelled when its caller was
+    lone: bool = False  # `work` is one statement, which is a transaction by itself
     scrubs: bool = False
 
     def tell(self, result: Any) -> None:
@@ -48,6 +50,8 @@ class Writer:
     """Must be closed.
 
     `explain` makes a StoreError of what the database raised; `scrub` wipes replaced bytes.
+    `autocommit`: a statement outside a transaction is one by itself, which saves two hops to
+    SQLite's thread.
     """
 
     def __init__(
@@ -55,10 +59,13 @@ class Writer:
         engine: AsyncEngine,
         explain: Callable[[Exception], StoreError],
         scrub: Callable[[AsyncEngine], Awaitable[None]],
+        *,
+        autocommit: bool = False,
     ) -> None:
         self.engine = engine
         self.explain = explain
         self.scrub = scrub
+        self.autocommit = autocommit
         self.waiting: list[Operation] = []
         self.wake = asyncio.Event()
         self.closing = False
@@ -76,22 +83,22 @@ class Writer:
         async def alone(connection: AsyncConnection, _: Sequence[None]) -> Sequence[T]:
             return [await work(connection)]
 
-        result: T = await self.put(alone, None, scrubs)
+        result: T = await self.put(alone, None, scrubs=scrubs)
         return result
 
     async def together(self, work: Together[A, R], argument: A) -> R:
-        """Like `do`, for one function that is given the arguments of all that wait side by side.
+        """Like `do`, for one statement that takes the arguments of all that wait side by side.
 
         `work` answers in the order of its arguments. When it fails it is tried again with each
         argument by itself, so that a bad one fails alone.
         """
-        result: R = await self.put(work, argument, False)
+        result: R = await self.put(work, argument, lone=self.autocommit)
         return result
 
-    async def put(self, work: Together[Any, Any], argument: Any, scrubs: bool) -> Any:
+    async def put(self, work: Together[Any, Any], argument: Any, **how: bool) -> Any:
         if self.closing:
             raise StoreError("The store is closed. Start the program again.")
-        operation = Operation(work, argument, asyncio.get_running_loop().create_future(), scrubs)
+        operation = Operation(work, argument, asyncio.get_running_loop().create_future(), **how)
         self.waiting.append(operation)
         self.wake.set()
         return await operation.told
@@ -105,29 +112,32 @@ class Writer:
     async def run(self) -> None:
         while self.waiting or not self.closing:
             await self.wake.wait()
-            self.wake.clear()
             batch = [operation for operation in self.waiting if not operation.told.cancelled()]
-            self.waiting = []
-            if batch:
-                by_work = itertools.groupby(batch, key=lambda operation: operation.work)
-                await self.commit([list(group) for _, group in by_work])
+            self.waiting = batch[AT_ONCE:]
+            if not self.waiting:
+                self.wake.clear()
+            by_work = itertools.groupby(batch[:AT_ONCE], key=lambda operation: operation.work)
+            await self.commit([list(group) for _, group in by_work])
 
     async def commit(self, groups: list[list[Operation]]) -> None:
         """One transaction for all of them; everybody is told."""
+        if not groups:
+            return
+        lone = len(groups) == 1 and groups[0][0].lone
         try:
-            async with self.engine.begin() as connection:
+            async with self.engine.connect() if lone else self.engine.begin() as connection:
                 if len(groups) == 1:
                     results = list(await run(connection, groups[0]))
                 else:
                     results = [r for group in groups for r in await guarded(connection, group)]
-            if any(operation.scrubs for group in groups for operation in group):
-                await self.scrub(self.engine)
         except Exception as error:  # one batch's failure must not end the writer
             if len(groups) == 1 and len(groups[0]) > 1 and is_its_own_fault(error):
                 await self.commit([[operation] for operation in groups[0]])
                 return
             logger.warning("a write failed: %s", self.explain(error))
             results = [error for group in groups for _ in group]
+        if any(operation.scrubs for group in groups for operation in group):
+            await self.scrub(self.engine)
         for operation, result in zip(itertools.chain(*groups), results, strict=True):
             operation.tell(self.explain(result) if isinstance(result, Exception) else result)
 

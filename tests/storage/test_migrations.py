@@ -1,6 +1,8 @@
 """The two ways to today's tables, step by step and at once, end in the same."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -12,6 +14,7 @@ from core.errors import StoreError
 from storage.migrate import MIGRATIONS, migrate, upgrade
 from storage.repositories import Settings, SqlStore
 from storage.tables import HEAD
+from tests.storage.processes import TOP
 from tests.storage.says import answered
 
 
@@ -69,6 +72,17 @@ def test_the_newest_step_is_the_one_that_new_databases_are_marked_with():
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_opening_a_store_does_not_import_alembic(sqlite_url):
+    program = (
+        "import asyncio, sys; from storage.repositories import *\n"
+        f"store = SqlStore.open(Settings(url={sqlite_url!r}), holder='a test')\n"
+        "asyncio.run(store).database\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    for _ in ("new", "old"):
+        assert subprocess.run([sys.executable, "-c", program], cwd=TOP, check=False).returncode == 0
 
 
 async def test_an_older_database_is_brought_up_to_date_when_it_is_opened(tmp_path, sqlite_url):
