@@ -41,11 +41,12 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
+    def close(self):
         self.child.close(force=True)
+
+    def resize(self, lines, columns):
+        self.screen.resize(lines, columns)
+        self.child.setwinsize(lines, columns)
 
     def look(self, timeout=0.05):
         """Take in what the process has written; False when it has ended."""
