@@ -53,9 +53,7 @@ class Settings(BaseModel):
     key: SecretStr | None = None  # named by `key_env` in the file
     max_tokens: int = Field(default=512, gt=0)
     temperature: float = Field(default=0.7, ge=0)
-    context_tokens: int | None = Field(
-        default=None, gt=0
-    )  # None: ask the model's folder or the server
+    context_tokens: int | None = Field(default=None, gt=0)  # None: ask the folder or the server
     at_once: int | None = Field(default=None, gt=0)  # None: what suits the server
     first_token_within_s: float = Field(default=30, gt=0)
     between_tokens_within_s: float = Field(default=15, gt=0)
@@ -132,6 +130,7 @@ class ModelServer:
         """
         watch = _Watch(self._settings)
         pause_s, longest_s = self._backoff_s
+        failure: GenerationError | None = None
         while True:
             url = await self._address(watch.first_s())
             await self._breaker.enter(watch.first_s())
@@ -149,6 +148,11 @@ class ModelServer:
                     wait_s += error.retry_after_s
                 if given or wait_s >= watch.first_s():
                     raise
+                failure = error
+            except TimedOut as error:
+                if given or failure is None:
+                    raise
+                raise failure from error  # what the server said tells more than its silence
             await asyncio.sleep(wait_s)
             pause_s = min(2 * pause_s, longest_s)
 

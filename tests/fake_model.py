@@ -43,6 +43,7 @@ class Behaviour:
     raw: bytes | None = None  # this body instead of a stream
     finish: str | None = "stop"
     done: bool = True  # `transformers serve` ends without [DONE]
+    done_after_s: float = 0.0
     status: int = 200
     retry_after: str | None = None
     message: str = "it was told to fail"
@@ -161,6 +162,7 @@ class FakeModel:
                 await response.write(_event(_delta(content=piece)))
         if how.finish is not None:
             await response.write(_event(_delta(finish=how.finish)))
+        await asyncio.sleep(how.done_after_s)
         if how.done:
             await response.write(b"data: [DONE]\n\n")
         return response

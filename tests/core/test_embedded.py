@@ -41,7 +41,7 @@ class House:
     """The embedded server and a client of it, with all that the one said on the way."""
 
     def __init__(self, models, log):
-        self.statuses = []
+        self.statuses: list[str] = []
         self.log = log
         self.embedded = EmbeddedServer(models["base"], log=log, on_status=self.statuses.append)
         self.client = ModelServer(
@@ -190,6 +190,7 @@ async def test_a_killed_bot_leaves_no_server_behind(models, tmp_path, when):
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as parent:
+        assert parent.stdout is not None
         assert await asyncio.to_thread(parent.stdout.readline) == "ready\n"
         [child] = children(parent.pid)
         os.kill(parent.pid, signal.SIGKILL)

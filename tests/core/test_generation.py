@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from pydantic import SecretStr
 
 from core.breaker import Breaker
 from core.errors import (
@@ -76,7 +77,7 @@ async def test_an_answer_comes_in_pieces_and_ends_without_an_error(server):
 
 async def test_the_request_says_what_the_prompt_says(server):
     server.key = KEY
-    settings = Settings(url=server.url + "/", model="fake", key=KEY)
+    settings = Settings(url=server.url + "/", model="fake", key=SecretStr(KEY))
     async with ModelServer(settings, wire_name=lambda name: "/tunes/" + name) as model:
         assert await read(model, prompt("hi", "mynah@000042")) == ("You said: hi", None)
     assert server.requests == [
@@ -99,20 +100,43 @@ async def test_an_answer_is_whole_without_done(server):
         assert await read(model) == ("You said: hello", None)
 
 
-async def test_an_answer_ends_when_its_reason_came_though_the_server_holds_the_line(server):
-    finished = b'data: {"choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}\n\n'
+@asynccontextmanager
+async def raw_server(*chunks, forever=b""):
+    """Sends the chunks after a header, then `forever` again and again, or nothing more."""
 
-    async def hold(reader, writer):
+    async def send(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + finished)
-        await reader.read()
-        writer.close()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        writer.writelines(chunks)
+        try:
+            while forever:
+                writer.write(forever)
+                await writer.drain()
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
 
-    async with await asyncio.start_server(hold, "127.0.0.1", 0) as holding:
-        port = holding.sockets[0].getsockname()[1]
-        settings = Settings(url=f"http://127.0.0.1:{port}/v1", model="fake")
-        async with asyncio.timeout(2), ModelServer(settings) as model:
-            assert await read(model) == ("yes", None)
+    async with await asyncio.start_server(send, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield Settings(url=f"http://127.0.0.1:{port}/v1", model="fake", first_token_within_s=1)
+
+
+async def test_an_answer_ends_when_its_reason_came_though_the_server_holds_the_line():
+    finished = b'data: {"choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}\n\n'
+    async with asyncio.timeout(2), raw_server(finished) as settings, ModelServer(settings) as model:
+        assert await read(model) == ("yes", None)
+
+
+async def test_a_line_without_an_end_is_not_kept_to_the_end():
+    async with (
+        raw_server(forever=b"data: " + b"x" * 60_000) as settings,
+        ModelServer(settings, backoff_s=(9, 9)) as model,
+    ):
+        text, error = await read(model)
+    assert text == ""
+    assert isinstance(error, Broken)
 
 
 async def test_thoughts_are_not_shown_and_keep_the_call_alive(server):
@@ -121,7 +145,15 @@ async def test_thoughts_are_not_shown_and_keep_the_call_alive(server):
         assert await read(model) == ("42", None)
 
 
+async def test_a_try_after_a_broken_thought_has_the_first_tokens_time_again(server):
+    server.script.append(Behaviour(reasoning=("hm",), cut_after=0))
+    server.behaviour = Behaviour(first_after_s=0.6)
+    async with client(server, between_tokens_within_s=0.2) as model:
+        assert await read(model) == ("You said: hello", None)
+
+
 async def test_connections_are_used_again(server):
+    server.behaviour = Behaviour(done_after_s=0.03)
     async with client(server) as model:
         for _ in range(5):
             assert (await read(model))[1] is None
@@ -169,7 +201,8 @@ async def test_a_stream_may_be_cut_between_any_two_bytes(server):
     from core.wire import Reply
 
     text = "Grüße, 世界 🦜\n"
-    stream = b": hi\r\ndata: " + said(text) + b"}}]}\r\n\r\n" + FINISH.replace(b"\n", b"\r\n")
+    stream = b": hi\ndata: " + said(text) + b"\ndata: }}\ndata: ]}\n\n" + FINISH
+    stream = stream.replace(b"\n", b"\r\n")
     for cut in range(1, len(stream)):
         reply = Reply()
         got = reply.feed(stream[:cut]) + reply.feed(stream[cut:])
@@ -242,6 +275,15 @@ async def test_an_error_in_the_stream_breaks_it_after_what_was_said(server):
     async with client(server) as model:
         text, error = await read(model)
     assert text == "You said"
+    assert isinstance(error, Broken)
+
+
+async def test_an_error_breaks_the_answer_though_a_reason_follows(server):
+    error_too = b'data: {"error": "out of memory"}\n\n'
+    server.behaviour = Behaviour(raw=b"data: " + said("ab") + b"}}]}\n\n" + error_too + FINISH)
+    async with client(server) as model:
+        text, error = await read(model)
+    assert text == "ab"
     assert isinstance(error, Broken)
 
 
@@ -344,7 +386,7 @@ async def test_a_lasting_failure_ends_within_the_first_tokens_deadline(server, s
     server.behaviour = Behaviour(status=status)
     began = time.monotonic()
     async with client(
-        server, first_token_within_s=0.5, backoff_s=(0.1, 0.2), breaker=Breaker(failures=99)
+        server, first_token_within_s=0.5, backoff_s=(0.01, 0.2), breaker=Breaker(failures=99)
     ) as model:
         text, error = await read(model)
     assert text == ""
@@ -465,6 +507,15 @@ async def test_a_probe_that_hangs_does_not_hide_that_the_server_is_back(server):
         async with asyncio.timeout(1):
             assert await read(model) == ("You said: hello", None)
         hanging.cancel()
+
+
+async def test_failures_between_answers_are_no_outage(server):
+    breaker = Breaker()
+    async with client(server, breaker=breaker) as model:
+        for _ in range(3):
+            server.script.extend([Behaviour(status=500)] * 4)
+            assert await read(model) == ("You said: hello", None)
+    assert not breaker.open
 
 
 async def test_a_refusal_and_an_empty_answer_are_no_outage(server):
@@ -608,4 +659,4 @@ def test_an_address_that_is_none_is_refused_by_the_settings():
         with pytest.raises(ValueError, match="such as http"):
             Settings(url=url, model="x")
     with pytest.raises(ValueError, match="extra"):
-        Settings(model="x", temprature=1)
+        Settings.model_validate({"model": "x", "temprature": 1})
