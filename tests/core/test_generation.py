@@ -22,6 +22,7 @@ from core.errors import (
 )
 from core.generation import ModelServer, Settings
 from core.types import Prompt
+from core.wire import Reply
 from tests.fake_model import FOREVER, Behaviour, FakeModel
 
 KEY = "sk-very-secret"
@@ -197,19 +198,19 @@ async def test_an_odd_but_correct_stream_is_read(server, name):
         assert await read(model) == ("ab", None)
 
 
-async def test_a_stream_may_be_cut_between_any_two_bytes(server):
-    from core.wire import Reply
-
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_a_stream_may_be_cut_between_any_two_bytes(line_end):
     text = "Grüße, 世界 🦜\n"
     stream = b": hi\ndata: " + said(text) + b"\ndata: }}\ndata: ]}\n\n" + FINISH
-    stream = stream.replace(b"\n", b"\r\n")
+    stream = stream.replace(b"\n", line_end)
     for cut in range(1, len(stream)):
         reply = Reply()
-        got = reply.feed(stream[:cut]) + reply.feed(stream[cut:])
+        got = reply.feed(stream[:cut]) + reply.feed(stream[cut:]) + reply.feed(b"")
         reply.verdict()
         assert got == text
     reply = Reply()
     assert "".join(reply.feed(stream[i : i + 1]) for i in range(len(stream))) == text
+    reply.feed(b"")
     reply.verdict()
 
 
@@ -393,6 +394,13 @@ async def test_a_lasting_failure_ends_within_the_first_tokens_deadline(server, s
     assert isinstance(error, kind)
     assert time.monotonic() - began < 1
     assert 2 <= len(server.requests) <= 10
+
+
+async def test_what_the_server_said_tells_more_than_the_silence_after_it(server):
+    server.script.append(Behaviour(status=503))
+    server.behaviour = Behaviour(header_after_s=FOREVER)
+    async with client(server, first_token_within_s=0.3) as model:
+        assert isinstance((await read(model))[1], Overloaded)
 
 
 async def test_retry_after_is_obeyed(server):
