@@ -11,9 +11,8 @@ import asyncio
 import logging
 import re
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -48,11 +47,19 @@ async def open_sqlite(url: URL, holder: str) -> AsyncGenerator[Database]:
     path = Path(url.database)
     lock = await asyncio.to_thread(take_lock, path, holder)
     clean = False
+    damage: list[StoreDamaged] = []  # met while it was open: the next start shall look closely
+
+    def explained(error: Exception) -> StoreError:
+        found = explain(path, error)
+        if isinstance(found, StoreDamaged):
+            damage.append(found)
+        return found
+
     try:
         await asyncio.to_thread(prepare, path, thorough=not lock.clean)
-        async with connected(path) as database:
+        async with connected(path, explained) as database:
             yield database
-        clean = True
+        clean = not damage
     finally:
         await asyncio.to_thread(lock.give_back, clean=clean)
 
@@ -95,7 +102,8 @@ def examine(path: Path, *, thorough: bool) -> None:
 
     Read-only, or else closing would write the log into the damaged file. `thorough`: all of it.
     """
-    logger.info("SQLite %s; %s is checked: %s", sqlite3.sqlite_version, path, thorough)
+    check = ", which did not end well last time and is checked now" if thorough else ""
+    logger.info("opening %s%s (SQLite %s)", path, check, sqlite3.sqlite_version)
     if path.stat().st_size == 0:
         raise damaged(path, "it is empty")
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
@@ -107,14 +115,19 @@ def examine(path: Path, *, thorough: bool) -> None:
 
 
 @asynccontextmanager
-async def connected(path: Path) -> AsyncGenerator[Database]:
+async def connected(
+    path: Path, explained: Callable[[Exception], StoreError]
+) -> AsyncGenerator[Database]:
     writing = engine_on(path, WRITING, "BEGIN IMMEDIATE", size=1)
     reading = engine_on(path, READING, "BEGIN", size=READERS)
     try:
-        await keeps_a_log(path, writing)
-        writer = Writer(writing, partial(explain, path), scrub, autocommit=True)
         try:
-            yield Database(writer, reading, insert, new_rows, partial(explain, path))
+            await keeps_a_log(path, writing)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise explained(error) from error
+        writer = Writer(writing, explained, scrub, autocommit=True)
+        try:
+            yield Database(writer, reading, insert, new_rows, explained)
         finally:
             await writer.close()
     finally:
@@ -124,11 +137,8 @@ async def connected(path: Path) -> AsyncGenerator[Database]:
 
 async def keeps_a_log(path: Path, engine: AsyncEngine) -> None:
     """Raises StoreError where the file system has no shared memory, such as a network's."""
-    try:
-        async with engine.begin() as connection:
-            mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise explain(path, error) from error
+    async with engine.begin() as connection:
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
     if mode != "wal":
         raise StoreError(
             f"SQLite cannot keep a log beside {path}. Name a file on a local disk in storage.url"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
 from storage.database import Database
 from storage.rows import CONVERSATION, WHOLE_TURNS, conversation, message_is, read_turns
-from storage.tables import COUNTS, consents, corrections, feedback, replies, turns
+from storage.tables import COUNTS, consents, corrections, replies, turns
+from storage.tables import feedback as verdicts
 
 
 class SqlVotes:
@@ -35,35 +37,23 @@ class SqlVotes:
         async with self.database.read() as connection:
             return next(iter(await read_turns(connection, query)), None)
 
-    async def put_feedback(self, feedback_: Feedback) -> None:
-        await self._put(
-            feedback,
-            turn_id=feedback_.turn_id,
-            author_id=feedback_.author_id,
-            score=feedback_.score,
-            at=feedback_.at,
-        )
+    async def put_feedback(self, feedback: Feedback) -> None:
+        await self._put(verdicts, **asdict(feedback))
 
     async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> None:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(
-                delete(feedback).where(
-                    feedback.c.turn_id == turn_id,
-                    feedback.c.author_id == author_id,
-                    feedback.c.score == score,
+                delete(verdicts).where(
+                    verdicts.c.turn_id == turn_id,
+                    verdicts.c.author_id == author_id,
+                    verdicts.c.score == score,
                 )
             )
 
         await self.database.write(work)
 
     async def put_correction(self, correction: Correction) -> None:
-        await self._put(
-            corrections,
-            turn_id=correction.turn_id,
-            author_id=correction.author_id,
-            text=correction.text,
-            at=correction.at,
-        )
+        await self._put(corrections, **asdict(correction))
 
     async def _put(self, table: Table, **values: Any) -> None:
         """One row per turn and person. An older event that comes again changes nothing."""
@@ -93,7 +83,7 @@ class SqlVotes:
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
         async with self.database.read() as connection:
             told = {"platforms": list(platforms)}
-            verdicts = [
+            scores = [
                 Feedback(row.turn_id, row.author_id, row.score, row.at)
                 for row in await connection.execute(VERDICTS, told)
             ]
@@ -101,13 +91,13 @@ class SqlVotes:
                 Correction(row.turn_id, row.author_id, row.text, row.at)
                 for row in await connection.execute(CORRECTIONS, told)
             ]
-            return await self._judged(connection, verdicts, said)
+            return await self._judged(connection, scores, said)
 
     async def _judged(
-        self, connection: AsyncConnection, verdicts: list[Feedback], said: list[Correction]
+        self, connection: AsyncConnection, scores: list[Feedback], said: list[Correction]
     ) -> list[Judged]:
         of_turn: dict[int, tuple[list[Feedback], list[Correction]]] = defaultdict(lambda: ([], []))
-        for verdict in verdicts:
+        for verdict in scores:
             of_turn[verdict.turn_id][0].append(verdict)
         for correction in said:
             of_turn[correction.turn_id][1].append(correction)
@@ -179,7 +169,7 @@ def usable(table: Table) -> Any:
     )
 
 
-VERDICTS = usable(feedback)
+VERDICTS = usable(verdicts)
 CORRECTIONS = usable(corrections)
 ONE_TURN = WHOLE_TURNS.where(turns.c.id == bindparam("turn_id"))
 SHOWN_TO = WHOLE_TURNS.where(

@@ -83,6 +83,7 @@ async def test_a_clean_end_needs_no_check_and_damage_met_later_is_told(open_stor
     with pytest.raises(StoreDamaged, match=r"mynah\.db is damaged"):
         await store.unanswered("slack", "T1/B1")
     await store.close()
+    await refused(open_store, path)  # now it is known
 
 
 async def test_what_was_committed_before_a_kill_passes_the_check(open_store, sqlite_url):

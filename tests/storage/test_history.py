@@ -67,6 +67,7 @@ async def test_history_begins_where_the_previous_prompt_began(store):
 async def test_after_a_prompt_without_history_it_begins_with_that_turn(store):
     await answered(store)
     alone = await answered(store, first=None)
+    assert await remembered(store) == ([alone], False)
     after = await answered(store, first=alone)
     assert await remembered(store) == ([alone, after], False)
 

@@ -7,7 +7,16 @@ import pytest
 
 from core.errors import StoreError
 from core.types import Correction, Feedback
-from tests.storage.says import CHANNEL, MORNING, answered, message, only_turn, recipe, remembered
+from tests.storage.says import (
+    CHANNEL,
+    MORNING,
+    answered,
+    message,
+    only_turn,
+    recipe,
+    remembered,
+    reply,
+)
 
 LATER = MORNING + timedelta(hours=1)
 
@@ -125,8 +134,10 @@ async def test_a_deleted_message_is_forgotten_and_stays_so(store):
     await store.change(said.ref, None)
     assert await remembered(store) == ([], True)
     assert await store.judged(["slack"]) == []
+    await store.placed(turn.id, reply("r1"))
     await store.change(said.ref, "An edit that came late")
-    assert await store.judged(["slack"]) == []
+    now = await store.turn_behind(reply("r1"))
+    assert (now.message.text, now.answer) == ("", "")
     assert await store.hear(said) is None
 
 

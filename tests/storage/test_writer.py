@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import random
 import subprocess
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import Engine, event
 
 from core.errors import StoreError
 from storage.repositories import Settings, SqlStore
+from storage.tables import tune_names
 from tests.storage.says import MORNING, answered, message, recipe, remembered, reply
 
 
@@ -61,6 +64,37 @@ async def test_different_writes_at_the_same_moment_each_do_their_part(store):
     for turn in turns:
         now = await store.turn_behind(reply(f"r{turn.id}"))
         assert (now.answer, now.recipe, now.tries) == (f"answer {turn.id}", recipe(), 1)
+
+
+async def test_a_bad_message_among_other_writes_fails_alone(store):
+    turn = await store.hear(message())
+    bad = dataclasses.replace(message(), at=datetime(2026, 1, 1))
+    said = [message(), bad, message()]
+    writes = [store.began(turn.id, recipe()), *map(store.hear, said), store.next_tune()]
+    told: list[Any] = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(told.pop(2), StoreError)
+    assert told[0] is None
+    assert [heard.message for heard in told[1:3]] == [said[0], said[2]]
+    assert told[3] == "mynah@000001"
+    assert [t.id for t in await store.unanswered("slack", "T1/B1")] == [
+        turn.id,
+        told[1].id,
+        told[2].id,
+    ]
+
+
+async def test_of_a_write_that_fails_half_way_nothing_stays(store):
+    async def half(connection):
+        await connection.execute(tune_names.insert().values(at=MORNING))
+        raise StoreError("half way")
+
+    for others in (0, 3):
+        writes = [store.database.write(half), *(store.hear(message()) for _ in range(others))]
+        told: list[Any] = await asyncio.gather(*writes, return_exceptions=True)
+        assert str(told.pop(0)) == "half way"
+        assert all(told)
+    async with store.database.read() as connection:
+        assert (await connection.execute(tune_names.select())).all() == []
 
 
 async def test_what_waits_together_is_committed_together(store):
