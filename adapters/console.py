@@ -34,7 +34,6 @@ from core.types import (
 ACCOUNT = "local"
 CHANNEL = ChannelRef("console", ACCOUNT, "here")
 ME = Author("you", "you")
-LONGEST_WAIT_S = 600.0  # for an answer to begin; the core's own deadlines are far shorter
 
 NOTHING_YET = "There is no answer yet that a vote could be about."
 VOTED_UP = "Voted up."
@@ -85,10 +84,13 @@ class ConsoleAdapter:
         source: TextIO | None = None,
         sink: TextIO | None = None,
         notes: TextIO | None = None,
+        *,
+        longest_wait_s: float = 600.0,
     ) -> None:
         """`source`, `sink` and `notes` are files with a descriptor: by default, the standard ones.
 
-        `notes` takes what is no answer, where there is no terminal.
+        `notes` takes what is no answer, where there is no terminal. `longest_wait_s`: for an answer
+        to begin, so that a fault elsewhere does not hang us; the core's own deadlines are shorter.
         """
         source, sink = source or sys.stdin, sink or sys.stdout
         self._screen: Screen
@@ -98,6 +100,7 @@ class ConsoleAdapter:
             self._screen = Terminal(settings.history, source, sink, self._interrupt)
         else:
             self._screen = Pipe(source, sink, notes or sys.stderr, self._interrupt)
+        self._longest_wait_s = longest_wait_s
         self._last: MessageRef | None = None  # carries the answer that a vote is about
         self._asked: MessageRef | None = None  # the question whose answer is awaited
         self._is_out = asyncio.Event()
@@ -144,7 +147,7 @@ class ConsoleAdapter:
         try:
             with self._screen.busy():
                 await inbox.message(message)
-                async with asyncio.timeout(LONGEST_WAIT_S) as self._patience:
+                async with asyncio.timeout(self._longest_wait_s) as self._patience:
                     await self._is_out.wait()
         except TimeoutError:
             self._screen.note(NO_ANSWER)

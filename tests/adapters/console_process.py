@@ -46,6 +46,15 @@ def script(question):
     return [f"You said: {question}"]
 
 
+class LateGenerator(ScriptedGenerator):
+    """Counts the tokens of "late" for a while: the time in which no answer has begun."""
+
+    async def count(self, texts):
+        if texts[1] == "late":
+            await asyncio.sleep(0.5)
+        return await super().count(texts)
+
+
 async def main(folder, pause_s=0.0):
     """End at the end of the input; SIGTERM closes the engine, as in the product."""
     store = await SqlStore.open(
@@ -54,7 +63,7 @@ async def main(folder, pause_s=0.0):
     phrases = Phrases()
     engine = Engine(
         store,
-        ScriptedGenerator(script, pause_s=pause_s),
+        LateGenerator(script, pause_s=pause_s),
         Commands(store, None, phrases, ()),
         BotSettings(retry_for_h=24, turns_per_minute=1000, longest_question_tokens=4000),
         model="base",

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from blockbuster import blockbuster_ctx
 
 from adapters.console import CHANNEL, ConsoleAdapter, Settings
 from core.answer import Answer
-from core.commands import Commands
+from core.commands import Commands, said
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
 from core.phrases import Phrases
+from core.types import Author, IncomingMessage, MessageRef, Prompt, ThreadRef
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
 from tests.adapters.terminal import TOP, rows
@@ -40,18 +42,20 @@ def no_blocking_call_on_the_loop():
 class Pipes:
     """A console on three pipes, of which we hold the other ends."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, longest_wait_s):
         (source, self.typing), (self.out, sink), (self.err, notes) = [os.pipe() for _ in range(3)]
         for file in (self.out, self.err):
             os.set_blocking(file, False)
             stack.callback(os.close, file)
         stack.callback(self.end)
+        self.source = source
         self.written = {self.out: b"", self.err: b""}
         self.console = ConsoleAdapter(
             Settings(),
             stack.enter_context(os.fdopen(source, encoding="utf-8")),
             stack.enter_context(os.fdopen(sink, "w", encoding="utf-8")),
             stack.enter_context(os.fdopen(notes, "w", encoding="utf-8")),
+            longest_wait_s=longest_wait_s,
         )
 
     def type(self, text):
@@ -80,9 +84,9 @@ class Pipes:
 
 
 @pytest.fixture
-def pipes():
+def pipes(request):
     with ExitStack() as stack:
-        yield Pipes(stack)
+        yield Pipes(stack, longest_wait_s=getattr(request, "param", 600))
 
 
 @pytest.fixture
@@ -115,6 +119,9 @@ async def talk(pipes, store, generator, text):
     engine = engine_of(store, generator)
     await serve(engine, pipes.console)
     return engine
+
+
+PROMPT = Prompt((("user", "go"),), "base", 100, 0)
 
 
 def echo(question):
@@ -246,10 +253,6 @@ async def test_a_message_that_cannot_be_kept_is_told_and_the_next_line_is_read(p
 
 
 async def test_what_was_left_unanswered_is_answered_at_the_next_start(pipes, store):
-    from datetime import UTC, datetime
-
-    from core.types import Author, IncomingMessage, MessageRef, ThreadRef
-
     left = IncomingMessage(
         MessageRef(CHANNEL, "of-the-last-run"),
         ThreadRef(CHANNEL),
@@ -265,12 +268,11 @@ async def test_what_was_left_unanswered_is_answered_at_the_next_start(pipes, sto
 
 
 async def test_an_answer_that_was_whole_is_shown_again_in_its_old_place(pipes):
-    from core.commands import said
-    from core.types import MessageRef
-
     placed = []
 
     class Record:
+        async def placing(self): ...
+
         async def placed(self, ref):
             placed.append(ref)
 
@@ -297,8 +299,8 @@ async def test_nothing_asks_twice_under_one_id(pipes):
         running = group.create_task(pipes.console.run(inbox))
         for number in range(3):
             pipes.type("same\n")
-            await until(lambda number=number: len(inbox.messages) > number)
-            async with Answer(_nothing()) as answer:
+            await until(lambda: len(inbox.messages) > number)  # noqa: B023
+            async with Answer(said("")) as answer:
                 await pipes.console.reply(inbox.messages[-1], answer)
         running.cancel()
     assert len({message.ref for message in inbox.messages}) == 3
@@ -306,19 +308,24 @@ async def test_nothing_asks_twice_under_one_id(pipes):
     assert pipes.answers == "\n\n\n"
 
 
-async def _nothing():
-    for nothing in ():
-        yield nothing
-
-
-async def test_a_console_whose_answer_never_begins_goes_on_one_day(pipes, monkeypatch):
-    monkeypatch.setattr("adapters.console.LONGEST_WAIT_S", 0.05)  # instead of ten minutes
+@pytest.mark.parametrize("pipes", [0.05], indirect=True)
+async def test_it_waits_for_an_answer_that_began_but_not_for_ever_for_one_that_does_not(pipes):
     inbox = ListInbox()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(pipes.console.run(inbox))
-        pipes.type("one\ntwo\n")
+        pipes.type("one\ntwo\nthree\n")
         await until(lambda: len(inbox.messages) == 2)
-        assert "No answer came" in pipes.notes
+        assert pipes.notes.count("No answer came") == 1
+        generator = ScriptedGenerator(["slow"], hangs=True)
+        async with Answer(generator.stream(PROMPT)) as answer:
+            replying = group.create_task(pipes.console.reply(inbox.messages[1], answer))
+            await generator.waiting.wait()
+            await asyncio.sleep(0.1)  # more than it waits for a beginning
+            assert len(inbox.messages) == 2
+            answer.stop()
+            await replying
+        await until(lambda: len(inbox.messages) == 3)
+        assert pipes.notes.count("No answer came") == 1
         running.cancel()
 
 
@@ -331,6 +338,7 @@ async def test_run_ends_soon_after_it_is_cancelled_and_leaves_no_task(pipes):
         async with asyncio.timeout(2):
             await asyncio.wait([running])
         assert running.cancelled()
+        assert not asyncio.get_running_loop().remove_reader(pipes.source)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

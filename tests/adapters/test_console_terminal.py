@@ -133,6 +133,21 @@ def test_ctrl_c_before_the_first_piece_stops_it_too(open_terminal, tmp_path):
     assert rows(tmp_path, "SELECT outcome FROM turns") == [("stopped",)]
 
 
+def test_ctrl_c_before_an_answer_begins_gives_the_prompt_back_and_stops_it_later(open_terminal):
+    terminal = open_terminal()
+    terminal.until_prompt()
+    terminal.type("late\r")
+    terminal.until_text("thinking...")
+    terminal.type("\x03")
+    terminal.until(lambda: terminal.asked == 2)
+    assert "Stopped" not in terminal.text
+    terminal.type("typed ahead")
+    terminal.until_text("You asked before: late")
+    terminal.until_text("Stopped.")
+    terminal.until_text("> typed ahead")
+    assert "You said: late" not in terminal.text
+
+
 def test_ctrl_c_at_the_prompt_clears_the_line_and_then_says_how_to_leave(open_terminal):
     terminal = open_terminal()
     terminal.until_prompt()
