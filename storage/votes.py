@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +26,8 @@ from storage.database import Database
 from storage.rows import CONVERSATION, WHOLE_TURNS, conversation, message_is, read_turns
 from storage.tables import COUNTS, consents, corrections, replies, turns
 from storage.tables import feedback as verdicts
+
+About = TypeVar("About", Feedback, Correction)
 
 
 class SqlVotes:
@@ -91,39 +93,46 @@ class SqlVotes:
                 Correction(row.turn_id, row.author_id, row.text, row.at)
                 for row in await connection.execute(CORRECTIONS, told)
             ]
-            return await self._judged(connection, scores, said)
-
-    async def _judged(
-        self, connection: AsyncConnection, scores: list[Feedback], said: list[Correction]
-    ) -> list[Judged]:
-        of_turn: dict[int, tuple[list[Feedback], list[Correction]]] = defaultdict(lambda: ([], []))
-        for verdict in scores:
-            of_turn[verdict.turn_id][0].append(verdict)
-        for correction in said:
-            of_turn[correction.turn_id][1].append(correction)
-        known: dict[int, Turn] = {}  # conversations overlap; each turn is kept once
-        found = []
-        for turn_id in sorted(of_turn):
-            (turn,) = await read_turns(connection, ONE_TURN, {"turn_id": turn_id})
-            known.setdefault(turn.id, turn)
-            shown = await self._shown(connection, turn)
-            found.append(
-                Judged(
-                    known[turn.id],
-                    tuple(known.setdefault(earlier.id, earlier) for earlier in shown),
-                    tuple(of_turn[turn_id][0]),
-                    tuple(of_turn[turn_id][1]),
-                )
+            scores_of, said_of = by_turn(scores), by_turn(said)
+            known = await turns_by_id(connection, {*scores_of, *said_of})
+            shown = {id: await shown_to(connection, turn) for id, turn in known.items()}
+            earlier = {id for ids in shown.values() for id in ids} - known.keys()
+            known |= await turns_by_id(connection, earlier)
+        return [
+            Judged(
+                known[id],
+                tuple(known[earlier_id] for earlier_id in ids),
+                tuple(scores_of[id]),
+                tuple(said_of[id]),
             )
-        return found
+            for id, ids in shown.items()
+        ]
 
-    async def _shown(self, connection: AsyncConnection, turn: Turn) -> list[Turn]:
-        if turn.recipe is None or turn.recipe.first is None:
-            return []
-        frame = {"first": turn.recipe.first, "before": turn.id}
-        return await read_turns(
-            connection, SHOWN_TO, {**conversation(turn.message.thread), **frame}
-        )
+
+async def turns_by_id(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Turn]:
+    """Each turn once, however many prompts showed it; oldest first."""
+    in_order = sorted(ids)
+    found: dict[int, Turn] = {}
+    for start in range(0, len(in_order), 500):
+        some = await read_turns(connection, BY_ID, {"turn_ids": in_order[start : start + 500]})
+        found |= {turn.id: turn for turn in some}
+    return found
+
+
+async def shown_to(connection: AsyncConnection, turn: Turn) -> Sequence[int]:
+    """Which turns its prompt showed."""
+    if turn.recipe is None or turn.recipe.first is None:
+        return ()
+    frame = {"first": turn.recipe.first, "before": turn.id}
+    where = {**conversation(turn.message.thread), **frame}
+    return (await connection.scalars(SHOWN_TO, where)).all()
+
+
+def by_turn(about: Iterable[About]) -> dict[int, list[About]]:
+    found: dict[int, list[About]] = defaultdict(list)
+    for each in about:
+        found[each.turn_id].append(each)
+    return found
 
 
 async def empty_turns(connection: AsyncConnection, where: ColumnElement[bool], **also: Any) -> int:
@@ -171,10 +180,16 @@ def usable(table: Table) -> Any:
 
 VERDICTS = usable(verdicts)
 CORRECTIONS = usable(corrections)
-ONE_TURN = WHOLE_TURNS.where(turns.c.id == bindparam("turn_id"))
-SHOWN_TO = WHOLE_TURNS.where(
-    CONVERSATION,
-    turns.c.id >= bindparam("first"),
-    turns.c.id < bindparam("before"),
-    text(COUNTS),
-).order_by(turns.c.id)
+BY_ID = WHOLE_TURNS.where(turns.c.id.in_(bindparam("turn_ids", expanding=True))).order_by(
+    turns.c.id
+)
+SHOWN_TO = (
+    select(turns.c.id)
+    .where(
+        CONVERSATION,
+        turns.c.id >= bindparam("first"),
+        turns.c.id < bindparam("before"),
+        text(COUNTS),
+    )
+    .order_by(turns.c.id)
+)

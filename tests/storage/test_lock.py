@@ -62,6 +62,14 @@ async def test_the_same_process_cannot_open_it_twice(url):
     await store.close()
 
 
+async def test_the_name_of_a_dead_holder_is_not_mixed_with_that_of_the_next(sqlite_url, tmp_path):
+    (tmp_path / "mynah.db.lock").write_text("99999999\n--platform slack --platform telegram\n")
+    store = await opened(sqlite_url, "me")
+    with pytest.raises(StoreLocked, match=rf"^Process {os.getpid()} \(me\) has "):
+        await opened(sqlite_url)
+    await store.close()
+
+
 async def test_a_process_that_ends_without_closing_ends(url):
     with child(url, "leave") as process:
         assert await asyncio.to_thread(process.wait, 10) == 0
