@@ -168,7 +168,8 @@ class Votes(Protocol):
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
         """Every turn of these platforms that has a verdict or a correction, oldest first.
 
-        Left out is what was deleted, and what people or channels said that switched training off.
+        Left out is what was deleted, and what people or channels said that switched training off;
+        also from `shown`, so that the digest of such a turn does not fit.
         """
         ...
 

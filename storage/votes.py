@@ -85,27 +85,22 @@ class SqlVotes:
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
         async with self.database.read() as connection:
             told = {"platforms": list(platforms)}
-            scores = [
-                Feedback(row.turn_id, row.author_id, row.score, row.at)
-                for row in await connection.execute(VERDICTS, told)
-            ]
-            said = [
-                Correction(row.turn_id, row.author_id, row.text, row.at)
-                for row in await connection.execute(CORRECTIONS, told)
-            ]
-            scores_of, said_of = by_turn(scores), by_turn(said)
+            scores = await connection.execute(VERDICTS, told)
+            scores_of = by_turn(Feedback(*row) for row in scores)
+            said = await connection.execute(CORRECTIONS, told)
+            said_of = by_turn(Correction(*row) for row in said)
             known = await turns_by_id(connection, {*scores_of, *said_of})
             shown = {id: await shown_to(connection, turn) for id, turn in known.items()}
             earlier = {id for ids in shown.values() for id in ids} - known.keys()
             known |= await turns_by_id(connection, earlier)
         return [
             Judged(
-                known[id],
-                tuple(known[earlier_id] for earlier_id in ids),
-                tuple(scores_of[id]),
-                tuple(said_of[id]),
+                turn=known[id],
+                shown=tuple(known[shown_id] for shown_id in shown_ids),
+                feedback=tuple(scores_of[id]),
+                corrections=tuple(said_of[id]),
             )
-            for id, ids in shown.items()
+            for id, shown_ids in shown.items()
         ]
 
 
@@ -120,7 +115,7 @@ async def turns_by_id(connection: AsyncConnection, ids: Collection[int]) -> dict
 
 
 async def shown_to(connection: AsyncConnection, turn: Turn) -> Sequence[int]:
-    """Which turns its prompt showed."""
+    """Which turns its prompt showed, but for what may not train: then its digest does not fit."""
     if turn.recipe is None or turn.recipe.first is None:
         return ()
     frame = {"first": turn.recipe.first, "before": turn.id}
@@ -190,6 +185,7 @@ SHOWN_TO = (
         turns.c.id >= bindparam("first"),
         turns.c.id < bindparam("before"),
         text(COUNTS),
+        allowed("person", turns.c.author_id),
     )
     .order_by(turns.c.id)
 )

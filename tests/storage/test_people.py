@@ -88,6 +88,16 @@ async def test_what_a_person_asked_does_not_train_when_they_switched_it_off(stor
     assert await judges(store) == {mine: (["U2"], ["U2"]), theirs: (["U1", "U2"], ["U1", "U2"])}
 
 
+async def test_nor_does_it_train_as_what_others_were_shown(store):
+    first = await answered(store, author="U1")
+    second = await answered(store, author="U2", first=first)
+    third = await answered(store, author="U2", first=first)
+    await judge(store, third, "U2")
+    await store.set_training(*HERE, "person", "U1", False)
+    (judged,) = await store.judged(["slack"])
+    assert [turn.id for turn in judged.shown] == [second]
+
+
 async def test_a_channel_does_not_train_when_it_is_switched_off(store):
     other = dataclasses.replace(CHANNEL, id="C2")
     here, there = await answered(store), await answered(store, channel=other)
