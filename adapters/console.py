@@ -95,7 +95,7 @@ class ConsoleAdapter:
         source, sink = source or sys.stdin, sink or sys.stdout
         self._screen: Screen
         if source and sink and source.isatty() and sink.isatty():
-            from adapters.console_terminal import Terminal  # 20 MB that a script does without
+            from adapters.console_terminal import Terminal  # 10 MB that a script does without
 
             self._screen = Terminal(settings.history, source, sink, self._interrupt)
         else:
@@ -125,7 +125,7 @@ class ConsoleAdapter:
         """Show the answer; a question that this run did not ask, or no longer waits for, again."""
         self._answer = answer
         is_awaited = to.ref == self._asked
-        if is_awaited and self._patience:
+        if is_awaited and self._patience and not self._patience.expired():
             self._patience.reschedule(None)
         if to.ref in self._unwanted:
             answer.stop()
