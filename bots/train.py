@@ -273,7 +273,7 @@ async def main(argv: Sequence[str]) -> int:
 
     try:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
-        path = database_of(config.storage.url)
+        path = config.storage.path
         if path:
             try:
                 await show(ask(socket_of(path), verb, **values))
@@ -286,14 +286,6 @@ async def main(argv: Sequence[str]) -> int:
         print(f"mynah: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def database_of(url: str) -> Path | None:
-    """The file of an SQLite store; None for a server."""
-    from sqlalchemy import make_url
-
-    parts = make_url(url)
-    return Path(parts.database) if parts.get_backend_name() == "sqlite" and parts.database else None
 
 
 async def show(pieces: AsyncGenerator[str]) -> None:

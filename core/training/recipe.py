@@ -54,7 +54,7 @@ def stages(counts: Mapping[str, int], parameters: int) -> tuple[Stage, ...]:
         return (Stage("kto", 4, 1e-3 if tiny else 5e-5),)
     return (
         Stage("sft", 2, 5e-4 if tiny else 1e-4),
-        Stage("kto", 2, 2e-4 if tiny else 2e-5),
+        Stage("kto", 4, 5e-4 if tiny else 2e-5),
     )
 
 

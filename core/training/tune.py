@@ -46,7 +46,6 @@ def tune(run: Path, reporter: Reporter) -> None:
     # 1. What there is to learn.
     counts = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))["counts"]
     rows = dataset.read(run / "dataset", "train.jsonl")
-    random.Random(SEED).shuffle(rows)
 
     # 2. The base. Rows that do not fit its window are left out here, not silently by the trainer.
     reporter.step(0, 1, "loading the model")
@@ -58,6 +57,7 @@ def tune(run: Path, reporter: Reporter) -> None:
 
     # 3. Stage by stage, on one adapter. The budget is over all of them: KL is to the base.
     budget = Budget(tokenizer, fitting, reporter)
+    random.Random(SEED).shuffle(fitting)
     losses: list[dict[str, float]] = []
     for stage in plan:
         budget.begin(stage)

@@ -1,6 +1,9 @@
 """The trainer as the person meets it, where nothing is trained: what it says, and asks for."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +84,72 @@ async def test_an_export_is_the_data_set_that_a_run_would_use(store, folder, tmp
 )
 def test_the_command_line_is_a_verb(argv, asked):
     assert asked_for(parser().parse_args(argv)) == asked
+
+
+CONFIG = """
+generation: {{url: "http://127.0.0.1:9/v1", model: served}}
+storage: {{url: "sqlite+aiosqlite:///{0}/mynah.db"}}
+training: {{folder: "{0}/tunes"}}
+platforms: {{console: {{}}}}
+"""
+
+
+def command(folder, *arguments):
+    (folder / "config.yaml").write_text(CONFIG.format(folder))
+    return command_with(folder / "config.yaml", *arguments)
+
+
+def command_with(config, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "bots.train", "--config", config, *arguments],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+
+
+def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
+    done = command(tmp_path, "--list")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "The base answers, no tune.\n", "")
+    assert "nothing to roll back" in command(tmp_path, "--rollback").stdout
+
+
+def test_the_command_asks_the_bot_that_runs(tmp_path):
+    """The bot is played by a process that holds the store and opens the door."""
+    command(tmp_path, "--list")  # makes the store
+    bot = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import asyncio, pathlib, sys\n"
+            "from bots.config import load\n"
+            "from bots.wiring import house\n"
+            "async def main():\n"
+            "    config = load(pathlib.Path(sys.argv[1]), ['console'])\n"
+            "    async with house(config, holder='the bot', on_status=lambda words: None):\n"
+            "        print('open', flush=True)\n"
+            "        await asyncio.to_thread(sys.stdin.read)\n"
+            "asyncio.run(main())\n",
+            str(tmp_path / "config.yaml"),
+        ],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with bot:
+        assert bot.stdout is not None
+        assert bot.stdout.readline() == "open\n"
+        done = command(tmp_path, "--dry-run")
+        assert done.stdout.startswith("I would use 0 votes.\nNot enough to learn from yet")
+        assert done.returncode == 0
+        bot.communicate("", timeout=10)
+
+
+def test_wrong_settings_are_one_sentence(tmp_path):
+    (tmp_path / "config.yaml").write_text("training: {folders: x}")
+    done = command_with(tmp_path / "config.yaml")
+    assert done.returncode == 2
+    assert "did you mean `folder`?" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
