@@ -182,4 +182,4 @@ async def tunes(store: Tunes) -> str:
 
 
 def serves(name: str | None) -> str:
-    return f"the tune `{name}` answers" if name else "the base answers, no tune"
+    return f"the tune `{name}` answers" if name else "the base answers"
