@@ -26,10 +26,8 @@ def main() -> None:
     # Not the command `transformers serve`: that one imports `transformers chat` beside it, which
     # wants a library (requests) that transformers[serving] does not bring.
     from transformers.cli.serve import Serve
-    from transformers.cli.serving.model_manager import ModelManager
 
-    manager: Any = ModelManager  # whose type forbids what follows
-    manager.process_model_name = staticmethod(_Folder)
+    _correct()
     logging.getLogger("uvicorn.access").addFilter(lambda _: False)
     Serve(
         host="127.0.0.1",
@@ -38,6 +36,25 @@ def main() -> None:
         model_timeout=IDLE_S,
         log_level="error",
     )
+
+
+def _correct() -> None:
+    """Two things that transformers 5.19.0 gets wrong for us, each with a test of its own."""
+    from transformers.cli.serving.chat_completion import ChatCompletionHandler
+    from transformers.cli.serving.model_manager import ModelManager
+
+    manager: Any = ModelManager  # Any: their types forbid what follows
+    handler: Any = ChatCompletionHandler
+    build = handler._build_generation_config
+
+    def sampling(self: Any, body: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        """A temperature means sampling; by itself the server does only what the folder says."""
+        config = build(self, body, *rest, **named)
+        config.do_sample = config.do_sample or bool(body.get("temperature"))
+        return config
+
+    handler._build_generation_config = sampling
+    manager.process_model_name = staticmethod(_Folder)
 
 
 class _Folder(str):

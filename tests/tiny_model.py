@@ -28,9 +28,7 @@ def needed() -> None:
         pytest.importorskip(library, reason=f"{library} is not installed (the extra `local`)")
 
 
-def make(
-    folder: Path, *, seed: int = 0, ends: bool = False, window: int = 512, sampled: bool = False
-) -> Path:
+def make(folder: Path, *, seed: int = 0, ends: bool = False, window: int = 512) -> Path:
     """A folder as the hub would give it: config, weights, tokenizer, chat template.
 
     `ends`: the model may end its answer; else it never does and speaks up to the length limit.
@@ -69,7 +67,6 @@ def make(
         initializer_range=0.3,  # so that two seeds say different things
     )
     model = LlamaForCausalLM(config)
-    model.generation_config.do_sample = sampled
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
