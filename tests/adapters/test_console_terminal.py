@@ -271,10 +271,11 @@ def test_what_was_left_unanswered_is_shown_with_its_question_at_the_next_start(
     assert terminal.is_sane
 
 
-def test_sigterm_at_the_prompt_leaves_a_sane_terminal(open_terminal):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_at_the_prompt_leaves_a_sane_terminal(open_terminal, number):
     terminal = open_terminal()
     terminal.ask("hello")
-    os.kill(terminal.child.pid, signal.SIGTERM)
+    os.kill(terminal.child.pid, number)
     assert terminal.ended(within_s=3) == 0
     assert terminal.is_sane
 
