@@ -5,8 +5,8 @@ It knows processes and folders, not prompts; core.generation talks to it like to
 Measured with a model of 0.1 M parameters on two CPU cores (`transformers` 5.19.0), default against
 `--continuous-batching --cb-num-blocks 64 --cb-block-size 32`:
 
-    tokens per second, 1 at once          400-540       440
-    tokens per second, 8 at once          590           1,970
+    tokens per second, 1 at once          310-540       440
+    tokens per second, 8 at once          500-600       1,970
     the first of the 8 waits at most      2.4 s         0.07 s
     first token after a change of model   0.01-0.04 s   0.7 s
     8 at once on two models in turn       2.7 s         8.1 s
