@@ -8,7 +8,6 @@ What it says depends on the question: see `script`. The store and the history ar
 import asyncio
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from adapters.console import ConsoleAdapter, Settings
@@ -34,7 +33,9 @@ def script(question):
         case "code":
             return [CODE[i : i + 4] for i in range(0, len(CODE), 4)]
         case "listing":  # one block, taller than any window
-            return ["```python\n", *[f"value_{i} = {i}\n" for i in many], "```\n"]
+            return ["```python\n", *[f"value_{i} = {i}\n" for i in many], "```\n", "\nThe end."]
+        case "numbered":
+            return ["1. one\n\n", "2", ". two\n"]
         case "items":
             return [f"- item {i}\n" for i in many]
         case "forever":
@@ -82,5 +83,4 @@ async def main(folder, pause_s=0.0):
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(asyncio.run(main(Path(sys.argv[1]), *map(float, sys.argv[2:]))) > 0)
+    sys.exit(asyncio.run(main(Path(sys.argv[1]), *map(float, sys.argv[2:]))) > 0)

@@ -86,6 +86,15 @@ def test_a_code_block_longer_than_the_window_is_whole_and_in_order(open_terminal
     terminal.ask("listing 100")
     assert numbers(terminal.text, "value_") == list(range(100))
     assert terminal.text.count("value_") == 100
+    assert terminal.text.count("The end.") == 1
+
+
+def test_blocks_stand_apart_and_what_is_half_written_begins_none(open_terminal):
+    terminal = open_terminal(pause_s=0.3)
+    terminal.ask("lines 2")
+    assert "> lines 2\nline 0\n\nline 1\n\n>" in terminal.text
+    terminal.ask("numbered")
+    assert " 1 one\n 2 two\n" in terminal.text
 
 
 def test_a_window_of_few_lines_shows_everything_too(open_terminal):
@@ -296,4 +305,5 @@ def test_a_history_that_cannot_be_written_does_not_end_the_conversation(open_ter
     terminal = open_terminal()
     terminal.ask("hello")
     assert "You said: hello" in terminal.text
+    assert "xception" not in terminal.text
     assert terminal.end() == 0
