@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import pexpect  # type: ignore[import-untyped]
+import pexpect
 import pyte
 
 TOP = Path(__file__).resolve().parent.parent.parent

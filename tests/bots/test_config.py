@@ -133,6 +133,7 @@ def test_secrets_are_resolved_and_never_shown(written):
     path = written("platforms:\n  pigeon:\n    bot_token_env: PIGEON\n")
     config = load(path, env={"PIGEON": " coo-coo \n"})
     pigeon = config.platforms["pigeon"]
+    assert isinstance(pigeon, Settings)
     assert pigeon.bot_token.get_secret_value() == "coo-coo"
     assert masked(pigeon) == {"bot_token": "********", "base_url": "http://example.invalid"}
     assert "coo" not in f"{config} {config.shown()}"

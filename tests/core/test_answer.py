@@ -7,6 +7,7 @@ import pytest
 from core.answer import Answer
 from core.errors import Broken, Closing, CutShort, Unreachable
 from core.phrases import Phrases
+from core.types import ChannelRef, MessageRef
 
 WORDS = Phrases()
 
@@ -154,9 +155,11 @@ async def test_leaving_the_block_early_closes_the_model():
 
 async def test_a_message_that_stands_is_kept_and_no_longer_unsure():
     diary = Diary()
-    answer = Answer(saying("x"), refs=["first"], placing=True, record=diary)
+    first, second = (MessageRef(ChannelRef("wire", "me", "room"), id) for id in ("1", "2"))
+    answer = Answer(saying("x"), refs=[first], placing=True, record=diary)
     assert answer.unsure
     await answer.placing()
-    await answer.placed("second")
-    assert (answer.refs, answer.unsure) == (["first", "second"], False)
-    assert diary.entries == ["placing", "second"]
+    await answer.placed(second)
+    assert answer.refs == [first, second]
+    assert not answer.unsure
+    assert diary.entries == ["placing", second]

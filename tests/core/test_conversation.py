@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.conversation import digest, fitting, render
+from core.conversation import Messages, digest, fitting, render
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Turn
 
 ROOM = ChannelRef("wire", "me", "room")
@@ -35,7 +35,7 @@ def test_an_empty_system_text_is_no_message():
 
 
 def test_the_digest_sees_every_border_and_role():
-    prompts = [
+    prompts: list[Messages] = [
         (("user", "ab"), ("user", "c")),
         (("user", "a"), ("user", "bc")),
         (("user", "ab"), ("assistant", "c")),

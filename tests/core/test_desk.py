@@ -95,12 +95,12 @@ async def store(tmp_path):
 
 def engine_on(store, generator, *, admins=(), **settings):
     commands = Commands(store, None, WORDS, admins)
-    defaults = {"system": "Be kind.", "turns_per_minute": 10_000}
+    chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
         store,
         generator,
         commands,
-        Settings(**(defaults | settings)),
+        chosen,
         model="base",
         max_tokens=100,
         temperature=0,
