@@ -33,7 +33,7 @@ def script(question):
         case "code":
             return [CODE[i : i + 4] for i in range(0, len(CODE), 4)]
         case "listing":  # one block, taller than any window
-            return ["```python\n", *[f"value_{i} = {i}\n" for i in many], "```\n", "\nThe end."]
+            return ["```python\n", *[f"value_{i} = {i}\n" for i in many], "```\n", "\nThe end.\n"]
         case "numbered":
             return ["1. one\n\n", "2", ". two\n"]
         case "items":
