@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,9 +10,6 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
-
-SHOWN_CHARS = 200
-READ_BYTES = 65_536
 
 
 class Busy(Overloaded):
@@ -39,8 +35,8 @@ def our_errors(late: str) -> Iterator[None]:
         raise Broken("The model's server sent what cannot be read.") from error
 
 
-async def refusal(response: aiohttp.ClientResponse) -> GenerationError:
-    """What an answer that is not 200 means. Reads its beginning."""
+def refusal(response: aiohttp.ClientResponse) -> GenerationError:
+    """What an answer that is not 200 means."""
     status = response.status
     if status in (429, 503):
         return Busy(
@@ -58,8 +54,13 @@ async def refusal(response: aiohttp.ClientResponse) -> GenerationError:
         )
     if status < 400:
         return Rejected(f"The address leads elsewhere ({status}): check generation.url.")
-    said = _message(await response.content.read(READ_BYTES))
-    return Rejected(f"The model's server refused the request ({status}){said}")
+    if status == 404:
+        return Rejected(
+            "The model's server knows no such model (404): "
+            "check generation.model and generation.url."
+        )
+    # The server's own words may quote the prompt: they stay in its log.
+    return Rejected(f"The model's server refused the request ({status}): its log says why.")
 
 
 def retry_after_s(header: str) -> float:
@@ -71,20 +72,3 @@ def retry_after_s(header: str) -> float:
         if at.tzinfo is not None:
             return max(0.0, (at - datetime.now(UTC)).total_seconds())
     return 0.0
-
-
-def _message(body: bytes) -> str:
-    """ ": " and the server's words, shortened; "." where it has none."""
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        return "."
-    match said:
-        case {"error": {"message": str(words)}} | {"message": str(words)}:
-            pass
-        case {"error": str(words)} | {"detail": str(words)}:
-            pass
-        case _:
-            return "."
-    words = " ".join(words.split())
-    return ": " + (words if len(words) <= SHOWN_CHARS else words[: SHOWN_CHARS - 1] + "…")

@@ -5,8 +5,7 @@ library is aiohttp: httpx takes 2.2 times its processor time for tokens that com
 times for a stream as fast as it is read (`python -m bench.client_libraries`), and the platforms'
 SDKs bring aiohttp anyway.
 
-Neither the key nor anything that people wrote is logged here. The text of Rejected is the server's
-own and may quote the prompt: it is for the person who asked, not for a log.
+Neither the key nor anything that people wrote is logged, or quoted in an error.
 """
 
 from __future__ import annotations
@@ -188,7 +187,7 @@ class ModelServer:
         response = await watch.within(post)
         try:
             if response.status != 200:
-                raise await watch.within(refusal(response))
+                raise refusal(response)
             reply = Reply()
             while not reply.ended:
                 text = reply.feed(await watch.within(response.content.readany()))
@@ -300,7 +299,7 @@ class ModelServer:
         with our_errors("The model's server did not answer in time."):
             async with asyncio.timeout(ASIDE_WITHIN_S), ask as response:
                 if response.status != 200:
-                    raise await refusal(response)
+                    raise refusal(response)
                 answer: object = await response.json(content_type=None)
                 return answer
 
