@@ -74,6 +74,8 @@ class Answer:
             yield self._opening
         outcome = self._whole
         try:
+            if self._stop:
+                await self._pieces.aclose()  # stopped before it began: the loop finds nothing
             self._waiting_task = asyncio.current_task()
             async for piece in self._pieces:
                 self._waiting_task = None
@@ -126,7 +128,7 @@ class Answer:
 
     async def placed(self, ref: MessageRef) -> None:
         """An adapter says: `ref` is now on the platform and carries a part of this answer."""
-        self.refs.append(ref)
-        self.unsure = False
         if self._record:
             await self._record.placed(ref)
+        self.refs.append(ref)  # only what is kept counts: a further try places the rest again
+        self.unsure = False

@@ -77,7 +77,11 @@ class Desk:
     async def message(self, message: IncomingMessage) -> None:
         if message.author.is_bot or not message.addressed:
             return
-        turn = await self._engine.store.hear(message)
+        try:
+            turn = await self._engine.store.hear(message)
+        except StoreError:
+            self._engine.failures += 1
+            raise
         if turn is None:
             return
         found = self._engine.commands.find(message.text)

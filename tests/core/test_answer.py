@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.answer import Answer
-from core.errors import Broken, Closing, CutShort, Unreachable
+from core.errors import Broken, Closing, CutShort, StoreError, Unreachable
 from core.phrases import Phrases
 from core.types import ChannelRef, MessageRef
 
@@ -98,6 +98,32 @@ async def test_stop_between_pieces_ends_the_answer_with_what_was_said():
     assert seen == ["one", f"\n\n{WORDS.stopped}"]
     assert diary.entries == [("one", "stopped")]
     assert closed
+
+
+async def test_stop_before_the_answer_began_asks_no_model():
+    asked = []
+
+    async def pieces():
+        asked.append(True)
+        yield "one"
+
+    answer = Answer(pieces())
+    answer.stop()
+    assert await read(answer) == [WORDS.stopped]
+    assert asked == []
+
+
+async def test_a_place_that_could_not_be_kept_is_placed_again():
+    class Full(Diary):
+        async def placed(self, ref):
+            raise StoreError("full")
+
+    answer = Answer(saying("x"), record=Full())
+    await answer.placing()
+    with pytest.raises(StoreError):
+        await answer.placed(MessageRef(ChannelRef("wire", "me", "room"), "1"))
+    assert answer.refs == []
+    assert answer.unsure
 
 
 async def test_stop_does_not_wait_for_a_silent_model():
