@@ -16,6 +16,8 @@ import itertools
 import json
 import random
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +69,8 @@ class WirePlatform:
         self._events: dict[int, dict[str, Any]] = {}  # not acknowledged yet, oldest first
         self._line: asyncio.StreamWriter | None = None
         self._one_bot = asyncio.Lock()
+        self._under: defaultdict[str, list[Post]] = defaultdict(list)
+        self._did_something = asyncio.Event()
         self._port = 0
         self.greeted = asyncio.Event()  # a bot is connected
 
@@ -122,10 +126,17 @@ class WirePlatform:
 
     def under(self, question: Question) -> list[Post]:
         """The bot's messages that answer a question, oldest first."""
-        return [post for post in self.posts.values() if post.under == question.id]
+        return self._under[question.id]
 
     def shown(self, question: Question) -> str:
         return "".join(post.text for post in self.under(question))
+
+    async def until(self, condition: Callable[[], object], *, within_s: float) -> None:
+        """Wait for `condition()` to become true; it is asked whenever the bot did something."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                self._did_something.clear()
+                await self._did_something.wait()
 
     @property
     def unacknowledged(self) -> int:
@@ -198,6 +209,7 @@ class WirePlatform:
                 self._send({"n": number, "error": f"no such call: {do}"})
                 return
         self._send({"n": number, "ok": answer})
+        self._did_something.set()
         if do == "listen":
             for event in list(self._events):
                 self._deliver(event)
@@ -219,4 +231,5 @@ class WirePlatform:
     def _posted(self, channel: str, under: str, nonce: str, text: str) -> str:
         post = Post(f"p{next(self._ids)}", channel, under, nonce, [text])
         self.posts[post.id] = post
+        self._under[under].append(post)
         return post.id
