@@ -34,8 +34,7 @@ from core.training.models import (
 from core.training.recipe import ALPHA, RANK, STOP_AT_KL, Stage, stages, weights
 
 SEED = 17
-CHECKS = 12  # of the KL budget in one stage, at the most
-FAR_BELOW = STOP_AT_KL / 10  # one step multiplies KL by three at the most: measured
+CHECKS_AT_LEAST = 6  # of the KL budget in one stage
 
 
 def tune(run: Path, reporter: Reporter) -> None:
@@ -116,11 +115,11 @@ class Budget:
         self.spent = False
         self.kept = False  # some step stayed within the budget
         self.good: dict[str, Any] = {}
-        self.method, self.next = "", 1
+        self.method, self.next, self.stride, self.last = "", 1, 1, 0.0
 
     def begin(self, stage: Stage) -> None:
         self.method = stage.method
-        self.next = 1  # the step after which to measure
+        self.next, self.stride = 1, 1  # the step after which to measure
 
     def after_step(self, model: Any, step: int, of: int) -> bool:
         """Whether to go on. Where not, the last good weights are back in `model`."""
@@ -133,13 +132,24 @@ class Budget:
         if kl <= STOP_AT_KL:  # not so for NaN
             self.good = {name: p.detach().clone() for name, p in _trained(model)}
             self.kept = True
-            self.next = step + max(1, of // CHECKS) * (2 if kl < FAR_BELOW else 1)
+            self.next = step + self._stride(kl, max(1, of // CHECKS_AT_LEAST))
             return True
         self.spent = True
         for name, parameter in _trained(model):
             if name in self.good:
                 parameter.data.copy_(self.good[name])
         return False
+
+    def _stride(self, kl: float, most: int) -> int:
+        """Steps to the next measurement: a third of the way to the limit as fast as of late.
+
+        KL grows faster than in a line, hence a third, and never more than twice the last stride.
+        """
+        slope = (kl - self.last) / self.stride
+        left = int((STOP_AT_KL - kl) / slope / 3) if slope > 0 else most
+        self.last = kl
+        self.stride = max(1, min(left, 2 * self.stride, most))
+        return self.stride
 
 
 def _trained(model: Any) -> list[tuple[str, Any]]:
