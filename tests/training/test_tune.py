@@ -1,12 +1,14 @@
 """The real trainer on a tiny model: it learns what was liked, and stops in time."""
 
 import asyncio
+import io
 import json
 import shutil
 from statistics import fmean
 
 import pytest
 
+from core.training.child import Reporter
 from tests.training.conftest import prepare, steps
 from tests.training.votes import BAD, GOOD, rows_of, taste
 
@@ -115,16 +117,23 @@ def test_training_ends_within_the_budget_and_the_trace_says_so(tuned):
 
 
 def test_past_the_budget_the_last_good_weights_come_back(base, tuned):
-    """What was measured last within the budget is what lies on the disk."""
-    from core.training.measure import kl_per_token, probing_prompts
+    from peft import PeftModel
 
-    run = tuned[0]
-    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
-    model, tokenizer = loaded(base, run / "candidate")
-    rows = rows_of(run / "dataset", "train.jsonl")
-    kl = kl_per_token(model, tokenizer, probing_prompts(rows))
-    good = [entry["kl"] for entry in manifest["kl"] if entry["kl"] <= 0.12]
-    assert kl == pytest.approx(good[-1], abs=0.04)
+    from core.training.models import load_base
+    from core.training.tune import Budget
+
+    plain, tokenizer = load_base(base)
+    model = PeftModel.from_pretrained(plain, tuned[0] / "candidate", is_trainable=True)
+    rows = rows_of(tuned[0] / "dataset", "train.jsonl")
+    budget = Budget(tokenizer, rows, Reporter(io.StringIO()))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    good = [p.detach().clone() for p in trained]
+    assert budget.after_step(model, 1, 10)  # what the trainer left is within the budget
+    for parameter in trained:
+        parameter.data *= 20
+    assert not budget.after_step(model, 10, 10)
+    assert budget.spent
+    assert all(bool((p == kept).all()) for p, kept in zip(trained, good, strict=True))
 
 
 def test_with_thirty_votes_it_first_learns_from_what_was_liked(base, tmp_path):
