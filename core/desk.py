@@ -158,7 +158,8 @@ class Desk:
         engine = self._engine
         make = partial(Answer, refs=turn.replies, placing=turn.placing, phrases=engine.phrases)
         if turn.status == "final":
-            return make(said(turn.answer), outcome=turn.outcome or "answered")
+            places = PlaceRecord(engine.store, turn.id)
+            return make(said(turn.answer), outcome=turn.outcome or "answered", record=places)
         record = TurnRecord(engine.store, turn.id)
         found = engine.commands.find(turn.message.text)
         if found:
@@ -197,8 +198,8 @@ class Desk:
             pass
 
 
-class TurnRecord:
-    """Keeps what an answer reports, under its turn's id."""
+class PlaceRecord:
+    """Keeps where a text that is settled already is shown, under its turn's id."""
 
     def __init__(self, store: Store, turn_id: int) -> None:
         self._store, self._turn_id = store, turn_id
@@ -208,6 +209,13 @@ class TurnRecord:
 
     async def placed(self, ref: MessageRef) -> None:
         await self._store.placed(self._turn_id, ref)
+
+    async def settle(self, text: str, outcome: Outcome) -> None:
+        """It stands as it is, also where a person stops its being shown again."""
+
+
+class TurnRecord(PlaceRecord):
+    """Keeps all that an answer reports."""
 
     async def settle(self, text: str, outcome: Outcome) -> None:
         await self._store.settle(self._turn_id, text, outcome)

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.fake_model import Behaviour, FakeModel
+from tests.fakes import until
 from tests.wire_house import BotProcess, write_config
 from tests.wire_platform import Question, WirePlatform
 
 CHANNELS = 20
 LONGEST_LIFE_S = 1.0  # after the bot is connected
-MOST_HITS = 2  # a turn that dies with the process three times is given up, on purpose
+MOST_DEATHS = 2  # a turn that dies with the process three times is given up, on purpose
 PAGE_CHARS = 200  # of the platform's messages, as its adapter has it
 SEED = int(os.environ.get("MYNAH_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
@@ -39,6 +40,7 @@ class Run:
 
     questions: list[Question] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)  # kills while the model answered, by id
+    risks: Counter[str] = field(default_factory=Counter)  # kills that may have hit it, by id
     starts_s: list[float] = field(default_factory=list)
     took_s: float = 0.0
     idle_start_was_idle: bool = False
@@ -91,11 +93,11 @@ class Run:
                 await bot.connected(self.platform)
                 self.starts_s.append(time.monotonic() - began)
                 await asyncio.sleep(self.rng.uniform(0, LONGEST_LIFE_S))
-            while any(self.hits[q.id] >= MOST_HITS for q in self.under_way(asked)):
+            while not self.forgets and any(self.risks[q.id] >= MOST_DEATHS for q in self.heads()):
                 await asyncio.sleep(self.rng.uniform(0, 0.2))
-            hit = self.under_way(asked)
+            self.risks.update(question.id for question in self.heads())
+            self.hits.update(question.id for question in self.under_way(asked))
             await bot.kill()
-            self.hits.update(question.id for question in hit)
 
     async def last_life(self, config):
         """No more kills. The closing question of a channel is answered when all before it are."""
@@ -126,6 +128,14 @@ class Run:
         if self.forgets:
             for file in config.parent.glob("mynah.db*"):
                 file.unlink()
+
+    def heads(self):
+        """The first open question of each channel: no other can have been begun."""
+        heads = {}
+        for question in self.questions:
+            if question.deliveries and not self.is_through(question):
+                heads.setdefault(question.channel, question)
+        return heads.values()
 
     def under_way(self, asked):
         """The questions that this life asked the model and has not shown the answer of."""
@@ -218,6 +228,31 @@ async def check(run, control, folder):
     assert run.forgotten() == []
     assert run.idle_start_was_idle
     assert control.lost(), "void: a bot without a memory loses nothing in this run"
+
+
+async def test_an_answer_shown_again_after_a_crash_is_not_posted_twice(tmp_path):
+    """Killed when the text is whole but half of it shown, and again right after the other half."""
+    words = tuple(f"word{number} " for number in range(45))
+    async with WirePlatform() as platform, FakeModel(Behaviour(pieces=words)) as model:
+        config = write_config(tmp_path, platform, model)
+        async with BotProcess(config) as bot:
+            await bot.connected(platform)
+            platform.hold_after_next_post = "said"
+            question = platform.say("c", "a question with a long answer")
+            await until(lambda: platform.held, within_s=10)
+            await bot.kill()
+        platform.hold_after_next_post, platform.hold = "unsaid", False
+        async with BotProcess(config) as bot:
+            await until(lambda: len(platform.under(question)) == 2, within_s=15)
+            await bot.kill()
+        platform.hold = False
+        async with BotProcess(config) as bot:
+            await bot.connected(platform)
+            await until(lambda: platform.shown(question) == "".join(words), within_s=5)
+            bot.terminate()
+            assert await bot.exit_code(within_s=20) == 0
+    assert len(platform.under(question)) == 2
+    assert len(model.requests) == 1, "the text was not whole at the first kill"
 
 
 @pytest.mark.timeout(240)

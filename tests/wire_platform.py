@@ -19,7 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass
@@ -63,6 +63,8 @@ class WirePlatform:
     refuse_next: int = 0  # so many posts and edits are refused
     drop_after_next_post: bool = False  # keep the next post, but cut the line before saying so
     hold: bool = False  # calls are kept waiting
+    hold_after_next_post: Literal["", "said", "unsaid"] = ""  # hold once it is kept, and said so
+    held: int = 0  # calls that are kept waiting now
 
     def __post_init__(self) -> None:
         self._ids = itertools.count(1)
@@ -179,8 +181,10 @@ class WirePlatform:
                 writer.close()
 
     async def _heed(self, call: dict[str, Any]) -> None:
+        self.held += 1
         while self.hold:
             await asyncio.sleep(0.005)
+        self.held -= 1
         number, do = call.pop("n"), call.pop("do")
         answer: object = None
         if do in ("post", "edit") and self._refuses():
@@ -200,6 +204,11 @@ class WirePlatform:
                     self.drop_after_next_post = False
                     self.drop()
                     return
+                if self.hold_after_next_post:
+                    self.hold = True
+                    said, self.hold_after_next_post = self.hold_after_next_post == "said", ""
+                    if not said:
+                        return
             case "edit":
                 self.posts[call["id"]].texts.append(call["text"])
             case "find":
