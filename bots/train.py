@@ -14,12 +14,13 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters import PLATFORMS
+from core.commands import roll_back, tunes
 from core.errors import BotError
 from core.ports import Generator, Store
 from core.training import dataset
@@ -33,6 +34,10 @@ from core.types import Tune
 logger = logging.getLogger(__name__)
 
 SAY_EVERY_S = 10.0
+
+
+async def told(text: Awaitable[str]) -> AsyncGenerator[str]:
+    yield f"{await text}\n"
 
 
 def utc_now() -> datetime:
@@ -81,23 +86,6 @@ class LocalTrainer:
                 logger.exception("a run of the trainer broke")
                 yield "\nLearning failed; the log says why. What answered before answers on.\n"
 
-    async def tunes(self) -> AsyncGenerator[str]:
-        serving = await self.store.serving()
-        for tune in await self.store.tunes():
-            here = " serves now" if tune.name == serving else ""
-            when = f"{tune.at:%Y-%m-%d %H:%M} UTC"
-            yield f"{tune.name}  {when}  {tune.status}{here}: {tune.summary}\n"
-        if serving is None:
-            yield "The base answers, no tune.\n"
-
-    async def roll_back(self) -> AsyncGenerator[str]:
-        before = await self.store.serving()
-        if before is None:
-            yield "The base answers already; there is nothing to roll back.\n"
-            return
-        now = await self.store.roll_back(self.now())
-        yield f"Rolled back: {now or 'the base'} answers instead of {before}, from now on.\n"
-
     async def export(self, folder: Path) -> AsyncGenerator[str]:
         """Write the data set that a run would use into `folder`, which must not exist."""
         gathered = await self._gathered()
@@ -113,8 +101,8 @@ class LocalTrainer:
         """What other processes may ask of this one, by name."""
         return {
             "retrain": lambda asked: self.retrain(dry=bool(asked.get("dry"))),
-            "tunes": lambda asked: self.tunes(),
-            "rollback": lambda asked: self.roll_back(),
+            "tunes": lambda asked: told(tunes(self.store)),
+            "rollback": lambda asked: told(roll_back(self.store)),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
         }
 

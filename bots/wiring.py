@@ -46,7 +46,13 @@ async def house(
         store = await SqlStore.open(config.storage, holder=holder)
         stack.push_async_callback(store.close)
         generator = await stack.enter_async_context(model_server(config, on_status))
-        trainer = LocalTrainer(store, config.training, generator=generator, base=base_of(config))
+        trainer = LocalTrainer(
+            store,
+            config.training,
+            generator=generator,
+            base=base_of(config),
+            merge=config.generation.url is None,
+        )
         phrases = Phrases()
         commands = Commands(store, trainer, phrases, {OPERATOR, *config.bot.admins})
         at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED

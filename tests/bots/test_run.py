@@ -110,14 +110,14 @@ async def test_the_trainer_asks_the_process_that_has_the_store(folder):
         bot.stdin.write(b"hello\n+\n")
         await bot.stdout.readline()
         listed = await ran(folder, "--list", module="bots.train")
-        assert listed[:2] == (0, "The base answers, no tune.\n")
+        assert listed[:2] == (0, "The base answers.\n")
         _, dry, _ = await ran(folder, "--dry-run", module="bots.train")
         assert "1 of 10 votes" in dry
     finally:
         bot.stdin.close()
         await bot.wait()
     listed = await ran(folder, "--list", module="bots.train")  # and opens it itself when none has
-    assert listed[:2] == (0, "The base answers, no tune.\n")
+    assert listed[:2] == (0, "The base answers.\n")
 
 
 async def test_check_shows_the_settings_masked_and_who_answers(folder, model, monkeypatch):

@@ -111,7 +111,7 @@ def command_with(config, *arguments):
 
 def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
     done = command(tmp_path, "--list")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "The base answers, no tune.\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "The base answers.\n", "")
     assert "nothing to roll back" in command(tmp_path, "--rollback").stdout
 
 

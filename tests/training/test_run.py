@@ -60,10 +60,11 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     for path in (tmp_path / "tunes").rglob("*"):
         assert path.is_dir() or b"is a number" not in path.read_bytes(), path
 
-    assert "serves now" in await said(mynah.tunes())
-    assert "the base answers instead of mynah@000002" in await said(mynah.roll_back())
+    verbs = mynah.verbs()
+    assert "serves now" in await said(verbs["tunes"]({}))
+    assert "the base answers instead of `mynah@000002`" in await said(verbs["rollback"]({}))
     assert await store.serving() is None
-    assert "nothing to roll back" in await said(mynah.roll_back())
+    assert "nothing to roll back" in await said(verbs["rollback"]({}))
 
 
 async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
