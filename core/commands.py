@@ -8,12 +8,13 @@ command, so that "help me with this" stays a question.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.phrases import Phrases
 from core.ports import Store, Trainer, Tunes
-from core.types import Turn
+from core.types import IncomingMessage, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Command:
     run: Callable[[Call], AsyncGenerator[str]]
     words: tuple[str, ...] = ("",)  # what may stand behind the name
     admin: bool = False
+    slow: bool = False  # takes minutes: its words are shown as they come
 
     @property
     def usage(self) -> str:
@@ -58,6 +60,7 @@ class Commands:
                 self._retrain,
                 ("", "dry"),
                 admin=True,
+                slow=True,
             ),
             Command("rollback", "go back to what answered before", self._rollback, admin=True),
             Command("tunes", "what I have learnt, and which tune serves", self._tunes),
@@ -91,10 +94,12 @@ class Commands:
             return Command(name, "", self._unknown), ""
         return None
 
+    def is_admin(self, message: IncomingMessage) -> bool:
+        return f"{message.ref.channel.platform}:{message.author.id}" in self._admins
+
     def run(self, command: Command, call: Call) -> AsyncGenerator[str]:
         """What the command says, piece by piece. Only admins get past here where it takes one."""
-        author, platform = call.turn.message.author, call.turn.message.ref.channel.platform
-        if command.admin and f"{platform}:{author.id}" not in self._admins:
+        if command.admin and not self.is_admin(call.turn.message):
             return said(self._phrases.admins_only.format(command=f"`/{command.name}`"))
         return command.run(call)
 
@@ -123,8 +128,9 @@ class Commands:
         if self._trainer is None:
             yield self._phrases.cannot_train
             return
-        async for line in self._trainer.retrain(dry=call.words == "dry"):
-            yield line
+        async with aclosing(self._trainer.retrain(dry=call.words == "dry")) as lines:
+            async for line in lines:
+                yield line
 
     async def _rollback(self, call: Call) -> AsyncGenerator[str]:
         yield await roll_back(self._store)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 from core.answer import Answer
 from core.commands import Call, said
 from core.engine import Engine
-from core.errors import AdapterError, Closing, RateLimited, Refused, StoreError
+from core.errors import AdapterError, Closing, RateLimited, Refused, StoreDamaged, StoreError
 from core.ports import Adapter, Store
 from core.types import (
     Author,
@@ -23,6 +22,7 @@ from core.types import (
     MessageRef,
     Outcome,
     Recipe,
+    ThreadRef,
     Turn,
 )
 
@@ -33,7 +33,8 @@ FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0  # after a platform or the disk faile
 
 
 async def serve(engine: Engine, adapter: Adapter, *, grace_s: float = 20.0) -> None:
-    """Run one platform until nothing more can come, or until `engine.close()`.
+    """Run one platform until nothing more can come, or until `engine.close()`: from then on nothing
+    more is heard and no answer begins.
 
     Answers under way at `close` have `grace_s` to finish. Raises what `adapter.run` raises, in an
     ExceptionGroup.
@@ -59,13 +60,16 @@ class Desk:
     def __init__(self, engine: Engine, adapter: Adapter, group: asyncio.TaskGroup) -> None:
         self._engine, self._adapter, self._group = engine, adapter, group
         self.tasks: set[asyncio.Task[None]] = set()
-        self._did_stop: set[int] = set()
+        self._under_way: dict[ThreadRef, Answer | None] = {}  # None: it is being prepared
+        self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
+        self._did_stop: set[int] = set()  # the turns that said "stop" in time
 
     async def ready(self, account: str) -> None:
         oldest = self._engine.now() - timedelta(hours=self._engine.settings.retry_for_h)
         expired = 0
         for turn in await self._engine.store.unanswered(self._adapter.name, account):
-            if turn.message.at < oldest:
+            begun = turn.status == "final" or turn.replies or turn.placing
+            if turn.message.at < oldest and not begun:  # what a person sees begun is finished
                 expired += 1
                 await self._engine.store.settle(turn.id, turn.answer, "expired")
                 await self._engine.store.finish(turn.id)
@@ -77,6 +81,8 @@ class Desk:
     async def message(self, message: IncomingMessage) -> None:
         if message.author.is_bot or not message.addressed:
             return
+        if self._engine.closing.is_set():
+            raise Closing("Intake has ended: deliver it again at the next start.")
         try:
             turn = await self._engine.store.hear(message)
         except StoreError:
@@ -85,11 +91,9 @@ class Desk:
         if turn is None:
             return
         found = self._engine.commands.find(message.text)
-        if found and found[0].name == "stop":  # its turn waits in the lane; its deed does not
-            answer = self._engine.under_way.get(message.thread)
-            if answer:
-                answer.stop()
-                self._did_stop.add(turn.id)
+        # The turn of a "stop" waits in the lane; its deed does not.
+        if found and found[0].name == "stop" and self._stop(message.thread):
+            self._did_stop.add(turn.id)
         self._start(turn)
 
     async def reaction(self, reaction: IncomingReaction) -> None:
@@ -117,41 +121,58 @@ class Desk:
             self._engine.failures += 1
             logger.exception("turn %d failed", turn.id)
 
-    async def _answer_until_shown(self, turn: Turn) -> None:
+    async def _answer_until_shown(self, heard: Turn) -> None:
         """Answer one turn; while the platform or the disk fails, try again ever more slowly."""
         engine, wait_s = self._engine, FIRST_RETRY_S
         while not engine.closing.is_set():
-            answer: Answer | None = None
             try:
-                async with await self._open(turn) as answer:
-                    engine.under_way[turn.message.thread] = answer
-                    await self._adapter.reply(turn.message, answer)
-                await engine.store.finish(turn.id)
-                engine.failures += answer.outcome in ("failed", "refused")
+                await self._answer(heard)
                 return
-            except Refused as error:
-                logger.error("turn %d cannot be shown: %s", turn.id, error)
-                engine.failures += 1
-                if answer and answer.outcome is None:
-                    await engine.store.settle(turn.id, answer.text, "failed")
-                await engine.store.finish(turn.id)
-                return
+            except StoreDamaged as error:
+                logger.error("%s", error)
+                engine.damage = error
+                engine.close()
             except (AdapterError, StoreError) as error:
-                logger.warning("turn %d: %s; again in %.0f s", turn.id, error, wait_s)
+                logger.warning("turn %d: %s; again in %.0f s", heard.id, error, wait_s)
                 limited_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-                turn = after_failure(turn, answer)
-                await self._let_go(turn)
                 await self._pause(max(wait_s, limited_s))
                 wait_s = min(2 * wait_s, LONGEST_RETRY_S)
-            except Closing:
-                await self._let_go(turn)
+
+    async def _answer(self, heard: Turn) -> None:
+        """One try. Raises AdapterError and StoreError: a further one goes on from there."""
+        engine, thread = self._engine, heard.message.thread
+        answer: Answer | None = None
+        self._under_way[thread] = None
+        try:
+            # As it stands now: while it waited it may have been edited, deleted or tried.
+            turn = await engine.store.turn(heard.id)
+            if turn.status == "done":
                 return
-            except asyncio.CancelledError:
-                async with asyncio.timeout(2):
-                    await self._let_go(turn)
-                raise
-            finally:
-                engine.under_way.pop(turn.message.thread, None)
+            async with await self._open(turn) as answer:
+                self._under_way[thread] = answer
+                if thread in self._unwanted:
+                    answer.stop()
+                await self._adapter.reply(turn.message, answer)
+            await engine.store.finish(turn.id)
+            engine.failures += answer.outcome in ("failed", "refused")
+        except Refused as error:
+            logger.error("turn %d cannot be shown: %s", heard.id, error)
+            engine.failures += 1
+            if answer and answer.outcome is None:
+                await engine.store.settle(heard.id, answer.text, "failed")
+            await engine.store.finish(heard.id)
+        except (AdapterError, StoreError):
+            await self._let_go(heard)
+            raise
+        except Closing:
+            await self._let_go(heard)
+        except asyncio.CancelledError:
+            async with asyncio.timeout(2):
+                await self._let_go(heard)
+            raise
+        finally:
+            del self._under_way[thread]
+            self._unwanted.discard(thread)
 
     async def _open(self, turn: Turn) -> Answer:
         """The answer to a turn: known already, a command's, a refusal, or the model's."""
@@ -162,10 +183,20 @@ class Desk:
             return make(said(turn.answer), outcome=turn.outcome or "answered", record=places)
         record = TurnRecord(engine.store, turn.id)
         found = engine.commands.find(turn.message.text)
+        if found and turn.tries:  # a deed is never done a second time
+            words = engine.phrases.broken_command.format(command=found[0].usage)
+            return make(said(words), outcome="refused", record=record)
         if found:
             call = Call(turn, found[1], did_stop=turn.id in self._did_stop)
             self._did_stop.discard(turn.id)
-            return make(engine.commands.run(found[0], call), outcome="command", record=record)
+            await engine.store.began(turn.id, None)
+            saying = engine.commands.run(found[0], call)
+            if found[0].slow:
+                return make(saying, outcome="command", record=record)
+            text = "".join([piece async for piece in saying])
+            await record.settle(text, "command")  # first, so that showing it may fail
+            places = PlaceRecord(engine.store, turn.id)
+            return make(said(text), outcome="command", record=places)
         if turn.tries >= MOST_TRIES:
             return make(said(engine.phrases.gave_up), outcome="refused", record=record)
         asked = await engine.question(turn)
@@ -177,6 +208,17 @@ class Desk:
         self._group.create_task(self._began(turn, recipe))
         return make(engine.generate(prompt), opening=opening, record=record)
 
+    def _stop(self, thread: ThreadRef) -> bool:
+        """Stop what is answered in this conversation; False: nothing is."""
+        if thread not in self._under_way:
+            return False
+        answer = self._under_way[thread]
+        if answer:
+            answer.stop()
+        else:
+            self._unwanted.add(thread)
+        return True
+
     async def _began(self, turn: Turn, recipe: Recipe) -> None:
         try:
             await self._engine.store.began(turn.id, recipe)
@@ -184,6 +226,8 @@ class Desk:
             logger.warning("turn %d: its recipe is not kept: %s", turn.id, error)
 
     async def _let_go(self, turn: Turn) -> None:
+        if self._engine.commands.find(turn.message.text):
+            return  # its deed may be done: the next try says so
         try:
             await self._engine.store.let_go(turn.id)
         except StoreError as error:
@@ -219,13 +263,3 @@ class TurnRecord(PlaceRecord):
 
     async def settle(self, text: str, outcome: Outcome) -> None:
         await self._store.settle(self._turn_id, text, outcome)
-
-
-def after_failure(turn: Turn, answer: Answer | None) -> Turn:
-    """The turn as a further try finds it: its messages stay, and what is whole stays as it is."""
-    if answer is None:
-        return turn
-    turn = replace(turn, replies=tuple(answer.refs), placing=answer.unsure)
-    if answer.outcome is None or turn.status == "final":
-        return turn
-    return replace(turn, status="final", outcome=answer.outcome, answer=answer.text)

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.answer import Answer
 from core.commands import Commands
 from core.conversation import TOKENS_PER_MESSAGE, digest, fitting, render
-from core.errors import Closing
+from core.errors import Closing, StoreDamaged
 from core.feedback import score
 from core.lanes import Lanes
 from core.limits import Pace
@@ -29,11 +28,12 @@ from core.types import (
     MessageRef,
     Prompt,
     Recipe,
-    ThreadRef,
     Turn,
 )
 
-MOST_TURNS_SHOWN = 2_000  # a bound on what is read, far above what any budget holds
+# A bound on what is read at once: a turn takes 14 tokens at least, so this is more than a window
+# of 250,000 tokens holds.
+MOST_TURNS_SHOWN = 20_000
 
 
 def utc_now() -> datetime:
@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
     name: str = "Mynah"
     system: str = ""
-    retry_for_h: float = Field(24, gt=0)
+    retry_for_h: float = Field(24, gt=0, le=24 * 365)
     turns_per_minute: int = Field(20, ge=1)
     longest_question_tokens: int = Field(4_000, ge=16)
     admins: tuple[str, ...] = ()
@@ -83,18 +83,18 @@ class Engine:
         self.lanes = Lanes()
         self.slots = asyncio.Semaphore(at_once)
         self.pace = Pace(settings.turns_per_minute)
-        self.under_way: dict[ThreadRef, Answer] = {}
+        self.damage: StoreDamaged | None = None  # why we closed, where the store is at fault
         self.failures = 0  # turns that ended without an answer since the start
         self.closing = asyncio.Event()
 
     def close(self) -> None:
-        """Begin no further answer. What still arrives is stored, and answered at the next start."""
+        """Hear nothing more and begin no further answer; the next start goes on."""
         self.closing.set()
 
     async def question(self, turn: Turn) -> tuple[Prompt, Recipe, str] | str:
         """The prompt for a turn, its recipe and an opening; or the sentence why there is none."""
         message, settings = turn.message, self.settings
-        if not self.pace.allows(turn):
+        if not self.commands.is_admin(message) and not self.pace.allows(turn):
             return self.phrases.too_many.format(limit=settings.turns_per_minute)
         system = settings.system_text
         history = await self.store.history(turn, MOST_TURNS_SHOWN)
@@ -102,7 +102,9 @@ class Engine:
         for past in history.turns:
             texts += [past.message.text, past.answer]
         sizes = [size + TOKENS_PER_MESSAGE for size in await self.generator.count(texts)]
-        budget = await self.generator.context() - self.max_tokens
+        context = await self.generator.context()
+        max_tokens = min(self.max_tokens, context // 2)  # a small window is shared evenly
+        budget = context - max_tokens
         longest = min(settings.longest_question_tokens, budget - sizes[0])
         if sizes[1] > longest:
             return self.phrases.too_long.format(tokens=sizes[1], limit=max(0, longest))
@@ -111,7 +113,7 @@ class Engine:
         shown = history.turns[left_out:]
         messages = render(system, shown, message.text)
         model = await self.store.serving() or self.model
-        prompt = Prompt(messages, model, self.max_tokens, self.temperature)
+        prompt = Prompt(messages, model, max_tokens, self.temperature)
         recipe = Recipe(model, system, shown[0].id if shown else None, digest(messages))
         opening = self.phrases.forgotten_beginning if left_out and history.whole else ""
         return prompt, recipe, opening

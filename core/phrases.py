@@ -1,4 +1,4 @@
-"""Every sentence that the bot itself says, in one place."""
+"""What the bot itself says beside answers or in their place: apologies, notes, refusals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.types import Outcome
 
 
 class Phrases(BaseModel):
-    """CommonMark. Names in braces are filled in; a replacement may leave them out."""
+    """CommonMark. Names in braces are filled in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,6 +38,10 @@ class Phrases(BaseModel):
     nothing_to_stop: str = "There is no answer under way."
     admins_only: str = "Sorry, only the people who run me may do that: {command}."
     unknown_command: str = "I do not know the command {command}. /help lists those that I know."
+    broken_command: str = (
+        "I was interrupted at {command} and do not do it a second time by myself. `/tunes` and my"
+        " earlier answers show how things stand; say it again if it is still wanted."
+    )
     misused_command: str = "Please say {usage}."
     cannot_train: str = "This bot was started without a trainer."
     forgot_person: str = (

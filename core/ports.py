@@ -30,7 +30,7 @@ class Inbox(Protocol):
     """What an adapter awaits for each event, before it tells the platform "received".
 
     Each call returns when the event is stored, and raises when it could not be: then the event must
-    come again.
+    come again. StoreError: soon. Closing: at the next start; replies under way still go out.
     """
 
     async def ready(self, account: str) -> None:
@@ -99,6 +99,10 @@ class Turns(Protocol):
 
     async def hear(self, message: IncomingMessage) -> Turn | None:
         """Begin a turn; None if this message was heard before. Platforms deliver twice."""
+        ...
+
+    async def turn(self, turn_id: int) -> Turn:
+        """The turn as it stands now."""
         ...
 
     async def unanswered(self, platform: str, account: str) -> list[Turn]:

@@ -44,6 +44,13 @@ class SqlTurns:
             for turn_id, message in zip(new, messages, strict=True)
         ]
 
+    async def turn(self, turn_id: int) -> Turn:
+        async with self.database.read() as connection:
+            found = await read_turns(connection, WHOLE_TURNS.where(turns.c.id == turn_id))
+        if not found:
+            raise StoreError(f"There is no turn {turn_id}.")
+        return found[0]
+
     async def unanswered(self, platform: str, account: str) -> list[Turn]:
         async with self.database.read() as connection:
             return await read_turns(connection, INBOX, {"platform": platform, "account": account})

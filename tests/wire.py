@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from core.answer import Answer
-from core.errors import AdapterError, StoreError
+from core.errors import AdapterError, Closing, StoreError
 from core.ports import Inbox
 from core.types import (
     Author,
@@ -68,7 +68,10 @@ class WireAdapter:
                     await self._call("listen")
                     while True:
                         event = await events.get()
-                        await self._hear(event, inbox)
+                        try:
+                            await self._hear(event, inbox)
+                        except Closing:
+                            continue  # not acknowledged: it comes again at the next start
                         await self._call("ack", event=event["event"])
             except* (OSError, AdapterError, StoreError):
                 pass

@@ -11,7 +11,7 @@ from core.commands import Commands
 from core.conversation import digest, render
 from core.desk import MOST_TRIES, serve
 from core.engine import Engine, Settings
-from core.errors import AdapterError, Refused
+from core.errors import AdapterError, Closing, Refused
 from core.phrases import Phrases
 from core.types import (
     Author,
@@ -215,6 +215,7 @@ async def test_a_text_that_was_whole_is_shown_again_and_never_asked_for_again(st
     generator = await held(store, "another", adapter=adapter)
     assert generator.prompts == []
     assert adapter.shown == {"1": f"the whole text\n\n{WORDS.cut}"}
+    assert await store.turn_behind(MessageRef(ROOM, "answer to 1"))  # votes find it
     [after] = (await store.history(await store.hear(asked("x", "9")), 9)).turns
     assert (after.answer, after.outcome, after.status) == ("the whole text", "cut", "done")
 
@@ -247,6 +248,41 @@ async def test_what_is_too_old_is_not_answered_days_later(store, caplog):
     assert adapter.shown == {"2": "late"}
     assert "1 messages were too old" in caplog.text
     assert await store.unanswered("list", "me") == []
+
+
+async def test_what_a_person_sees_begun_is_finished_however_old_it_is(store):
+    old = NOW - timedelta(days=3)
+    whole = await store.hear(asked("a", "1", "A", at=old))
+    await store.settle(whole.id, "kept", "answered")
+    begun = await store.hear(asked("b", "2", "B", at=old))
+    await store.placed(begun.id, MessageRef(ROOM, "half an answer"))
+    adapter = ListAdapter()
+    await held(store, "again", adapter=adapter)
+    assert adapter.shown == {"1": "kept", "2": "again"}
+
+
+async def test_a_question_that_waits_is_answered_as_it_stands_when_its_turn_comes(store):
+    go = asyncio.Event()
+
+    class Slow(ScriptedGenerator):
+        async def stream(self, prompt):
+            self.prompts.append(prompt)
+            yield "so"
+            await go.wait()
+
+    questions = [asked("first", "1"), asked("my secret", "2"), asked("teh typo", "3")]
+    adapter = ListAdapter(*questions, stays=True)
+    generator = Slow([])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, generator), adapter))
+        await until(lambda: "1" in adapter.shown)
+        await adapter.inbox.changed(MessageRef(ROOM, "2"), None)
+        await adapter.inbox.changed(MessageRef(ROOM, "3"), "the typo")
+        go.set()
+        adapter.stays.set()
+    assert adapter.shown.keys() == {"1", "3"}
+    assert generator.prompts[-1].messages[-1] == ("user", "the typo")
+    assert "my secret" not in str(generator.prompts)
 
 
 async def test_a_platform_that_fails_is_tried_again_in_the_same_message(store):
@@ -290,7 +326,7 @@ async def test_cancelling_closes_the_connection_to_the_model_and_leaves_the_turn
     assert turn.tries == 0
 
 
-async def test_after_close_answers_under_way_finish_and_what_arrives_is_kept(
+async def test_after_close_answers_under_way_finish_and_nothing_more_is_heard(
     store,
 ):
     go, begun = asyncio.Event(), asyncio.Event()
@@ -308,10 +344,14 @@ async def test_after_close_answers_under_way_finish_and_what_arrives_is_kept(
         group.create_task(serve(engine, adapter))
         await begun.wait()
         engine.close()
-        await adapter.deliver(asked("too late", "2", "other"))
+        with pytest.raises(Closing):
+            await adapter.deliver(asked("too late", "2", "other"))
         go.set()
     assert adapter.shown == {"1": "begun"}
-    assert [turn.message.ref.id for turn in await store.unanswered("list", "me")] == ["2"]
+    assert await store.unanswered("list", "me") == []
+    again = ListAdapter(asked("too late", "2", "other"))  # the platform delivers it again
+    await held(store, "in time", adapter=again)
+    assert again.shown == {"2": "in time"}
 
 
 async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(store):
@@ -378,6 +418,18 @@ async def last_turn(store):
     return await store.hear(asked("the end", "end"))
 
 
+async def test_a_small_window_is_shared_between_prompt_and_answer(store):
+    class Small(ScriptedGenerator):
+        async def context(self):
+            return 120  # and answers of up to 100 tokens are asked for
+
+    generator = Small(["Hello"])
+    adapter = ListAdapter(asked())
+    await serve(engine_on(store, generator), adapter)
+    assert adapter.shown == {"1": "Hello"}
+    assert generator.prompts[0].max_tokens == 60
+
+
 async def test_a_question_longer_than_the_model_reads_is_refused_in_a_sentence(store):
     adapter = ListAdapter(asked("word " * 5_000))
     generator = await held(store, "Hello", adapter=adapter)
@@ -391,6 +443,13 @@ async def test_too_many_questions_in_a_minute_are_refused_in_a_sentence(store):
     await held(store, "Hello", adapter=adapter, turns_per_minute=2)
     assert [text == "Hello" for text in adapter.shown.values()] == [True, True, False, True]
     assert "more than 2 messages" in adapter.shown["2"]
+
+
+async def test_whoever_runs_the_bot_may_ask_as_often_as_they_like(store):
+    adapter = ListAdapter(*[asked(id=str(i)) for i in range(9)])
+    engine = engine_on(store, ScriptedGenerator(["Hello"]), admins={"list:ann"}, turns_per_minute=2)
+    await serve(engine, adapter)
+    assert set(adapter.shown.values()) == {"Hello"}
 
 
 async def test_a_deleted_question_is_not_shown_to_the_model_again(store):
@@ -539,6 +598,27 @@ async def test_stop_ends_the_answer_under_way_at_once(store):
     assert generator.closed
 
 
+async def test_stop_also_ends_an_answer_that_is_still_being_prepared(store):
+    counting, go = asyncio.Event(), asyncio.Event()
+
+    class SlowToCount(ScriptedGenerator):
+        async def count(self, texts):
+            counting.set()
+            await go.wait()
+            return await super().count(texts)
+
+    generator = SlowToCount(["never said"])
+    adapter = ListAdapter(asked(), stays=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, generator), adapter))
+        await counting.wait()
+        await adapter.deliver(asked("stop", "2"))
+        go.set()
+        adapter.stays.set()
+    assert adapter.shown == {"1": WORDS.stopped, "2": WORDS.stopping}
+    assert generator.prompts == []
+
+
 async def test_stop_with_nothing_under_way_says_so_and_leaves_other_conversations_alone(store):
     generator = ScriptedGenerator(["so far"], hangs=True)
     adapter = ListAdapter(asked("hi", "1", "A"), stays=True)
@@ -572,6 +652,30 @@ async def test_rollback_brings_back_what_answered_before(store):
     assert "mynah@000001" in adapter.shown["1"]
     assert await store.serving() is None
     assert "base answers" in adapter.shown["3"]
+
+
+async def test_a_deed_is_done_once_however_often_its_words_are_shown(store):
+    for _ in range(3):
+        await serve_tune(store)
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
+    adapter = ListAdapter(asked("/rollback"), fails=1)
+    await serve(engine, adapter)
+    assert "instead of `mynah@000003`" in adapter.shown["1"]
+    assert await store.serving() == "mynah@000002"
+
+
+@pytest.mark.parametrize("text", ["/rollback", "/retrain", "/forget this"])
+async def test_a_command_that_died_with_the_process_is_not_done_a_second_time(store, text):
+    await serve_tune(store)
+    await held(store, "Hello", adapter=ListAdapter(asked("keep me", "0")))
+    turn = await store.hear(asked(text))
+    await store.began(turn.id, None)
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
+    adapter = ListAdapter()
+    await serve(engine, adapter)
+    assert "interrupted" in adapter.shown["1"]
+    assert await store.serving() == "mynah@000001"
+    assert (await store.turn_behind(MessageRef(ROOM, "answer to 0"))).message.text == "keep me"
 
 
 async def test_forget_me_deletes_what_a_person_said_and_nobody_elses(store):
