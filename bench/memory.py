@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pexpect  # type: ignore[import-untyped]
+import pexpect
 import yaml
 from rich.console import Console
 from rich.table import Table
@@ -102,6 +102,7 @@ def in_a_terminal(model: str) -> float:
             bot.send(f"\x1b[200~{CODE}\x1b[201~\r")  # pasted, so that its lines stay together
             bot.expect("You said")
             bot.expect("\x1b\\[\\?2004h")
+            assert bot.pid
             figure = resident_mb(bot.pid)
             bot.sendeof()
             bot.expect(pexpect.EOF)

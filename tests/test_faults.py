@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,16 @@ from tests.wire_platform import WirePlatform
 
 SAYS = Phrases()
 INTERRUPTED, CUT = f"\n\n{SAYS.interrupted}", f"\n\n{SAYS.cut}"
-SHORT = {"first_token_within_s": 0.6, "between_tokens_within_s": 0.4, "answer_within_s": 3.0}
-PATIENT = {"first_token_within_s": 5.0, "between_tokens_within_s": 2.0, "answer_within_s": 9.0}
+SHORT: dict[str, Any] = {
+    "first_token_within_s": 0.6,
+    "between_tokens_within_s": 0.4,
+    "answer_within_s": 3.0,
+}
+PATIENT: dict[str, Any] = {
+    "first_token_within_s": 5.0,
+    "between_tokens_within_s": 2.0,
+    "answer_within_s": 9.0,
+}
 WORDS = (*(f"word{n} " for n in range(49)), "end.")
 WELL = Behaviour(pieces=WORDS)
 TEXT = "".join(WORDS)

@@ -119,6 +119,7 @@ async def bot(tmp_path):
         stderr=asyncio.subprocess.DEVNULL,
     )
     yield Conversation(process)
+    assert process.stdin
     process.stdin.close()
     async with asyncio.timeout(30):
         await process.wait()

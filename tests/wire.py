@@ -110,7 +110,7 @@ class WireAdapter:
             found = await self._call(
                 "post", channel=channel, under=to.ref.id, nonce=nonce, text=page
             )
-        await answer.placed(MessageRef(to.ref.channel, found))
+        await answer.placed(MessageRef(to.ref.channel, str(found)))
         return posted
 
     async def _hear(self, event: dict[str, Any], inbox: Inbox) -> None:
