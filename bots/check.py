@@ -40,7 +40,8 @@ async def the_model(config: Config, out: Console) -> str | BotError:
     started = time.monotonic()
     try:
         with out.status("Asking the model's server...") as status:
-            async with model_server(config, status.update) as server:
+            async with model_server(config, status.update) as (server, ready):
+                await ready()
                 names = await server.models()
     except BotError as error:
         return error

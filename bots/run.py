@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # heavy: `--help` does without
     from pydantic import BaseModel
 
     from bots.config import Config
+    from bots.wiring import House
     from core.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -87,19 +88,42 @@ async def run(config: Config) -> int:
             asyncio.get_running_loop().add_signal_handler(number, here.engine.close)
         if interactive:
             with status:
-                await here.ready()
+                await ready_or_told_to_end(here)
         async with asyncio.TaskGroup() as group:
             for name, settings in config.platforms.items():
                 group.create_task(supervise(here.engine, name, settings, refused), name=name)
         if len(refused) == len(config.platforms):
             raise BotError("; ".join(refused))
+        if here.engine.damage:
+            raise here.engine.damage
         stopped = here.engine.closing.is_set()
         return 1 if here.engine.failures and not stopped and not interactive else 0
 
 
+async def ready_or_told_to_end(here: House) -> None:
+    """Return when the model is loaded, or at `engine.close()`. Raises Unreachable."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            loading = group.create_task(here.ready())
+            closing = group.create_task(here.engine.closing.wait())
+            await asyncio.wait({loading, closing}, return_when=asyncio.FIRST_COMPLETED)
+            loading.cancel()
+            closing.cancel()
+    except ExceptionGroup as errors:
+        raise leaf(errors) from errors
+
+
+def leaf(error: Exception) -> Exception:
+    """The first exception in a group that may hold groups: what a person can be told."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def is_interactive(config: Config) -> bool:
     """A person sits at the console: then logs go to a file, and the model is waited for."""
-    return "console" in config.platforms and sys.stdin.isatty() and sys.stdout.isatty()
+    both = sys.stdin, sys.stdout  # None: closed
+    return "console" in config.platforms and all(file and file.isatty() for file in both)
 
 
 def set_up_logging(config: Config) -> None:
@@ -123,18 +147,19 @@ async def supervise(engine: Engine, name: str, settings: BaseModel, refused: lis
     wait_s = FIRST_RESTART_S
     loop = asyncio.get_running_loop()
     while not engine.closing.is_set():
-        started = loop.time()
+        started, is_final = loop.time(), False
         try:
             await serve(engine, load(name, settings))
             return
         except* Refused as errors:
-            refused.append(f"{name}: {errors.exceptions[0]}")
+            is_final = True
+            refused.append(f"{name}: {leaf(errors)}")
+            logger.error("%s is not served any more: %s", name, leaf(errors))
         except* BotError as errors:
-            logger.error("%s: %s", name, errors.exceptions[0])
+            logger.error("%s: %s", name, leaf(errors))
         except* Exception:  # one platform's fault must not take the others down
             logger.exception("%s failed", name)
-        if any(reason.startswith(f"{name}:") for reason in refused):
-            logger.error("%s is not served any more: %s", name, refused[-1])
+        if is_final:
             return
         if loop.time() - started > LONGEST_RESTART_S:
             wait_s = FIRST_RESTART_S

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ OPERATOR = "console:you"  # who sits at the console runs the bot
 AT_ONCE_EMBEDDED = 1  # transformers serve answers one request at a time
 AT_ONCE_SERVER = 32  # vLLM batches; what it takes well depends on the GPU
 LOG_FOLDER = Path("data")
+# Returns when the embedded server has loaded its model, however late. Raises Unreachable.
+Ready = Callable[[], Coroutine[None, None, object]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class House:
     store: SqlStore
     engine: Engine
     trainer: LocalTrainer
-    ready: Callable[[], Awaitable[object]]  # waits for the embedded server; Unreachable says why
+    ready: Ready
 
 
 @asynccontextmanager
@@ -45,7 +47,7 @@ async def house(
     async with AsyncExitStack() as stack:
         store = await SqlStore.open(config.storage, holder=holder)
         stack.push_async_callback(store.close)
-        generator = await stack.enter_async_context(model_server(config, on_status))
+        generator, ready = await stack.enter_async_context(model_server(config, on_status))
         trainer = LocalTrainer(
             store,
             config.training,
@@ -70,19 +72,21 @@ async def house(
         path = config.storage.path
         if path:
             await stack.enter_async_context(door(socket_of(path), trainer.verbs()))
-        ready = generator.models if config.generation.url is None else nothing_to_wait_for
         yield House(store, engine, trainer, ready)
 
 
 @asynccontextmanager
 async def model_server(
     config: Config, on_status: Callable[[str], None]
-) -> AsyncIterator[ModelServer]:
-    """The client of the model's server; without a URL, also the server itself as a child."""
+) -> AsyncIterator[tuple[ModelServer, Ready]]:
+    """The client of the model's server; without a URL, also the server itself as a child.
+
+    A question waits as long as its own deadline allows; a start waits with what comes beside.
+    """
     settings, base = config.generation, base_of(config)
     if settings.url is not None:
         async with ModelServer(settings, folder=base) as client:
-            yield client
+            yield client, nothing_to_wait_for
         return
     if base is None:
         raise ConfigError(
@@ -98,7 +102,7 @@ async def model_server(
         async with ModelServer(
             settings, wire_name=wire_name, folder=base, address=server.address
         ) as client:
-            yield client
+            yield client, server.address
 
 
 async def nothing_to_wait_for() -> None: ...

@@ -104,6 +104,45 @@ async def test_a_damaged_store_is_refused_and_left_as_it_is(folder):
     assert (folder / "data" / "mynah.db").read_bytes() == before
 
 
+async def test_damage_met_while_it_runs_ends_it_with_the_message_and_exit_code_2(folder):
+    bot = await start(folder)
+    bot.stdin.write(b"hello\n")
+    assert await bot.stdout.readline() == b"You said: hello\n"
+    for name in ("mynah.db", "mynah.db-wal"):
+        path = folder / "data" / name
+        with path.open("r+b") as file:  # in place: the bot has it open
+            file.seek(4096)
+            file.write(b"\xa5" * max(0, path.stat().st_size - 4096))
+    bot.stdin.write(b"and you?\n")
+    async with asyncio.timeout(10):
+        code = await bot.wait()  # its stdin is still open
+    notes = (await bot.stderr.read()).decode()
+    assert code == 2, notes
+    assert notes.splitlines()[-1].startswith("mynah: data/mynah.db is damaged")
+    assert "Traceback" not in notes
+
+
+async def test_a_refusal_deep_in_an_adapters_tasks_is_told_in_its_own_words(folder):
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("{console: {}}", "{pigeon: {}}"))
+    code, _, notes = await ran(folder, module="tests.bots.refused_bot")
+    assert code == 2
+    assert notes.splitlines()[-1] == "mynah: pigeon: the pigeon's ring is missing: put one on"
+    assert "pigeon is not served any more: the pigeon's ring is missing" in notes
+
+
+async def test_a_closed_stdin_is_the_end_of_the_input(folder):
+    shell = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f"exec {sys.executable} -m bots.run --platform console <&-"),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert await shell.communicate() == (b"", b"")
+    assert shell.returncode == 0
+
+
 async def test_the_trainer_asks_the_process_that_has_the_store(folder):
     bot = await start(folder)
     try:

@@ -1,0 +1,80 @@
+"""How `python -m bots.run` starts and stops while the embedded server loads its model."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.bots.slow_library import make
+
+TOP = Path(__file__).resolve().parent.parent.parent
+FOR_EVER_S = 600.0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text(
+        "generation: {model: model, first_token_within_s: 0.2}\nplatforms: {console: {}}\n"
+    )
+    return tmp_path
+
+
+def environment(folder, load_s):
+    library = make(folder / "library", load_s)
+    return {**os.environ, "PYTHONPATH": f"{library}:{TOP}", "TERM": "xterm-256color"}
+
+
+def conversation(folder, load_s):
+    return pexpect.spawn(
+        sys.executable,
+        ["-m", "bots.run"],
+        cwd=folder,
+        env=environment(folder, load_s),
+        timeout=15,
+        encoding="utf-8",
+    )
+
+
+def test_a_model_that_loads_longer_than_a_question_may_wait_is_waited_for(folder):
+    bot = conversation(folder, load_s=1.5)
+    bot.expect("loading the model, 1 s")
+    bot.expect(r"\x1b\[\?2004h")  # bracketed paste: it reads what is typed
+    bot.sendeof()
+    bot.expect(pexpect.EOF)
+    bot.close()
+    assert bot.exitstatus == 0
+
+
+def test_check_waits_for_it_too(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "bots.run", "--check"],
+        cwd=folder,
+        env=environment(folder, 1.5),
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok model's server: embedded, model, after" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_the_model_loads(folder, number):
+    bot = conversation(folder, FOR_EVER_S)
+    bot.expect("loading the model, 1 s")
+    began = time.monotonic()
+    if number == signal.SIGINT:
+        bot.sendintr()
+    else:
+        bot.kill(number)
+    bot.expect(pexpect.EOF)
+    bot.close()
+    assert bot.exitstatus == 0
+    assert time.monotonic() - began < 5
