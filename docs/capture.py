@@ -25,17 +25,18 @@ TOP = Path(__file__).resolve().parent.parent
 COLUMNS, LINES = 92, 40
 PROMPT = "> "
 SAID = (
-    "Hello! My name is Ann.",
+    "Hello!",
     "What does a thumbs up do?",
     "+",
+    "Can you give me an example of that?",
+    "Write a Python function that reverses a string.",
     "How do I train you now?",
     "- Type /retrain.",
-    "Write a Python function that reverses a string.",
-    "What is my name?",
     "/reset",
-    "What is my name?",
+    "What is the capital of France?",
 )
-KILLED_AT = "Please tell me how votes make you better."
+KILLED_AT = "What is the gate?"
+KILLED_AFTER_S = 0.05  # an answer takes about 0.2 s
 
 
 class Seen:
@@ -118,7 +119,7 @@ def conversation(folder: Path) -> list[Text]:
         seen.watch(0.5)
         seen.until_prompt()
     seen.child.send(KILLED_AT + "\r")
-    seen.watch(0.35)
+    seen.watch(KILLED_AFTER_S)
     os.kill(seen.child.pid, 9)
     seen.watch(0.5)
     before = seen.lines()
