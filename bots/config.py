@@ -76,7 +76,9 @@ class Tree:
         self.path, self.env = path, env
         self.lines: dict[At, int] = {}
         try:
-            node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            text = path.read_text(encoding="utf-8")
+            self._refuse_references(text)
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
         except FileNotFoundError:
             raise ConfigError(
                 f"{path}: there is no such file. Start from the folder of Mynah, or name the file"
@@ -90,6 +92,8 @@ class Tree:
             raise ConfigError(f"{path}{line}: this is not YAML: {error.problem}") from error
         except yaml.YAMLError as error:
             raise ConfigError(f"{path}: this is not YAML: {error}") from error
+        except RecursionError:
+            raise ConfigError(f"{path}: brackets stand too deep in each other") from None
         self.values = self._plain(node, ()) if node else {}
         if not isinstance(self.values, dict):
             raise self.error((), "the file must be a mapping of sections such as `bot:`")
@@ -159,11 +163,27 @@ class Tree:
             raise self.error(at, f"{problem}: export {name}=... and start again")
         return SecretStr(value.strip())
 
+    def _refuse_references(self, text: str) -> None:
+        """A value stands where it is used: an alias may hold itself, a tag make what is no value.
+
+        Raises ConfigError, and yaml.YAMLError.
+        """
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
+                line = token.start_mark.line + 1
+                raise ConfigError(
+                    f"{self.path}:{line}: `&`, `*` and `!` begin no value here: write the value"
+                    " itself, and put quotes around a text that begins so"
+                )
+
     def _plain(self, node: yaml.Node, at: At) -> Any:
         self.lines.setdefault(at, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             out: dict[str, Any] = {}
             for key_node, value_node in node.value:
+                if not isinstance(key_node, yaml.ScalarNode):
+                    line = key_node.start_mark.line + 1
+                    raise ConfigError(f"{self.path}:{line}: a key must be a word")
                 key = str(key_node.value)
                 self.lines[*at, key] = key_node.start_mark.line + 1
                 if key in out:
@@ -172,7 +192,11 @@ class Tree:
             return out
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*at, str(i))) for i, item in enumerate(node.value)]
-        return yaml.SafeLoader("").construct_object(node)
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except (ValueError, yaml.YAMLError):  # it looks like a date or a number
+            problem = f"`{node.value}` cannot be read: put quotes around it if it is a text"
+            raise self.error(at, problem) from None
 
 
 def masked(model: BaseModel) -> dict[str, Any]:

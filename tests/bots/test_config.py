@@ -81,6 +81,13 @@ def test_the_name_is_filled_into_the_system_text(written):
         ("training:\n  platforms: [console]\n  at_least: -1\n", 3, "`training.at_least`"),
         ("generation:\n  key: sk-secret\n", 2, "a secret does not belong in this file"),
         ("generation:\n  key_env: [1]\n", 2, "must be the name of an environment variable"),
+        ("bot:\n  name: 2020-13-45\n", 2, "`2020-13-45` cannot be read: put quotes around it"),
+        ("bot:\n  turns_per_minute: 0x_\n", 2, "`0x_` cannot be read"),
+        ("bot:\n  name: =\n", 2, "`=` cannot be read"),
+        ("bot:\n  name: !foo bar\n", 2, "write the value itself"),
+        ("bot:\n  name: !!int x\n", 2, "write the value itself"),
+        ("bot:\n  admins: &x [*x]\n", 2, "write the value itself"),
+        ("bot:\n  ? [a]\n  : b\n", 2, "a key must be a word"),
         ("generation:\n  key_env: NOT_SET\n", 2, "NOT_SET, which is not set: export NOT_SET="),
     ],
 )
@@ -91,6 +98,11 @@ def test_a_mistake_is_named_with_its_line(written, text, line, words):
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert words in str(caught.value)
     assert "sk-secret" not in str(caught.value)
+
+
+def test_a_file_of_brackets_is_refused(written):
+    with pytest.raises(ConfigError, match=r"config\.yaml: brackets stand too deep"):
+        load(written("bot: " + "[" * 5_000 + "]" * 5_000))
 
 
 def test_a_missing_file_is_named(tmp_path):
