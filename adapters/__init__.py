@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,8 @@ class Platform:
 PLATFORMS = {
     "console": Platform("adapters.console", "ConsoleAdapter"),
 }
+# Later versions serve these; whose votes train may be settled now.
+LATER = ("slack", "discord", "telegram")
 
 
 def settings_of(name: str) -> type[BaseModel]:
@@ -41,9 +45,7 @@ def load(name: str, settings: BaseModel) -> Adapter:
 def _module(name: str) -> Any:
     platform = PLATFORMS.get(name)
     if platform is None:
-        raise ConfigError(
-            f"there is no platform `{name}` in this version; it has: {', '.join(PLATFORMS)}"
-        )
+        raise ConfigError(unknown(name, PLATFORMS))
     try:
         return importlib.import_module(platform.module)
     except ModuleNotFoundError as error:
@@ -53,6 +55,13 @@ def _module(name: str) -> Any:
             f"{name} needs packages that are not installed ({error.name}):"
             f" pip install -e '.[{platform.extra}]' -c constraints.txt"
         ) from error
+
+
+def unknown(name: str, known: Collection[str]) -> str:
+    """What to say of a platform that is none of the known ones."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(known)}"
+    return f"there is no platform `{name}` in this version; {hint}"
 
 
 async def who_am_i(name: str, settings: BaseModel) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from adapters import settings_of
+from adapters import LATER, PLATFORMS, settings_of, unknown
 from core import engine, generation
 from core.errors import ConfigError
 from core.training import settings as training
@@ -57,16 +57,18 @@ def load(
     """
     tree = Tree(path, os.environ if env is None else env)
     tree.only_keys((), [*SECTIONS, "platforms"])
-    sections = {name: tree.model((name,), kind) for name, kind in SECTIONS.items()}
-    known = tree.mapping(("platforms",))
-    asked = list(dict.fromkeys(platforms)) or list(known)
+    sections: dict[str, Any] = {name: tree.model((name,), kind) for name, kind in SECTIONS.items()}
+    trained: tuple[str, ...] = sections["training"].platforms
+    tree.only_platforms(("training", "platforms"), trained, {*PLATFORMS, *LATER})
+    tree.only_platforms(("platforms",), tree.mapping(("platforms",)), PLATFORMS)
+    asked = list(dict.fromkeys(platforms)) or list(tree.mapping(("platforms",)))
     if not asked:
         raise ConfigError(
             f"{path}: no platform to serve. Write a section such as `platforms: {{console: {{}}}}`,"
             " or pass --platform console."
         )
     served = {name: tree.model(("platforms", name), settings_of(name)) for name in asked}
-    return Config(**sections, platforms=served)  # type: ignore[arg-type]
+    return Config(**sections, platforms=served)
 
 
 class Tree:
@@ -119,6 +121,13 @@ class Tree:
         for key in self.mapping(at):
             if key not in known:
                 raise self.unknown((*at, key), known)
+
+    def only_platforms(self, at: At, names: Iterable[str], known: Collection[str]) -> None:
+        """The names that stand there, as keys or as a list."""
+        for place, name in enumerate(names):
+            if name not in known:
+                key = name if isinstance(names, dict) else str(place)
+                raise self.error((*at, key), unknown(name, sorted(known)))
 
     def unknown(self, at: At, known: Collection[str]) -> ConfigError:
         near = difflib.get_close_matches(at[-1], known, n=1, cutoff=0.5)

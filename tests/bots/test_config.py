@@ -55,6 +55,8 @@ def test_the_shipped_file_names_every_setting_with_its_default():
         assert not missing, f"config.yaml lacks {section}: {missing}"
         defaults = model().model_dump(mode="json")
         assert {k: defaults[k] for k in shipped[section]} == shipped[section]
+    for name in adapters.PLATFORMS.keys() - {"pigeon", "owl"}:
+        assert shipped["platforms"][name] == adapters.settings_of(name)().model_dump(mode="json")
 
 
 def test_the_name_is_filled_into_the_system_text(written):
@@ -87,6 +89,8 @@ def test_the_name_is_filled_into_the_system_text(written):
         ("bot:\n  name: !foo bar\n", 2, "write the value itself"),
         ("bot:\n  name: !!int x\n", 2, "write the value itself"),
         ("bot:\n  admins: &x [*x]\n", 2, "write the value itself"),
+        ("training:\n  platforms: [[console]]\n", 2, "`training.platforms.0`: "),
+        ("training:\n  platforms: 5\n", 2, "`training.platforms`: "),
         ("bot:\n  ? [a]\n  : b\n", 2, "a key must be a word"),
         ("generation:\n  key_env: NOT_SET\n", 2, "NOT_SET, which is not set: export NOT_SET="),
     ],
@@ -122,6 +126,29 @@ def test_a_platform_that_is_asked_for_needs_no_section(written):
 def test_an_unknown_platform_names_the_known_ones(written):
     with pytest.raises(ConfigError, match="no platform `fax` in this version; it has: console"):
         load(written("bot: {}\n"), ["fax"])
+
+
+@pytest.mark.parametrize("asked", [[], ["console"]])
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("platforms:\n  consoel: {}\n", 2, "no platform `consoel` in this version; did you mean"),
+        ("platforms:\n  console: {}\n  fax: {}\n", 3, "no platform `fax` in this version; it has"),
+        ("training:\n  platforms:\n  - console\n  - slak\n", 4, "did you mean `slack`?"),
+        ("training: {platforms: [con]}\n", 1, "no platform `con` in this version"),
+    ],
+)
+def test_an_unknown_platform_in_the_file_is_named_with_its_line(written, asked, text, line, words):
+    path = written(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, asked, env={})
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert words in str(caught.value)
+
+
+def test_the_votes_of_platforms_that_later_versions_serve_may_be_named(written):
+    path = written("training: {platforms: [console, slack, discord, telegram]}\n")
+    assert len(load(path, ["console"]).training.platforms) == 4
 
 
 def test_a_platform_whose_sdk_is_missing_names_the_extra_to_install(written):
