@@ -8,7 +8,7 @@ import yaml
 from rich.console import Console
 
 from adapters import who_am_i
-from bots.config import Config
+from bots.config import Config, shown
 from bots.wiring import model_server
 from core.errors import BotError
 
@@ -36,7 +36,7 @@ async def check(config: Config) -> int:
 
 
 async def the_model(config: Config, out: Console) -> str | BotError:
-    where = config.generation.url or "embedded"
+    where = shown(config.generation.url) or "embedded"
     started = time.monotonic()
     try:
         with out.status("Asking the model's server...") as status:

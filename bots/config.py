@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from adapters import LATER, PLATFORMS, settings_of, unknown
 from core import engine, generation
@@ -61,6 +65,12 @@ def load(
     trained: tuple[str, ...] = sections["training"].platforms
     tree.only_platforms(("training", "platforms"), trained, {*PLATFORMS, *LATER})
     tree.only_platforms(("platforms",), tree.mapping(("platforms",)), PLATFORMS)
+    if has_password(sections["storage"].url):
+        raise tree.error(
+            ("storage", "url"),
+            "a password does not belong in this file: take it out of `storage.url` and export"
+            " PGPASSWORD=..., or keep it in ~/.pgpass",
+        )
     asked = list(dict.fromkeys(platforms)) or list(tree.mapping(("platforms",)))
     if not asked:
         raise ConfigError(
@@ -114,7 +124,7 @@ class Tree:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise self.error(at, f"`{at[-1]}` must be a section of keys, not {value!r}")
+            raise self.error(at, f"`{at[-1]}` must be a section of keys, not {shown(repr(value))}")
         return value
 
     def only_keys(self, at: At, known: Collection[str]) -> None:
@@ -160,7 +170,7 @@ class Tree:
             first = error.errors()[0]
             where = (*at, *(str(part) for part in first["loc"]))
             name = ".".join(where)
-            got = "" if first["type"] == "missing" else f", not {first['input']!r}"
+            got = "" if first["type"] == "missing" else f", not {shown(repr(first['input']))}"
             raise self.error(where, f"`{name}`: {first['msg'].lower()}{got}") from error
 
     def _secret(self, at: At, name: object) -> SecretStr:
@@ -210,7 +220,24 @@ class Tree:
 
 def masked(model: BaseModel) -> dict[str, Any]:
     """The model's values in plain types, with every secret as stars."""
+    plain = model.model_dump(mode="json")
     return {
-        name: "********" if isinstance(value, SecretStr) else model.model_dump(mode="json")[name]
+        name: "********" if isinstance(value, SecretStr) else shown(plain[name])
         for name, value in model
     }
+
+
+# A name and a password in any address; over HTTP a name alone may be a key.
+WHO = re.compile(r"(?<=://)[^/\s]*:.*@|(?<=http://)[^/\s]*@|(?<=https://)[^/\s]*@")
+
+
+def shown(value: Any) -> Any:
+    """A value as it may be printed."""
+    return WHO.sub("********@", value) if isinstance(value, str) else value
+
+
+def has_password(url: str) -> bool:
+    with suppress(ArgumentError):
+        parts = make_url(url)
+        return parts.password is not None or "password" in parts.query
+    return False  # whoever opens the store says what is wrong with it

@@ -156,6 +156,38 @@ def test_a_platform_whose_sdk_is_missing_names_the_extra_to_install(written):
         load(written("bot: {}\n"), ["owl"])
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://u:hunter2@host/mynah",
+        "postgresql+psycopg://u@host/mynah?password=hunter2",
+    ],
+)
+def test_a_password_in_the_stores_address_is_refused_and_not_repeated(written, url):
+    with pytest.raises(ConfigError, match=r"config\.yaml:2: .*export PGPASSWORD") as caught:
+        load(written(f"storage:\n  url: {url}\n"), ["console"], env={})
+    assert "hunter2" not in str(caught.value)
+    without = url.replace(":hunter2", "").partition("?")[0]
+    config = load(written(f"storage:\n  url: {without}\n"), ["console"], env={})
+    assert config.shown()["storage"]["url"] == without
+
+
+@pytest.mark.parametrize("who", ["u:hunter2", "hunter2", "u:hunter2/x@y", ":hunter2"])
+def test_who_asks_the_models_server_is_not_shown(written, who):
+    path = written(f"generation:\n  url: http://{who}@localhost:8000/v1\n")
+    config = load(path, ["console"], env={})
+    assert config.shown()["generation"]["url"] == "http://********@localhost:8000/v1"
+
+
+@pytest.mark.parametrize(
+    "text", ["generation: {url: 'ftp://u:hunter2@host'}", "storage: 'postgresql://u:hunter2@host'"]
+)
+def test_a_mistake_beside_a_password_does_not_repeat_it(written, text):
+    with pytest.raises(ConfigError) as caught:
+        load(written(text), ["console"], env={})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_only_the_platforms_asked_for_need_their_secrets(written):
     path = written("platforms:\n  console: {}\n  pigeon:\n    bot_token_env: PIGEON\n")
     assert list(load(path, ["console"], env={}).platforms) == ["console"]

@@ -176,6 +176,15 @@ async def test_check_shows_the_settings_masked_and_who_answers(folder, model, mo
     assert not (folder / "data").exists()
 
 
+async def test_check_shows_no_password_of_an_address(folder, model):
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("http://", "http://ann:hunter2@"))
+    code, out, notes = await ran(folder, "--check")
+    assert code == 0, out + notes
+    assert "ok model's server: http://********@127.0.0.1" in out
+    assert "hunter2" not in out + notes
+
+
 async def test_check_says_what_does_not_answer(folder, model):
     await model.refuse()
     code, out, _ = await ran(folder, "--check")
