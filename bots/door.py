@@ -30,7 +30,7 @@ class NobodyHome(BotError):
 
 @asynccontextmanager
 async def door(path: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
-    """Listen on `path` while inside; the socket's file is gone afterwards.
+    """Listen on `path` while inside; afterwards its file is gone, and no verb is at work.
 
     Call it only while holding the store's lock: a file left by a process that was killed is
     removed. A path that is too long for a socket is logged, and nobody listens.
@@ -41,19 +41,16 @@ async def door(path: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
         return
     path.unlink(missing_ok=True)
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async for line in replies(await reader.readline(), verbs):
-                writer.write(line)
-                await writer.drain()
-        except (ConnectionError, ValueError) as error:
-            logger.info("a caller at the door went away: %s", type(error).__name__)
-        finally:
-            writer.close()
+    callers: set[asyncio.Task[None]] = set()  # not a TaskGroup: it would wrap what `yield` raises
+
+    def come_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        caller = asyncio.create_task(answer(reader, writer, verbs), name="a caller at the door")
+        callers.add(caller)
+        caller.add_done_callback(callers.discard)
 
     before = os.umask(0o177)  # mode 0600 from the first moment
     try:
-        server = await asyncio.start_unix_server(answer, path, limit=LONGEST_LINE)
+        server = await asyncio.start_unix_server(come_in, path, limit=LONGEST_LINE)
     finally:
         os.umask(before)
     try:
@@ -61,6 +58,24 @@ async def door(path: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
     finally:
         server.close()
         path.unlink(missing_ok=True)
+        await asyncio.sleep(0)  # for whom the loop is just letting in
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+
+async def answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verbs: Mapping[str, Verb]
+) -> None:
+    try:
+        async with aclosing(replies(await reader.readline(), verbs)) as lines:
+            async for line in lines:
+                writer.write(line)
+                await writer.drain()
+    except (ConnectionError, ValueError) as error:
+        logger.info("a caller at the door went away: %s", type(error).__name__)
+    finally:
+        writer.close()
 
 
 async def replies(request: bytes, verbs: Mapping[str, Verb]) -> AsyncGenerator[bytes]:
@@ -79,6 +94,10 @@ async def replies(request: bytes, verbs: Mapping[str, Verb]) -> AsyncGenerator[b
                 yield line(say=text)
     except BotError as error:
         yield line(error=str(error))
+        return
+    except Exception:  # whoever asked is owed a line, whatever broke
+        logger.exception("a verb asked for at the door broke")
+        yield line(error="that did not work; the log of the bot says why")
         return
     yield line(end=True)
 

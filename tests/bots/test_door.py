@@ -19,7 +19,26 @@ async def fail(arguments):
     raise BotError("the disk is full: make room")
 
 
-VERBS = {"count": count, "fail": fail}
+async def choke(arguments):
+    yield arguments["what nobody gave"]
+
+
+class Work:
+    """A verb without an end, which cleans up."""
+
+    def __init__(self):
+        self.is_done = False
+
+    async def __call__(self, arguments):
+        try:
+            yield "begun"
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # cleaning up takes its time
+            self.is_done = True
+
+
+VERBS = {"count": count, "fail": fail, "choke": choke}
 
 
 async def said(path, verb, **arguments):
@@ -41,8 +60,34 @@ async def test_a_failure_is_told_in_a_sentence(tmp_path):
     async with door(tmp_path / "s", VERBS):
         with pytest.raises(BotError, match="make room"):
             await said(tmp_path / "s", "fail")
-        with pytest.raises(BotError, match="count, fail"):
+        with pytest.raises(BotError, match="count, fail, choke"):
             await said(tmp_path / "s", "dance")
+
+
+async def test_a_verb_that_breaks_is_told_in_a_sentence_and_logged(tmp_path, caplog):
+    async with door(tmp_path / "s", VERBS):
+        with pytest.raises(BotError, match="the log of the bot says why"):
+            await said(tmp_path / "s", "choke")
+        assert await said(tmp_path / "s", "count", to=1) == ["0"]
+    assert "KeyError" in caplog.text
+
+
+async def test_no_verb_is_at_work_when_the_door_has_closed(tmp_path):
+    work = Work()
+    async with door(tmp_path / "s", {"work": work}):
+        _, silent = await asyncio.open_unix_connection(tmp_path / "s")
+        pieces = ask(tmp_path / "s", "work")
+        assert await anext(pieces) == "begun"
+    assert work.is_done
+    with pytest.raises(BotError, match="ended before it was done"):
+        await anext(pieces)
+    silent.close()
+
+
+async def test_what_is_raised_inside_comes_out_as_it_is(tmp_path):
+    with pytest.raises(BotError, match="no platform left"):
+        async with door(tmp_path / "s", VERBS):
+            raise BotError("no platform left")
 
 
 async def test_where_nobody_listens_that_is_said(tmp_path):
