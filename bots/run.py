@@ -23,8 +23,6 @@ if TYPE_CHECKING:  # heavy: `--help` does without
 
 logger = logging.getLogger(__name__)
 
-LOG = Path("data/mynah.log")
-
 FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
 
 
@@ -128,11 +126,14 @@ def is_interactive(config: Config) -> bool:
 
 def set_up_logging(config: Config) -> None:
     """One line per event. Beside a conversation they go to a file, else to stderr."""
+    from bots.wiring import LOG_FOLDER
+
     handler: logging.Handler = logging.StreamHandler()
     level = logging.WARNING if "console" in config.platforms else logging.INFO
     if is_interactive(config):
-        LOG.parent.mkdir(parents=True, exist_ok=True)
-        handler, level = logging.FileHandler(LOG, encoding="utf-8"), logging.INFO
+        LOG_FOLDER.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(LOG_FOLDER / "mynah.log", encoding="utf-8")
+        level = logging.INFO
     logging.basicConfig(
         handlers=[handler], level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -16,11 +16,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from adapters import PLATFORMS
 from core.commands import roll_back, tunes
+from core.engine import utc_now
 from core.errors import BotError
 from core.ports import Generator, Store
 from core.training import dataset
@@ -40,15 +41,12 @@ async def told(text: Awaitable[str]) -> AsyncGenerator[str]:
     yield f"{await text}\n"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class LocalTrainer:
     """The Trainer of one machine: children of this process, one run at a time.
 
-    `base`: the folder of the model that serves, where it is at hand. `merge`: also write a whole
-    checkpoint, which the embedded server needs.
+    `generator`: serves a new tune; None: for all that does not train. `base`: the folder of the
+    model that serves, where it is at hand. `merge`: also write a whole checkpoint, which the
+    embedded server needs.
     """
 
     def __init__(
@@ -56,7 +54,7 @@ class LocalTrainer:
         store: Store,
         settings: Settings,
         *,
-        generator: Generator,
+        generator: Generator | None,
         base: Path | None,
         merge: bool = True,
         now: Callable[[], datetime] = utc_now,
@@ -130,6 +128,7 @@ class LocalTrainer:
                 )
 
     async def _run(self) -> AsyncGenerator[str]:
+        assert self.generator
         # 1. Is there a base, and enough to learn?
         base = self.base
         if base is None or not await asyncio.to_thread((base / "config.json").is_file):
@@ -252,12 +251,12 @@ def asked_for(arguments: argparse.Namespace) -> tuple[str, dict[str, object]]:
 
 
 async def main(argv: Sequence[str]) -> int:
-    """Ask the bot that runs; where none does, open the house and do it here. Exit code 0 or 2."""
+    """Ask the bot that runs; where none does, do it here. Exit code 0 or 2."""
     arguments = parser().parse_args(argv)
     verb, values = asked_for(arguments)
     from bots.config import load
     from bots.door import NobodyHome, ask
-    from bots.wiring import house, socket_of
+    from bots.wiring import house, only_store, socket_of
 
     try:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
@@ -268,8 +267,13 @@ async def main(argv: Sequence[str]) -> int:
                 return 0
             except NobodyHome:
                 pass
-        async with house(config, holder="python -m bots.train", on_status=logger.info) as here:
-            await show(here.trainer.verbs()[verb](values))
+        holder = "python -m bots.train"
+        if verb == "retrain" and not values["dry"]:
+            async with house(config, holder=holder, on_status=logger.info) as here:
+                await show(here.trainer.verbs()[verb](values))
+        else:
+            async with only_store(config, holder=holder) as trainer:
+                await show(trainer.verbs()[verb](values))
     except BotError as error:
         print(f"mynah: {error}", file=sys.stderr)
         return 2

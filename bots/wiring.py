@@ -48,13 +48,7 @@ async def house(
         store = await SqlStore.open(config.storage, holder=holder)
         stack.push_async_callback(store.close)
         generator, ready = await stack.enter_async_context(model_server(config, on_status))
-        trainer = LocalTrainer(
-            store,
-            config.training,
-            generator=generator,
-            base=base_of(config),
-            merge=config.generation.url is None,
-        )
+        trainer = trainer_of(config, store, generator)
         phrases = Phrases()
         commands = Commands(store, trainer, phrases, {OPERATOR, *config.bot.admins})
         at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
@@ -73,6 +67,26 @@ async def house(
         if path:
             await stack.enter_async_context(door(socket_of(path), trainer.verbs()))
         yield House(store, engine, trainer, ready)
+
+
+@asynccontextmanager
+async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrainer]:
+    """The store with a trainer that does not train, and no model's server. Raises StoreError."""
+    store = await SqlStore.open(config.storage, holder=holder)
+    try:
+        yield trainer_of(config, store, None)
+    finally:
+        await store.close()
+
+
+def trainer_of(config: Config, store: SqlStore, generator: ModelServer | None) -> LocalTrainer:
+    return LocalTrainer(
+        store,
+        config.training,
+        generator=generator,
+        base=base_of(config),
+        merge=config.generation.url is None,
+    )
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The trainer as the person meets it, where nothing is trained: what it says, and asks for."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,34 @@ def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
     done = command(tmp_path, "--list")
     assert (done.returncode, done.stdout, done.stderr) == (0, "The base answers.\n", "")
     assert "nothing to roll back" in command(tmp_path, "--rollback").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--list"], "The base answers."),
+        (["--rollback"], "nothing to roll back"),
+        (["--dry-run"], "Not enough to learn from yet"),
+        (["--export", "OUT"], "0 votes"),
+    ],
+)
+def test_without_a_bot_that_runs_only_training_starts_the_models_server(tmp_path, arguments, words):
+    """There is no model in the folder that the settings name: its server could not even start."""
+    (tmp_path / "config.yaml").write_text("generation: {model: nowhere}\n")
+    log = tmp_path / "data" / "embedded.log"
+    log.parent.mkdir()
+    log.write_text("why the model's server failed last time")
+    done = subprocess.run(
+        [sys.executable, "-m", "bots.train", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout
+    assert log.read_text() == "why the model's server failed last time"
 
 
 def test_the_command_asks_the_bot_that_runs(tmp_path):
