@@ -41,6 +41,7 @@ class Run:
     questions: list[Question] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)  # kills while the model answered, by id
     risks: Counter[str] = field(default_factory=Counter)  # kills that may have hit it, by id
+    given_up: set[str] = field(default_factory=set)  # not answered although it was waited for
     starts_s: list[float] = field(default_factory=list)
     took_s: float = 0.0
     idle_start_was_idle: bool = False
@@ -93,11 +94,21 @@ class Run:
                 await bot.connected(self.platform)
                 self.starts_s.append(time.monotonic() - began)
                 await asyncio.sleep(self.rng.uniform(0, LONGEST_LIFE_S))
-            while not self.forgets and any(self.risks[q.id] >= MOST_DEATHS for q in self.heads()):
-                await asyncio.sleep(self.rng.uniform(0, 0.2))
-            self.risks.update(question.id for question in self.heads())
-            self.hits.update(question.id for question in self.under_way(asked))
+            await self.spare_the_worn()
+            asked_now = self.asked(asked)
+            self.risks.update({q.id for q in self.heads() + asked_now})
+            self.hits.update(q.id for q in asked_now if not self.is_answered(q))
             await bot.kill()
+
+    async def spare_the_worn(self):
+        """Wait, within reason, until what died twice with the process is answered."""
+        worn = []
+        try:
+            async with asyncio.timeout(20):
+                while worn := [q for q in self.heads() if self.risks[q.id] >= MOST_DEATHS]:
+                    await asyncio.sleep(self.rng.uniform(0, 0.2))
+        except TimeoutError:
+            self.given_up.update(q.id for q in worn)  # `lost` will name them
 
     async def last_life(self, config):
         """No more kills. The closing question of a channel is answered when all before it are."""
@@ -130,21 +141,20 @@ class Run:
                 file.unlink()
 
     def heads(self):
-        """The first open question of each channel: no other can have been begun."""
+        """The first open question of each channel: no later one can have been begun."""
+        if self.forgets:
+            return []
         heads = {}
         for question in self.questions:
-            if question.deliveries and not self.is_through(question):
+            is_open = question.deliveries and not self.is_answered(question)
+            if is_open and question.id not in self.given_up:
                 heads.setdefault(question.channel, question)
-        return heads.values()
+        return list(heads.values())
 
-    def under_way(self, asked):
-        """The questions that this life asked the model and has not shown the answer of."""
-        texts = {body["messages"][-1]["content"] for body in self.model.requests[asked:]}
-        return [q for q in self.questions if q.text in texts and not self.is_through(q)]
-
-    def is_through(self, question):
-        """Its answer was shown to the end, perhaps (by the control) below an older beginning."""
-        return self.platform.shown(question).endswith(right(question)[-PAGE_CHARS // 2 :])
+    def asked(self, since):
+        """The questions that this life asked the model."""
+        texts = {body["messages"][-1]["content"] for body in self.model.requests[since:]}
+        return [question for question in self.questions if question.text in texts]
 
     def is_answered(self, question):
         return self.platform.shown(question) == right(question)
