@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# PyPI's torch for Linux is the CUDA build (gigabytes); this index has the CPU build. On a machine
-# with a GPU set it empty: make run TORCH_INDEX=
+# PyPI's torch for Linux is the CUDA build (gigabytes); this index has the CPU build. To train on a
+# GPU set it empty: make run TORCH_INDEX=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
+BUILD := $(if $(TORCH_INDEX),index,pypi)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: run test test-long check format bench starter starter-eval clean
@@ -46,13 +47,15 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Mynah needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
-# torch comes first and alone: with it in place nothing pulls in the CUDA build.
-$(VENV)/torch: $(BIN)/python constraints.txt
-	@echo "Installing torch (CPU build, about 200 MB)..."
-	$(PIP) install -q --no-deps $(TORCH) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# torch comes first and alone: with it in place nothing pulls in the CUDA build. Both builds have one
+# version for pip, so that only --force-reinstall puts one in place of the other.
+$(VENV)/torch-$(BUILD): $(BIN)/python constraints.txt
+	@echo "Installing torch ($(if $(TORCH_INDEX),CPU build: about 200 MB,from PyPI: on Linux the CUDA build of gigabytes))..."
+	@rm -f $(VENV)/torch-*
+	$(PIP) install -q --no-deps --force-reinstall $(TORCH) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
 
-$(VENV)/local: $(VENV)/torch pyproject.toml
+$(VENV)/local: $(VENV)/torch-$(BUILD) pyproject.toml
 	@echo "Installing what the bot, its model server and its trainer need (some minutes the first time)..."
 	$(PIP) install -q -e '.[local,train]' -c constraints.txt
 	@touch $@
