@@ -1,0 +1,196 @@
+"""The commands, as people use them on a platform."""
+
+import asyncio
+
+import pytest
+
+from core.desk import serve
+from core.types import (
+    MessageRef,
+)
+from tests.core.room import (
+    BOB,
+    ROOM,
+    WORDS,
+    ListAdapter,
+    asked,
+    engine_on,
+    held,
+    judged,
+    reacted,
+    serve_tune,
+)
+from tests.fakes import ScriptedGenerator, until
+
+
+async def test_help_lists_every_command_and_asks_no_model(store):
+    adapter = ListAdapter(asked("/help"), asked("help", "2"), asked("  ", "3"))
+    generator = await held(store, "Hello", adapter=adapter)
+    assert generator.prompts == []
+    assert adapter.shown["1"] == adapter.shown["2"] == adapter.shown["3"]
+    words = (
+        "help",
+        "reset",
+        "stop",
+        "retrain dry",
+        "rollback",
+        "tunes",
+        "forget me",
+        "training off",
+    )
+    assert all(f"`/{word}`" in adapter.shown["1"] for word in words)
+
+
+async def test_words_that_only_begin_like_a_command_are_a_question(store):
+    texts = ["help me with this", "stop words in search", "what is /etc/passwd", "/etc/passwd?"]
+    adapter = ListAdapter(*[asked(text, str(i)) for i, text in enumerate(texts)])
+    generator = await held(store, "Hello", adapter=adapter)
+    assert len(generator.prompts) == len(texts)
+
+
+async def test_a_command_with_other_words_behind_it_says_how_it_is_used(store):
+    adapter = ListAdapter(asked("/forget everything"), asked("/training", "2"), asked("/HELP", "3"))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["1"] == "Please say `/forget me` or `/forget this`."
+    assert adapter.shown["2"] == "Please say `/training on` or `/training off`."
+    assert adapter.shown["3"].startswith("Ask me anything")
+
+
+async def test_an_unknown_command_says_where_the_known_ones_are(store):
+    adapter = ListAdapter(asked("/dance now"))
+    await held(store, "Hello", adapter=adapter)
+    assert "`/dance`" in adapter.shown["1"]
+    assert "/help" in adapter.shown["1"]
+
+
+async def test_after_a_reset_the_model_sees_nothing_of_before_and_it_stays_stored(store):
+    adapter = ListAdapter(asked("secret", "1"), asked("/reset", "2"), asked("next", "3"))
+    generator = await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["2"] == WORDS.reset
+    assert generator.prompts[-1].messages == (("system", "Be kind."), ("user", "next"))
+    turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
+    assert turn.message.text == "secret"
+
+
+async def test_stop_ends_the_answer_under_way_at_once(store):
+    generator = ScriptedGenerator(["so far"], hangs=True)
+    adapter = ListAdapter(asked(), stays=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, generator), adapter))
+        await generator.waiting.wait()
+        await adapter.deliver(asked("stop", "2"))
+        adapter.stays.set()
+    assert adapter.shown == {"1": f"so far\n\n{WORDS.stopped}", "2": WORDS.stopping}
+    assert generator.closed
+
+
+async def test_stop_also_ends_an_answer_that_is_still_being_prepared(store):
+    counting, go = asyncio.Event(), asyncio.Event()
+
+    class SlowToCount(ScriptedGenerator):
+        async def count(self, texts):
+            counting.set()
+            await go.wait()
+            return await super().count(texts)
+
+    generator = SlowToCount(["never said"])
+    adapter = ListAdapter(asked(), stays=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, generator), adapter))
+        await counting.wait()
+        await adapter.deliver(asked("stop", "2"))
+        go.set()
+        adapter.stays.set()
+    assert adapter.shown == {"1": WORDS.stopped, "2": WORDS.stopping}
+    assert generator.prompts == []
+
+
+async def test_stop_with_nothing_under_way_says_so_and_leaves_other_conversations_alone(store):
+    generator = ScriptedGenerator(["so far"], hangs=True)
+    adapter = ListAdapter(asked("hi", "1", "A"), stays=True)
+    engine = engine_on(store, generator)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, adapter, grace_s=0.01))
+        await generator.waiting.wait()
+        await adapter.deliver(asked("/stop", "2", "B"))
+        await until(lambda: adapter.shown.get("2") == WORDS.nothing_to_stop)
+        assert not generator.closed
+        engine.close()
+
+
+async def test_only_admins_may_retrain_and_roll_back(store):
+    commands = ("/retrain", "/rollback", "retrain dry")
+    adapter = ListAdapter(*[asked(text, str(i)) for i, text in enumerate(commands)])
+    await held(store, adapter=adapter)
+    assert all("only the people who run me" in text for text in adapter.shown.values())
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:bob"})
+    allowed = ListAdapter(asked("/rollback", "9", author=BOB))
+    await serve(engine, allowed)
+    assert "nothing to roll back" in allowed.shown["9"]
+
+
+async def test_rollback_brings_back_what_answered_before(store):
+    await serve_tune(store)
+    await serve_tune(store)
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
+    adapter = ListAdapter(asked("/rollback", "1"), asked("rollback", "2"), asked("/tunes", "3"))
+    await serve(engine, adapter)
+    assert "mynah@000001" in adapter.shown["1"]
+    assert await store.serving() is None
+    assert "base answers" in adapter.shown["3"]
+
+
+async def test_a_deed_is_done_once_however_often_its_words_are_shown(store):
+    for _ in range(3):
+        await serve_tune(store)
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
+    adapter = ListAdapter(asked("/rollback"), fails=1)
+    await serve(engine, adapter)
+    assert "instead of `mynah@000003`" in adapter.shown["1"]
+    assert await store.serving() == "mynah@000002"
+
+
+@pytest.mark.parametrize("text", ["/rollback", "/retrain", "/forget this"])
+async def test_a_command_that_died_with_the_process_is_not_done_a_second_time(store, text):
+    await serve_tune(store)
+    await held(store, "Hello", adapter=ListAdapter(asked("keep me", "0")))
+    turn = await store.hear(asked(text))
+    await store.began(turn.id, None)
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
+    adapter = ListAdapter()
+    await serve(engine, adapter)
+    assert "interrupted" in adapter.shown["1"]
+    assert await store.serving() == "mynah@000001"
+    assert (await store.turn_behind(MessageRef(ROOM, "answer to 0"))).message.text == "keep me"
+
+
+async def test_forget_me_deletes_what_a_person_said_and_nobody_elses(store):
+    events = [asked("ann's secret", "1"), asked("bob's", "2", author=BOB), asked("/forget me", "3")]
+    adapter = ListAdapter(*events)
+    await held(store, "Hello", adapter=adapter)
+    generator = await held(store, "ok", adapter=ListAdapter(asked("next", "4")))
+    assert "ann's secret" not in str(generator.prompts)
+    assert "bob's" in str(generator.prompts)
+
+
+async def test_forget_this_deletes_the_last_question_only(store):
+    events = [asked("first", "1"), asked("second", "2"), asked("/forget this", "3")]
+    await held(store, "Hello", adapter=ListAdapter(*events))
+    generator = await held(store, "ok", adapter=ListAdapter(asked("next", "4")))
+    assert "first" in str(generator.prompts)
+    assert "second" not in str(generator.prompts)
+
+
+async def test_training_off_leaves_a_persons_votes_out(store):
+    await held(store, "Hello", adapter=ListAdapter(asked(), reacted("👍")))
+    await held(store, adapter=ListAdapter(reacted("👍"), asked("/training off", "2")))
+    assert await judged(store) == []
+    await held(store, adapter=ListAdapter(asked("/training on", "3")))
+    assert await judged(store) == [("ann", 1)]
+
+
+async def test_an_edit_before_the_answer_is_what_is_answered(store):
+    turn = await store.hear(asked("teh question"))
+    await store.change(turn.message.ref, "the question")
+    generator = await held(store, "Hello", adapter=ListAdapter())
+    assert generator.prompts[0].messages[-1] == ("user", "the question")

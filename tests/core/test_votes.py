@@ -1,0 +1,79 @@
+"""Verdicts and corrections find their turn, and the last one counts."""
+
+import asyncio
+
+from core.desk import serve
+from core.types import (
+    Author,
+    MessageRef,
+)
+from tests.core.room import (
+    ANN,
+    BOB,
+    ROOM,
+    ListAdapter,
+    asked,
+    engine_on,
+    held,
+    judged,
+    reacted,
+)
+from tests.fakes import ScriptedGenerator, until
+
+
+async def test_a_thumb_is_kept_changed_and_withdrawn(store):
+    async def after(*events):
+        await held(store, "Hello", adapter=ListAdapter(*events))
+        return await judged(store)
+
+    assert await after(asked()) == []
+    assert await after(reacted("👍🏽")) == [("ann", 1)]
+    assert await after(reacted("👎")) == [("ann", -1)]
+    assert await after(reacted("👍", added=False)) == [("ann", -1)]  # it no longer stands
+    assert await after(reacted("👎", added=False)) == []
+
+
+async def test_each_person_has_a_verdict_and_other_reactions_are_none(store):
+    robot = Author("robot", "R", is_bot=True)
+    adapter = ListAdapter(asked())
+    await held(store, "Hello", adapter=adapter)
+    events = [
+        reacted("👍"),
+        reacted("👎", author=BOB),
+        reacted("👀"),
+        reacted("👍", author=robot),
+        reacted("👍", target="a person's message"),
+    ]
+    await held(store, adapter=ListAdapter(*events))
+    assert sorted(await judged(store)) == [("ann", 1), ("bob", -1)]
+
+
+async def test_a_verdict_may_come_while_the_answer_is_written(store):
+    go = asyncio.Event()
+
+    class Slow(ScriptedGenerator):
+        async def stream(self, prompt):
+            yield "so"
+            await go.wait()
+            yield " good"
+
+    adapter = ListAdapter(asked(), stays=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, Slow([])), adapter))
+        await until(lambda: adapter.shown.get("1") == "so")
+        await adapter.deliver(reacted("👍"))
+        go.set()
+        adapter.stays.set()
+    assert await judged(store) == [("ann", 1)]
+
+
+async def test_a_correction_is_kept_with_its_turn_and_the_last_one_counts(store):
+    adapter = ListAdapter(asked())
+    await held(store, "Hello", adapter=adapter)
+    engine = engine_on(store, ScriptedGenerator([]))
+    target = MessageRef(ROOM, "answer to 1")
+    for text in ("first try", "  ", "second try \n"):
+        await engine.correct(target, ANN, text)
+    await engine.correct(MessageRef(ROOM, "a person's message"), ANN, "nothing")
+    [known] = await store.judged(["list"])
+    assert [(c.author_id, c.text) for c in known.corrections] == [("ann", "second try")]
