@@ -11,6 +11,7 @@ import logging
 import random
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,8 @@ async def run(config: Config) -> int:
     async with house(config, holder=holder, on_status=status.update) as here:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, here.engine.close)
-        if interactive:
-            with status:
+        if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
+            with status if interactive else nullcontext():
                 await ready_or_told_to_end(here)
         async with asyncio.TaskGroup() as group:
             for name, settings in config.platforms.items():
@@ -119,7 +120,7 @@ def leaf(error: Exception) -> Exception:
 
 
 def is_interactive(config: Config) -> bool:
-    """A person sits at the console: then logs go to a file, and the model is waited for."""
+    """A person sits at the console: then logs go to a file."""
     both = sys.stdin, sys.stdout  # None: closed
     return "console" in config.platforms and all(file and file.isatty() for file in both)
 
