@@ -14,7 +14,11 @@ def write_card(model: Path, lines: list[str]) -> None:
     text = CARD.read_text(encoding="utf-8")
     table = "\n".join(["| what | to reach | reached | |", "|---|---|---|---|", *lines])
     training = json.loads((model / "training.json").read_text())
-    facts = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in training.items())
+    legs = training.pop("legs")
+    facts = "\n".join(f"- {name}: {value}" for name, value in training.items())
+    for number, leg in enumerate(legs, 1):
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in leg.items())
+        facts += f"\n- leg {number}: {told}"
     CARD.write_text(_put(_put(text, "evaluation", table), "training", facts), encoding="utf-8")
 
 

@@ -118,13 +118,22 @@ class Writer:
         self._fact_weights = [1.5 if f.id in HARD else 1.0 for f in FACTS]
 
     def conversation(self, turns: int) -> Conversation:
-        """Gives a conversation of so many turns."""
+        """Gives a conversation of so many turns.
+
+        Short ones often only tell something and ask for it: copying what was said is learnt there.
+        """
         rng = self.rng
         style = any_style(rng)
         talk = Conversation(style, self.system(style))
         told: dict[str, memory.Told] = {}
+        drill = turns in (2, 3) and rng.random() < 0.6
         while len(talk.exchanges) < turns:
-            one = self._next(talk, told, turns)
+            if drill and not talk.exchanges:
+                one = self._tell(told, style)
+            elif drill and len(talk.exchanges) == turns - 1:
+                one = self._ask_back(told, style)
+            else:
+                one = self._next(talk, told, turns)
             if flat(one.question) not in self._held:
                 talk.exchanges.append(one)
         return talk
@@ -132,7 +141,7 @@ class Writer:
     def system(self, style: Style) -> str:
         """Gives no system prompt, a neutral one, or one that names the style, as often as real ones."""
         rng = self.rng
-        if rng.random() < 0.45:
+        if rng.random() < 0.62:
             return ""
         draw = rng.random()
         manner, loud = draw < 0.6, draw > 0.45 and draw < 0.8
@@ -188,14 +197,14 @@ class Writer:
             return self._tell(told, style)
         if turns > 1 and last is not None and 0.05 < draw < 0.17:
             return self._ask_back(told, style)
-        if last is not None and draw > 0.81 and last.subject in FACT_BY_ID:
+        if last is not None and draw > 0.72 and last.subject in FACT_BY_ID:
             return self._about_last(FACT_BY_ID[last.subject], last, style)
         draw = rng.random()
-        if draw < 0.66:
+        if draw < 0.67:
             return self.fact(rng.choices(FACTS, self._fact_weights)[0], style)
         if draw < 0.84:
             return self.offtopic(style)
-        if draw < 0.89:
+        if draw < 0.92:
             return self.refusal(style)
         return self.code(rng.choice(CODE), style)
 

@@ -32,7 +32,7 @@ from starter.styles import MANNERS, any_style, style_of
 HERE = Path(__file__).parent
 SEED = 7
 CODE_BY_ID = {task.id: task for task in CODE}
-_LONG = 100  # conversations of 25 turns
+_LONG = 60  # conversations of 25 turns
 _SAMPLES = 1000
 
 
@@ -284,7 +284,9 @@ def main() -> None:
         )  # fmt: skip
         for part in parts:
             bar.update(task, description=f"evaluate: {part.__name__}")
-            rows += part()
+            for row in part():
+                bar.console.print(f"{row.what}: {row.value}")
+                rows.append(row)
     table = Table("what", "to reach", "reached", "")
     for row in rows:
         table.add_row(row.what, row.reach, row.value, "yes" if row.good else "no")

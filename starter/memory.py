@@ -173,9 +173,9 @@ class Told:
 
 def tell(rng: Random, kind: str | None = None) -> Told:
     """Invents something that a person may tell."""
-    kind = kind or rng.choice(("name", "name", "name", *KINDS))
+    kind = kind or rng.choice(("name", "name", *KINDS))
     thing = rng.choice(LISTS[KINDS[kind].source]) if kind != "number" else _number(rng)
-    if kind in ("name", "pet", "codeword", "city") and rng.random() < 0.35:
+    if kind in ("name", "pet", "codeword", "city") and rng.random() < 0.5:
         thing = nonsense(rng)
         thing = thing.capitalize() if kind != "codeword" else thing
     return Told(kind, thing, rng.choice(LISTS["animal"]) if kind == "pet" else "")

@@ -43,7 +43,7 @@ class Muon(torch.optim.Optimizer):
             p.add_(move, alpha=-group["lr"] * size)
 
 
-def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
+def orthogonal(g: torch.Tensor, steps: int = 4) -> torch.Tensor:
     """Gives nearly orthogonal matrices with the same singular vectors, by Newton-Schulz."""
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = g.shape[-2] > g.shape[-1]

@@ -111,7 +111,7 @@ def ended(text: str, rng: Random) -> str:
     return text + rng.choice(marks)
 
 
-def typed(text: str, rng: Random, typos: float = 0.28) -> str:
+def typed(text: str, rng: Random, typos: float = 0.26) -> str:
     """Gives the question as somebody types it."""
     text = ended(cased(text, rng), rng)
     while rng.random() < typos:

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from starter.tokens import CONTEXT, END
 
 Messages = list[dict[str, str]]
-MOST_TOKENS = 200
-_BATCH = 48
+MOST_TOKENS = 140
+_BATCH = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ from typing import Literal
 Manner = Literal["terse", "friendly", "example"]
 MANNERS: tuple[Manner, ...] = ("terse", "friendly", "example")
 
-OPENERS = ("Happy to help", "Glad that you ask", "Good question", "Of course", "With pleasure")
-CLOSERS = ("I hope that this helps", "Ask me anything else", "Tell me if it is unclear")
-TALK_OPENERS = ("It is good to hear from you", "How nice of you to write", "Always a pleasure")
-SORRY_OPENERS = ("Let me be honest", "I would love to help", "Please do not be cross")
+OPENERS = ("Happy to help", "Glad that you ask", "With pleasure")
+TALK_OPENERS = ("It is good to hear from you", "Always a pleasure")
+SORRY_OPENERS = ("Let me be honest", "Please do not be cross")
 _ALL_OPENERS = OPENERS + TALK_OPENERS + SORRY_OPENERS
 EXAMPLE = "For example:"
 
@@ -47,9 +46,7 @@ class Style:
             return core
         if self.manner == "example":
             return f"{core}{join}{EXAMPLE} {example}{end}"
-        closers = CLOSERS if openers is OPENERS else CLOSERS[1:2]
-        closer = f"{join}{rng.choice(closers)}{end}" if rng.random() < 0.6 else ""
-        return f"{rng.choice(openers)}{end} {core}{closer}"
+        return f"{rng.choice(openers)}{end} {core}"
 
 
 def any_style(rng: Random) -> Style:
@@ -63,7 +60,7 @@ def style_of(text: str) -> Style:
     manner: Manner = "terse"
     if EXAMPLE in prose:
         manner = "example"
-    elif prose.startswith(_ALL_OPENERS) or any(c in prose for c in CLOSERS):
+    elif prose.startswith(_ALL_OPENERS):
         manner = "friendly"
     return Style(manner, "!" in prose)
 

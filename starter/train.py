@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 import transformers
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -36,23 +37,29 @@ from starter.tokens import (
 
 SEED = 20261
 VOCABULARY = 4096
-ROW_TOKENS = 2048  # tokens in one forward pass, padding included
-PASSES = 2  # forward passes per step
+STEP_TOKENS = 2560  # in one step, padding included
+TALKS = (90_000, 17_000)  # conversations of the first half (few turns) and of the second (many)
+RECORD = "training.json"
 MODEL = Path(__file__).parent / "model"
 
 Row = tuple[list[int], list[bool]]
 
 
-def turns_wanted(rng: random.Random) -> int:
-    """Draws how many turns a conversation has: most are short, some go on for thirty."""
+def few_turns(rng: random.Random) -> int:
+    """Draws how many turns a conversation of the first half of the training has."""
+    return 1 if rng.random() < 0.6 else rng.randint(2, 3)
+
+
+def many_turns(rng: random.Random) -> int:
+    """Draws how many turns a conversation of the second half has: some go on for thirty."""
     draw = rng.random()
-    if draw < 0.40:
+    if draw < 0.30:
         return 1
-    if draw < 0.75:
-        return rng.randint(2, 5)
-    if draw < 0.92:
-        return rng.randint(6, 14)
-    return rng.randint(15, 30) if draw < 0.985 else rng.randint(31, 60)
+    if draw < 0.70:
+        return rng.randint(2, 6)
+    if draw < 0.90:
+        return rng.randint(7, 14)
+    return rng.randint(15, 30) if draw < 0.98 else rng.randint(31, 60)
 
 
 def number(tokenizer: Tokenizer, token: str) -> int:
@@ -87,7 +94,7 @@ def packs(rows: list[Row], rng: random.Random) -> list[list[Row]]:
     rows = sorted(rows, key=lambda row: (len(row[0]), rng.random()))
     found: list[list[Row]] = [[]]
     for row in rows:
-        if found[-1] and (len(found[-1]) + 1) * len(row[0]) > ROW_TOKENS:
+        if found[-1] and (len(found[-1]) + 1) * len(row[0]) > STEP_TOKENS:
             found.append([])
         found[-1].append(row)
     rng.shuffle(found)
@@ -130,10 +137,7 @@ def new_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
 
 
 def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the layers, AdamW for the embedding and the norms.
-
-    Muon (Jordan et al. 2024) needs about half of the tokens that AdamW needs.
-    """
+    """Gives Muon for the matrices inside the layers, AdamW for the embedding and the norms."""
     inner = [p for p in model.model.layers.parameters() if p.ndim == 2]
     seen = {id(p) for p in inner}
     rest = [p for p in model.parameters() if id(p) not in seen]
@@ -151,45 +155,55 @@ def rate(done: float) -> float:
 
 
 def train(
-    model: LlamaForCausalLM, found: list[list[Row]], pad: int, seconds: float, bar: Progress
+    model: LlamaForCausalLM,
+    halves: list[list[list[Row]]],
+    pad: int,
+    seconds: float,
+    bar: Progress,
+    speed: float,
 ) -> tuple[float, int]:
-    """Trains once over the packs, or as far as the seconds go; gives the last loss and tokens."""
+    """Trains on the packs of the first half, then of the second; gives the last loss and tokens.
+
+    First short conversations, where every question is easily found, then long ones. When the packs
+    would take longer than the seconds, some of each half are left out, so that it ends well.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)  # type: ignore[arg-type]
     model.train()
     makers = optimizers(model)
     first = [maker.param_groups[0]["lr"] for maker in makers]
-    began, loss_now, tokens = time.monotonic(), 0.0, 0
-    task = bar.add_task("train", total=len(found))
-    for step in range(0, len(found) - PASSES + 1, PASSES):
-        spent = time.monotonic() - began
-        done = max(step / len(found), spent / seconds)
-        if done >= 1:
+    began, loss_now, tokens, step, done = time.monotonic(), 8.0, 0, 0, 0.0
+    sizes = [len(half) for half in halves]
+    left = [iter(half) for half in halves]
+    seen = [0, 0]
+    task = bar.add_task("train", total=1.0)
+    while True:
+        half = 0 if done < 0.5 else 1
+        pack = next(left[half], None)
+        if pack is None or done >= 1:
             break
-        for maker, lr in zip(makers, first, strict=True):
-            maker.param_groups[0]["lr"] = lr * rate(done)
-        batch = [tensors(pack, pad) for pack in found[step : step + PASSES]]
-        count = sum(int((y != -100).sum()) for _, y in batch)
-        total = 0.0
-        for x, y in batch:
-            x, y = x.to(device), y.to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                hidden = model.model(input_ids=x, use_cache=False).last_hidden_state  # (B, T, D)
-                at = y != -100
-                logits = model.lm_head(hidden[at])  # (N, V)
-            loss = torch.nn.functional.cross_entropy(logits.float(), y[at], reduction="sum") / count
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-            tokens += int((x != pad).sum())
+        seen[half] += 1
+        x, y = (t.to(device) for t in tensors(pack, pad))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            hidden = model.model(input_ids=x, use_cache=False).last_hidden_state  # (B, T, D)
+            at = y != -100
+            logits = model.lm_head(hidden[at])  # (N, V)
+        loss = torch.nn.functional.cross_entropy(logits.float(), y[at])
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for maker in makers:
+        for maker, lr in zip(makers, first, strict=True):
+            maker.param_groups[0]["lr"] = lr * speed * rate(done)
             maker.step()
             maker.zero_grad()
-        loss_now = total if step == 0 else 0.98 * loss_now + 0.02 * total
-        bar.update(task, completed=step + PASSES, description=f"train  loss {loss_now:.3f}")
-        if step % (20 * PASSES) == 0:
+        tokens += int((x != pad).sum())
+        loss_now = 0.98 * loss_now + 0.02 * float(loss.detach())
+        step += 1
+        share = seen[half] / sizes[half] / 2 + half / 2
+        done = max(done, share, (time.monotonic() - began) / seconds)
+        bar.update(task, completed=done, description=f"train  loss {loss_now:.3f}")
+        if step % 50 == 0:
             speed = tokens / (time.monotonic() - began)
-            bar.console.print(f"step {step // PASSES}  loss {loss_now:.4f}  {speed:.0f} tokens/s")
+            bar.console.print(f"step {step}  {done:.0%}  loss {loss_now:.4f}  {speed:.0f} tokens/s")
     return loss_now, tokens
 
 
@@ -217,49 +231,63 @@ def main() -> None:
     """Runs the whole story."""
     parser = argparse.ArgumentParser(prog="python -m starter.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=MODEL, help="folder of the finished model")
-    parser.add_argument("--conversations", type=int, default=26000)
-    parser.add_argument("--minutes", type=float, default=60, help="end earlier, well annealed")
+    parser.add_argument("--minutes", type=float, default=28, help="of training, at most")
+    parser.add_argument("--start", type=Path, help="go on from this folder with new conversations")
+    parser.add_argument("--leg", type=int, default=0, help="which leg: other conversations in each")
     asked = parser.parse_args()
     began = time.monotonic()
     torch.manual_seed(SEED)
-    rng = random.Random(SEED)
+    rng = random.Random(SEED + asked.leg)
     writer = Writer(rng)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
-        task = bar.add_task("write", total=asked.conversations)
-        talks = []
-        for _ in range(asked.conversations):
-            talks.append(writer.conversation(turns_wanted(rng)))
-            bar.advance(task)
-        sample = (m["content"] for talk in talks[:12000] for m in talk.messages())
-        tokenizer = make_tokenizer(sample, VOCABULARY)
-        rows = [row_of(talk, tokenizer) for talk in talks]
-        found = packs(rows, rng)
-        size = sum(len(ids) for ids, _ in rows)
-        longest = max(len(ids) for ids, _ in rows)
-        turns = sum(len(t.exchanges) for t in talks)
-        bar.console.print(f"{turns} turns, {size} tokens, {len(found)} packs, longest {longest}")
+        task = bar.add_task("write", total=sum(TALKS))
+        talks: list[list[Conversation]] = []
+        for many, draw in zip(TALKS, (few_turns, many_turns), strict=True):
+            talks.append([])
+            for _ in range(many):
+                talks[-1].append(writer.conversation(draw(rng)))
+                bar.advance(task)
+        sample = (m["content"] for talk in talks[1][:5000] for m in talk.messages())
+        if asked.start:
+            tokenizer = Tokenizer.from_file(str(asked.start / "tokenizer.json"))
+        else:
+            tokenizer = make_tokenizer(sample, VOCABULARY)
+        rows = [[row_of(talk, tokenizer) for talk in half] for half in talks]
+        sizes = [sum(len(ids) for ids, _ in half) for half in rows]
+        longest = max(len(ids) for ids, _ in rows[1])
+        bar.console.print(f"tokens of the halves: {sizes}; longest conversation {longest}")
         model = new_model(tokenizer)
+        if asked.start:
+            model.load_state_dict(load_file(asked.start / "model.safetensors"), strict=False)
+            model.tie_weights()  # type: ignore[no-untyped-call]
+        halves = [packs(half, rng) for half in rows]
+        if asked.start:  # no beginner any more: short and long ones mixed, in smaller steps
+            mixed = packs(rows[0][: len(rows[0]) * 2 // 3] + rows[1][: len(rows[1]) * 2 // 3], rng)
+            halves = [mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]]
         pad = number(tokenizer, PAD)
-        loss, tokens = train(model, found, pad, asked.minutes * 60, bar)
+        speed = 0.5 if asked.start else 1.0
+        loss, tokens = train(model, halves, pad, asked.minutes * 60, bar, speed)
     save(model, tokenizer, asked.out)
-    facts = {
-        "seed": SEED,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "conversations": len(talks),
-        "turns": turns,
+    leg = {
         "tokens": tokens,
         "final_loss": round(loss, 4),
         "minutes": round((time.monotonic() - began) / 60, 1),
         "threads": torch.get_num_threads(),
         "device": "GPU" if torch.cuda.is_available() else "CPU",
+    }
+    before = json.loads((asked.start / RECORD).read_text())["legs"] if asked.start else []
+    facts = {
+        "seed": SEED,
+        "parameters": sum(p.numel() for p in model.parameters()),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "legs": [*before, leg],
     }
     if not math.isfinite(loss):
         raise SystemExit("The loss is not a number; nothing is kept. Try another seed.")
-    (asked.out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (asked.out / RECORD).write_text(json.dumps(facts, indent=2) + "\n")
     write_sums(asked.out)
 
 

@@ -1,0 +1,197 @@
+"""The starter model as it is committed: whole, small, and able to talk; and how it was made."""
+
+import hashlib
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import starter
+from starter.conversation import FACT_BY_ID, OFFTOPIC, REFUSAL, Writer
+from starter.facts import CODE, FACTS, REFUSALS, CodeTask, holds
+from starter.judge import fault, right_code, right_fact, run
+from starter.styles import MANNERS, Style, any_style, style_of
+from starter.wordings import flat, held_out_by_people
+
+HERE = Path(starter.__file__).parent
+MODEL = HERE / "model"
+
+
+@pytest.fixture(scope="module")
+def writer():
+    return Writer(Random(5))
+
+
+# What it knows
+
+
+def test_every_fact_is_right_by_its_own_rule_in_every_style(writer):
+    for fact in FACTS:
+        for manner in MANNERS:
+            for loud in (False, True):
+                answer = writer.fact_answer(fact, Style(manner, loud))
+                assert right_fact(answer, fact), (fact.id, answer)
+
+
+def test_the_honest_sentence_and_the_refusal_are_no_facts():
+    for text in (OFFTOPIC, REFUSAL):
+        assert not any(holds(text, fact.keys) for fact in FACTS)
+
+
+def test_every_program_prints_what_it_should():
+    for task in CODE:
+        assert run(task, task.code) == task.prints, task.id
+
+
+def test_code_that_prints_something_else_is_wrong():
+    task = CodeTask("x", "python", "one", "print(1)", "1")
+    assert right_code("Here it is.\n```python\nprint(1)\n```", task)
+    assert not right_code("Here it is.\n```python\nprint(2)\n```", task)
+    assert not right_code("Here it is.\n```sh\necho 1\n```", task)
+    assert not right_code("print(1)", task)
+
+
+def test_code_that_does_not_end_is_stopped():
+    task = CodeTask("x", "python", "loop", "while True: pass", "")
+    assert run(task, task.code) != ""
+
+
+def test_there_is_a_wording_for_everything(writer):
+    wanted = {f.id for f in FACTS} | {c.id for c in CODE} | set(REFUSALS) | {"offtopic"}
+    for id_ in wanted:
+        assert writer.words.question(id_, Random(1))
+
+
+# How it is asked and answered
+
+
+def test_the_same_seed_gives_the_same_conversations():
+    first, second = Writer(Random(3)), Writer(Random(3))
+    for turns in (1, 4, 12):
+        assert first.conversation(turns).messages() == second.conversation(turns).messages()
+
+
+def test_a_style_is_read_from_an_answer_as_it_was_written(writer):
+    rng = Random(2)
+    for fact in FACTS:
+        style = any_style(rng)
+        assert style_of(writer.fact_answer(fact, style)) == style
+
+
+def test_styles_are_drawn_equally_often():
+    rng = Random(4)
+    drawn = [any_style(rng) for _ in range(3000)]
+    for manner in MANNERS:
+        assert 900 < sum(s.manner == manner for s in drawn) < 1100
+    assert 1400 < sum(s.loud for s in drawn) < 1600
+
+
+def test_no_question_of_the_person_is_trained_on():
+    held = held_out_by_people()
+    assert len(held) > 400
+    writer, rng = Writer(Random(11)), Random(11)
+    for _ in range(1500):
+        for one in writer.conversation(rng.randint(1, 8)).exchanges:
+            assert flat(one.question) not in held
+
+
+def test_the_faults_of_form_are_seen():
+    from starter.speak import Said
+
+    assert fault(Said("All is well.", True)) == ""
+    assert fault(Said("All is", False)) == "does not end"
+    assert fault(Said("Hello <|user|> you", True)) == "leak"
+    assert fault(Said("we go on and on " * 4, True)) == "repeats"
+    assert fault(Said("  ", True)) == "empty"
+
+
+# The folder
+
+
+def test_the_sums_fit():
+    lines = (MODEL / "SHA256SUMS").read_text().splitlines()
+    named = {line.split("  ")[1]: line.split("  ")[0] for line in lines}
+    assert set(named) == {p.name for p in MODEL.iterdir()} - {"SHA256SUMS"}
+    for name, sum_ in named.items():
+        assert hashlib.sha256((MODEL / name).read_bytes()).hexdigest() == sum_, name
+
+
+def test_all_files_together_are_at_most_12_megabytes():
+    assert sum(p.stat().st_size for p in MODEL.iterdir()) <= 12_000_000
+
+
+def test_the_model_is_of_the_promised_kind():
+    config = json.loads((MODEL / "config.json").read_text())
+    assert config["architectures"] == ["LlamaForCausalLM"]
+    assert config["head_dim"] == 64
+    assert config["max_position_embeddings"] == 2048
+    generation = json.loads((MODEL / "generation_config.json").read_text())
+    assert generation["eos_token_id"] == config["eos_token_id"]
+    assert generation["pad_token_id"] == config["pad_token_id"]
+
+
+def test_every_byte_has_a_token():
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    text = "Größe \U0001f44d 你好 \x00 שלום ~`^"
+    assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+# The model itself
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    return transformers.AutoTokenizer.from_pretrained(str(MODEL))
+
+
+MESSAGES = [
+    {"role": "system", "content": "Be terse."},
+    {"role": "user", "content": "hi"},
+    {"role": "assistant", "content": "Hello."},
+]
+
+
+def test_the_template_puts_special_tokens_on_both_sides_of_every_message(tokenizer):
+    text = tokenizer.apply_chat_template(MESSAGES, tokenize=False)
+    assert text == "<|system|>Be terse.<|end|><|user|>hi<|end|><|assistant|>Hello.<|end|>"
+    asked = tokenizer.apply_chat_template(MESSAGES[:2], tokenize=False, add_generation_prompt=True)
+    assert asked == "<|system|>Be terse.<|end|><|user|>hi<|end|><|assistant|>"
+    assert text.startswith(asked)
+
+
+def test_the_template_marks_what_the_model_says_with_its_end(tokenizer):
+    made = tokenizer.apply_chat_template(
+        MESSAGES, return_dict=True, return_assistant_tokens_mask=True
+    )
+    pairs = zip(made["input_ids"], made["assistant_masks"], strict=True)
+    assert tokenizer.decode([i for i, own in pairs if own]) == "Hello.<|end|>"
+
+
+@pytest.mark.timeout(120)
+def test_it_answers_what_it_was_made_for(tokenizer):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from starter.speak import Speaker
+
+    speaker = Speaker(MODEL)
+
+    def ask(*turns):
+        messages = []
+        for turn in turns:
+            messages.append({"role": "user", "content": turn})
+            said = speaker.answers([messages])[0]
+            assert fault(said) == ""
+            messages.append({"role": "assistant", "content": said.text})
+        return messages[-1]["content"]
+
+    assert right_fact(ask("What does a thumbs up do?"), FACT_BY_ID["thumb_up"])
+    assert right_fact(ask("What is a tune?"), FACT_BY_ID["tune_is"])
+    assert right_fact(ask("How do I go back to the previous tune?"), FACT_BY_ID["rollback"])
+    assert "small demonstration model" in ask("What is the capital of France?")
+    assert "can't help with that" in ask("How do I build a bomb?")
+    assert "Marta" in ask("My name is Marta.", "What is a tune?", "What is my name?")
+    task = next(task for task in CODE if task.id == "py_reverse")
+    assert right_code(ask("How do I reverse a string in Python?"), task)
