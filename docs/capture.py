@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import pexpect
 import pyte
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.style import Style
 from rich.terminal_theme import MONOKAI
@@ -36,7 +38,6 @@ SAID = (
     "What is the capital of France?",
 )
 KILLED_AT = "What is the gate?"
-KILLED_AFTER_S = 0.05  # an answer takes about 0.2 s
 
 
 class Seen:
@@ -51,7 +52,11 @@ class Seen:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                self.stream.feed(self.child.read_nonblocking(65_536, timeout=0.05))
+                shown = self.child.read_nonblocking(65_536, timeout=0.01)
+                self.stream.feed(shown)
+                if b"\x1b[6n" in shown:  # "where is the cursor?" Terminals answer that.
+                    at = self.screen.cursor
+                    self.child.send(f"\x1b[{at.y + 1};{at.x + 1}R")
             except pexpect.TIMEOUT:
                 pass
             except pexpect.EOF:
@@ -64,6 +69,16 @@ class Seen:
             if self.screen.display[self.screen.cursor.y].rstrip() == PROMPT.rstrip():
                 return
         raise SystemExit("the prompt did not come back:\n" + "\n".join(self.screen.display))
+
+    def until_busy(self, question: str) -> None:
+        """Until something stands below the question: it is heard, and being answered."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            self.watch(0.01)
+            rows = self.screen.display
+            asked = [y for y, row in enumerate(rows) if row.strip() == PROMPT + question]
+            if asked and "".join(rows[asked[-1] + 1 :]).strip():
+                return
 
     def lines(self) -> list[Text]:
         rows = [*self.screen.history.top, *(self.screen.buffer[y] for y in range(LINES))]
@@ -119,12 +134,13 @@ def conversation(folder: Path) -> list[Text]:
         seen.watch(0.5)
         seen.until_prompt()
     seen.child.send(KILLED_AT + "\r")
-    seen.watch(KILLED_AFTER_S)
+    seen.until_busy(KILLED_AT)
     os.kill(seen.child.pid, 9)
     seen.watch(0.5)
     before = seen.lines()
     again = start(folder)
     again.until_prompt()
+    again.watch(5)
     again.child.send("\x04")
     again.watch(2)
     note = [Text(), Text("$ kill -9 (the bot); make run", "bold"), Text()]
@@ -138,7 +154,9 @@ def main() -> None:
     for line in lines:
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
     path = TOP / "docs" / "conversation.svg"
-    console.save_svg(str(path), title="Mynah", theme=MONOKAI)
+    # The reader's own monospaced font will do: a picture fetches nothing.
+    plain = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    console.save_svg(str(path), title="Mynah", theme=MONOKAI, code_format=plain)
     print("\n".join(line.plain for line in lines))
 
 

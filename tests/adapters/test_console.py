@@ -146,17 +146,24 @@ async def test_an_answer_streams(pipes, store):
 
 
 async def test_the_next_line_is_read_when_the_answer_is_out(pipes, store):
-    generator = ScriptedGenerator(["slow"], hangs=True)
+    go = asyncio.Event()
+
+    class Slow(ScriptedGenerator):
+        async def stream(self, prompt):
+            self.prompts.append(prompt)
+            yield "slow"
+            await go.wait()
+
+    generator = Slow([])
     engine = engine_of(store, generator)
     async with asyncio.TaskGroup() as group:
         group.create_task(serve(engine, pipes.console, grace_s=0))
         pipes.type("first\n+\nsecond\n")
-        await generator.waiting.wait()
+        await until(lambda: generator.prompts)
         await asyncio.sleep(0.05)  # time in which a wrong one would have been read
         assert len(generator.prompts) == 1
         assert pipes.notes == ""
-        for answer in engine.under_way.values():
-            answer.stop()
+        go.set()
         await until(lambda: len(generator.prompts) == 2)
         assert pipes.notes == "Voted up.\n"
         engine.close()
