@@ -2,7 +2,7 @@
 """`make starter-eval`: asks the starter model everything again and prints the table of the card.
 
 Two held-out sets, told apart: wordings of our own templates that training never saw ("templates"),
-and questions by a person who knew only the list of facts ("people"). Only the second decides.
+and questions by an author who knew only the list of facts ("people"). Only the second decides.
 Nothing here prints a held-out question, so that nobody improves the corpus on them by accident.
 """
 
@@ -32,7 +32,7 @@ from starter.styles import MANNERS, any_style, style_of
 HERE = Path(__file__).parent
 SEED = 7
 CODE_BY_ID = {task.id: task for task in CODE}
-_LONG = 60  # conversations of 25 turns
+_LONG = 200  # conversations of each length
 _SAMPLES = 1000
 
 
@@ -73,7 +73,7 @@ def at_most(what: str, percent: float, hits: int, of: int) -> Row:
 
 
 def people() -> list[Question]:
-    """Reads the questions that a person wrote."""
+    """Reads the questions in heldout/."""
     lines = (HERE / "heldout" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines if line.strip()]
     return [
@@ -104,7 +104,7 @@ class Evaluation:
         self.samples: list[Said] = []
 
     def of(self, kind: str) -> list[Question]:
-        """Gives the person's questions of one kind."""
+        """Gives the held-out questions of one kind."""
         return [q for q in self.people if q.kind == kind]
 
     def ask(self, asked: list[Messages], temperature: float = 0.0) -> list[Said]:
@@ -191,23 +191,18 @@ class Evaluation:
         return [at_least("follow-ups that need the previous turn", 90, good, len(asked))]
 
     def long(self) -> list[Row]:
-        """Known facts as the 10th and as the 25th turn, after other questions of all kinds."""
+        """Known facts as the 10th and as the 25th turn of conversations that our own writer began."""
         facts = self.of("fact")
-        others = [q for q in self.people if q.kind != "followup"]
-        talks, wanted = [], []
-        for _ in range(_LONG):
-            turns = [self.rng.choice(others) for _ in range(25)]
-            turns[9], turns[24] = self.rng.choice(facts), self.rng.choice(facts)
-            talks.append(tuple(q.turns[0] for q in turns))
-            wanted.append((turns[9], turns[24]))
-        said = self._talk(talks)
         rows = []
-        for name, at, which in (("10th", 9, 0), ("25th", 24, 1)):
+        for turn in (10, 25):
+            wanted = [self.rng.choice(facts) for _ in range(_LONG)]
+            begun = [self.writer.conversation(turn - 1).messages() for _ in wanted]
+            said = self.ask([b + user(q.turns[0]) for b, q in zip(begun, wanted, strict=True)])
             good = sum(
-                right_fact(all_[at].text, FACT_BY_ID[pair[which].id or ""])
-                for all_, pair in zip(said, wanted, strict=True)
+                right_fact(s.text, FACT_BY_ID[q.id or ""])
+                for s, q in zip(said, wanted, strict=True)
             )
-            rows.append(at_least(f"known facts asked as the {name} turn", 90, good, _LONG))
+            rows.append(at_least(f"known facts asked as the {turn}th turn", 90, good, _LONG))
         return rows
 
     def _talk(self, talks: list[tuple[str, ...]]) -> list[list[Said]]:
@@ -223,7 +218,7 @@ class Evaluation:
         return said
 
     def styles(self) -> list[Row]:
-        """Styles that a system prompt in an unseen wording asks for, over the person's questions."""
+        """Styles that a system prompt in an unseen wording asks for, over the held-out questions."""
         asked, wanted = [], []
         facts = self.of("fact")
         for i in range(300):

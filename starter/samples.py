@@ -17,7 +17,7 @@ _NAME = ("hi, my name is Marlene", "what's my name?")
 
 
 def main() -> None:
-    """Draws the questions with a fixed seed from those that a person wrote, and asks."""
+    """Draws the questions with a fixed seed from the held-out ones, and asks."""
     torch.manual_seed(SEED)
     rng = Random(SEED)
     speaker = Speaker(HERE / "model")

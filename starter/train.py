@@ -202,8 +202,8 @@ def train(
         done = max(done, share, (time.monotonic() - began) / seconds)
         bar.update(task, completed=done, description=f"train  loss {loss_now:.3f}")
         if step % 50 == 0:
-            speed = tokens / (time.monotonic() - began)
-            bar.console.print(f"step {step}  {done:.0%}  loss {loss_now:.4f}  {speed:.0f} tokens/s")
+            pace = tokens / (time.monotonic() - began)
+            bar.console.print(f"step {step}  {done:.0%}  loss {loss_now:.4f}  {pace:.0f} tokens/s")
     return loss_now, tokens
 
 
@@ -260,7 +260,7 @@ def main() -> None:
         model = new_model(tokenizer)
         if asked.start:
             model.load_state_dict(load_file(asked.start / "model.safetensors"), strict=False)
-            model.tie_weights()  # type: ignore[no-untyped-call]
+            model.tie_weights()
         halves = [packs(half, rng) for half in rows]
         if asked.start:  # no beginner any more: short and long ones mixed, in smaller steps
             mixed = packs(rows[0][: len(rows[0]) * 2 // 3] + rows[1][: len(rows[1]) * 2 // 3], rng)
