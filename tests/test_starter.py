@@ -87,7 +87,7 @@ def test_styles_are_drawn_equally_often():
     assert 1400 < sum(s.loud for s in drawn) < 1600
 
 
-def test_no_question_of_the_person_is_trained_on():
+def test_no_held_out_question_is_trained_on():
     held = held_out_by_people()
     assert len(held) > 400
     writer, rng = Writer(Random(11)), Random(11)
