@@ -1,0 +1,115 @@
+"""The client of the model's server: what is asked beside answers, and what is never told."""
+
+import logging
+
+import pytest
+
+from core.errors import (
+    Unreachable,
+)
+from core.generation import ModelServer, Settings
+from tests.core.generation_client import KEY, SECRET_WORDS, client, prompt, read
+from tests.fake_model import Behaviour
+
+# Questions aside.
+
+
+async def test_the_server_says_which_models_it_has(server):
+    server.models = ("base", "mynah@000042")
+    async with client(server) as model:
+        assert await model.models() == ("base", "mynah@000042")
+
+
+async def test_a_server_that_cannot_be_asked_is_a_plain_sentence(server):
+    await server.refuse()
+    async with client(server) as model:
+        with pytest.raises(Unreachable, match="is it running"):
+            await model.models()
+
+
+async def test_tokens_are_counted_by_the_server_once_per_text(server):
+    async with client(server) as model:
+        assert await model.count(["one", "two words", "", "one"]) == [1, 2, 0, 1]
+        assert await model.count(["two words"]) == [2]
+    assert server.tokenized == 3
+
+
+async def test_tokens_are_estimated_where_nobody_counts(server):
+    server.tokenizes = False
+    async with client(server) as model:
+        assert await model.count(["", "a", "abcd", "ß" * 3]) == [0, 1, 2, 2]
+        server.tokenizes = True
+        assert await model.count(["abcd"]) == [2]
+    assert server.tokenized == 0
+
+
+async def test_counting_never_raises(server):
+    await server.refuse()
+    async with client(server) as model:
+        assert await model.count(["abcd", "\ud800"]) == [2, 1]
+
+
+async def test_the_window_is_the_settings_then_the_servers_then_a_guess(server, caplog):
+    async with client(server, context_tokens=777) as model:
+        assert await model.context() == 777
+    async with client(server) as model:
+        assert await model.context() == 2048
+    server.max_model_len = None
+    async with client(server) as model:
+        with caplog.at_level(logging.WARNING, "core.generation"):
+            assert await model.context() == 4096
+            assert await model.context() == 4096
+    assert len(caplog.records) == 1
+
+
+async def test_a_models_folder_counts_and_knows_its_window(server, tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?")
+    )
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
+    settings = Settings(url=server.url, model="fake")
+    async with ModelServer(settings, folder=tmp_path) as model:
+        assert await model.count(["a b", "a a a", "x " * 30_000]) == [2, 3, 30_000]
+        assert await model.context() == 512
+    assert server.tokenized == 0
+
+
+async def test_a_damaged_tokenizer_is_no_reason_to_fail(server, tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "config.json").write_text("[")
+    server.tokenizes = False
+    settings = Settings(url=server.url, model="fake")
+    async with ModelServer(settings, folder=tmp_path) as model:
+        assert await model.count(["abcd"]) == [2]
+        assert await model.context() == 2048
+
+
+# What is never told.
+
+
+async def test_neither_the_key_nor_what_people_wrote_is_logged(server, caplog):
+    faults = [Behaviour(status=s, message=SECRET_WORDS) for s in (400, 429, 500, 503)]
+    faults += [Behaviour(cut_after=1), Behaviour(silent_after=1), Behaviour(error_after=1)]
+    with caplog.at_level(logging.DEBUG):
+        async with client(server, key=KEY, first_token_within_s=0.3) as model:
+            for server.behaviour in [*faults, Behaviour()]:
+                await read(model, prompt(SECRET_WORDS))
+            await model.count([SECRET_WORDS])
+            await model.context()
+            await server.refuse()
+            await read(model, prompt(SECRET_WORDS))
+            assert KEY not in repr(model)
+    assert "failed 5 times in a row" in caplog.text
+    assert KEY not in caplog.text
+    assert "Przybylski" not in caplog.text
+
+
+def test_an_address_that_is_none_is_refused_by_the_settings():
+    for url in ("localhost:8000", "ftp://x", "http://", "/v1"):
+        with pytest.raises(ValueError, match="such as http"):
+            Settings(url=url, model="x")
+    with pytest.raises(ValueError, match="extra"):
+        Settings.model_validate({"model": "x", "temprature": 1})
