@@ -77,7 +77,7 @@ async def many_callers(folder: Path) -> list[float]:
 
 async def heard(folder: Path, *, callers: int, each: int) -> list[float]:
     """Seconds for each message, as if they had come one after the other."""
-    url = f"sqlite+aiosqlite:///{folder / 'store.db'}"
+    url = f"sqlite:///{folder / 'store.db'}"
     store = await SqlStore.open(Settings(url=url), holder="bench.hearing")
     said = messages(callers * each)
 

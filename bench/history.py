@@ -104,7 +104,7 @@ def rows(conversations: list[tuple[ThreadRef, int]]) -> Iterator[tuple[Any, ...]
 
 
 async def opened(path: Path) -> SqlStore:
-    return await SqlStore.open(Settings(url=f"sqlite+aiosqlite:///{path}"), holder="bench.history")
+    return await SqlStore.open(Settings(url=f"sqlite:///{path}"), holder="bench.history")
 
 
 def engine_on(store: SqlStore, model: ModelServer) -> Engine:

@@ -210,7 +210,7 @@ def by_package(stats: pstats.Stats) -> None:
 async def answered(url: str, folder: Path, profile: cProfile.Profile | None) -> Feed:
     """Serve the feed to its end."""
     settings, phrases, feed = Settings(url=url, model="fake"), Phrases(), Feed()
-    at = f"sqlite+aiosqlite:///{folder}/mynah.db"
+    at = f"sqlite:///{folder}/mynah.db"
     store = await SqlStore.open(StorageSettings(url=at), holder="bench.latency")
     try:
         async with ModelServer(settings) as server:

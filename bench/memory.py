@@ -124,7 +124,7 @@ def settings(model: str) -> Iterator[str]:
             url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
             values = {
                 "generation": {"url": url, "model": model, "max_tokens": 100},
-                "storage": {"url": f"sqlite+aiosqlite:///{folder}/mynah.db"},
+                "storage": {"url": f"sqlite:///{folder}/mynah.db"},
                 "platforms": {"console": {"history": f"{folder}/history"}},
             }
             config = Path(folder) / "config.yaml"

@@ -1,17 +1,23 @@
-"""A database that is open: one writer and some readers, whichever kind it is."""
+"""A database that is open: one writer and some readers, whichever kind it is.
+
+SQLAlchemy is used synchronously, in threads: a whole read or a whole batch of writes is one hop to
+a thread and back. Its asyncio side makes four or five hops of every statement, which cost more than
+the statements (bench/README.md has the figures).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.errors import StoreError
 from storage.writer import Work, Writer
@@ -19,14 +25,15 @@ from storage.writer import Work, Writer
 T = TypeVar("T")
 
 
-NewRows = Callable[[AsyncConnection, Sequence[dict[str, Any]]], Awaitable[Sequence[Sequence[Any]]]]
+NewRows = Callable[[Connection, Sequence[dict[str, Any]]], Sequence[Sequence[Any]]]
 """Inserts the rows whose key is new, in one statement; gives back chosen columns of those."""
 
 
 @dataclass(slots=True)
 class Database:
     writer: Writer
-    readers: AsyncEngine
+    readers: Engine
+    threads: ThreadPoolExecutor  # as many as `readers` has connections
     insert: Callable[[Table], sqlite.Insert | postgresql.Insert]  # both know "on conflict"
     new_rows: Callable[[Table, Sequence[str], Sequence[str]], NewRows]
     explain: Callable[[Exception], StoreError]
@@ -34,11 +41,25 @@ class Database:
     async def write(self, work: Work[T], *, scrubs: bool = False) -> T:
         return await self.writer.do(work, scrubs=scrubs)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """A connection that sees one moment of the database and cannot change it."""
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` over a connection that sees one moment of the database and cannot change it.
+
+        Raises StoreError. When cancelled, `work` still runs to its end in its thread.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self._read, work)
+
+    def _read(self, work: Work[T]) -> T:
         try:
-            async with self.readers.begin() as connection:
-                yield connection
+            with self.readers.begin() as connection:
+                return work(connection)
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise self.explain(error) from error
+
+
+@asynccontextmanager
+async def ended(threads: ThreadPoolExecutor) -> AsyncGenerator[ThreadPoolExecutor]:
+    """At the end of the block what they do is done, and they are gone."""
+    try:
+        yield threads
+    finally:
+        await asyncio.to_thread(threads.shutdown)

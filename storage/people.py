@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from core.types import Consenting
 from storage.database import Database
@@ -18,21 +17,21 @@ class SqlPeople:
     async def forget_person(self, platform: str, account: str, author_id: str) -> int:
         here = and_(turns.c.platform == platform, turns.c.account == account)
 
-        async def work(connection: AsyncConnection) -> int:
+        def work(connection: Connection) -> int:
             for table in (feedback, corrections):
                 judged_here = select(turns.c.id).where(here, turns.c.id == table.c.turn_id)
-                await connection.execute(
+                connection.execute(
                     delete(table).where(table.c.author_id == author_id, judged_here.exists())
                 )
-            return await forget(connection, and_(here, turns.c.author_id == author_id))
+            return forget(connection, and_(here, turns.c.author_id == author_id))
 
         return await self.database.write(work, scrubs=True)
 
     async def forget_turn(self, turn_id: int, author_id: str) -> bool:
         own = and_(turns.c.id == turn_id, turns.c.author_id == author_id)
 
-        async def work(connection: AsyncConnection) -> bool:
-            return await forget(connection, own) == 1
+        def work(connection: Connection) -> bool:
+            return forget(connection, own) == 1
 
         return await self.database.write(work, scrubs=True)
 
@@ -41,9 +40,9 @@ class SqlPeople:
     ) -> None:
         values = {"platform": platform, "account": account, "kind": kind, "id": id, "on": on}
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             insert = self.database.insert(consents).values(values)
-            await connection.execute(
+            connection.execute(
                 insert.on_conflict_do_update(
                     index_elements=consents.primary_key.columns.values(), set_={"on": on}
                 )
@@ -58,13 +57,12 @@ class SqlPeople:
             consents.c.kind == kind,
             consents.c.id == id,
         )
-        async with self.database.read() as connection:
-            return await connection.scalar(query)
+        return await self.database.read(lambda connection: connection.scalar(query))
 
 
-async def forget(connection: AsyncConnection, where: ColumnElement[bool]) -> int:
+def forget(connection: Connection, where: ColumnElement[bool]) -> int:
     """Empty turns, of their author too, and remove what was said about them."""
     for table in (feedback, corrections):
         about = select(turns.c.id).where(where, turns.c.id == table.c.turn_id)
-        await connection.execute(delete(table).where(about.exists()))
-    return await empty_turns(connection, where, author_id="", author_name="")
+        connection.execute(delete(table).where(about.exists()))
+    return empty_turns(connection, where, author_id="", author_name="")

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Table, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import StoreError, StoreLocked
-from storage.database import Database, NewRows
+from storage.database import Database, NewRows, ended
 from storage.lock import what_to_do
 from storage.migrate import migrate, shown
 from storage.writer import Writer
@@ -38,26 +38,31 @@ async def open_postgres(url: URL, holder: str) -> AsyncGenerator[Database]:
     reading = engine_on(url, size=READERS, name=HOLDER).execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
-    event.listen(writing.sync_engine, "connect", partial(take_lock, url, holder))
+    event.listen(writing, "connect", partial(take_lock, url, holder))
     try:
         try:
-            async with writing.begin():  # takes the lock
-                await asyncio.to_thread(migrate, writing.url)
+            await asyncio.to_thread(prepare, writing)
         except SQLAlchemyError as error:
             raise explained(error) from error
         writer = Writer(writing, explained, nothing_to_scrub)
-        try:
-            yield Database(writer, reading, insert, new_rows, explained)
-        finally:
-            await writer.close()
+        async with ended(ThreadPoolExecutor(READERS, thread_name_prefix="a reader")) as threads:
+            try:
+                yield Database(writer, reading, threads, insert, new_rows, explained)
+            finally:
+                await writer.close()
     finally:
-        await reading.dispose()
-        await writing.dispose()
+        reading.dispose()
+        writing.dispose()
 
 
-def engine_on(url: URL, *, size: int, name: str) -> AsyncEngine:
+def prepare(engine: Engine) -> None:
+    with engine.begin():  # takes the lock
+        migrate(engine.url)
+
+
+def engine_on(url: URL, *, size: int, name: str) -> Engine:
     try:
-        return create_async_engine(
+        return create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_size=size,
             max_overflow=0,
@@ -73,12 +78,14 @@ def engine_on(url: URL, *, size: int, name: str) -> AsyncEngine:
 
 def take_lock(url: URL, holder: str, connection: Any, _: object) -> None:
     """Waits a moment: a session that has just died may still be ending."""
+    from psycopg.errors import LockNotAvailable  # here, since the driver is an extra
+
     cursor = connection.cursor()
     try:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
         cursor.execute(f"SELECT pg_advisory_lock({LOCK})")
         connection.commit()  # the lock is the session's and stays
-    except connection.dbapi.OperationalError:
+    except LockNotAvailable:
         connection.rollback()
         cursor.execute(
             "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE granted "
@@ -97,13 +104,13 @@ def take_lock(url: URL, holder: str, connection: Any, _: object) -> None:
 def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> NewRows:
     statement = insert(table).on_conflict_do_nothing().returning(*(table.c[c] for c in returning))
 
-    async def insert_them(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> Any:
-        return (await connection.execute(statement, rows)).all()
+    def insert_them(connection: Connection, rows: Sequence[dict[str, Any]]) -> Any:
+        return connection.execute(statement, rows).all()
 
     return insert_them
 
 
-async def nothing_to_scrub(_: AsyncEngine) -> None:
+def nothing_to_scrub(_: Engine) -> None:
     """PostgreSQL keeps no log of ours; VACUUM wipes old rows in its own time."""
 
 

@@ -21,7 +21,7 @@ from storage.votes import SqlVotes
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = "sqlite+aiosqlite:///data/mynah.db"  # or postgresql+psycopg://user@host/name
+    url: str = "sqlite:///data/mynah.db"  # or postgresql+psycopg://user@host/name
 
     @property
     def path(self) -> Path | None:
@@ -75,5 +75,5 @@ def open_database(written: str, holder: str) -> AbstractAsyncContextManager[Data
 
 UNKNOWN = (
     "storage.url names no database that Mynah knows. "
-    "Write sqlite+aiosqlite:///data/mynah.db or postgresql+psycopg://user@host/name"
+    "Write sqlite:///data/mynah.db or postgresql+psycopg://user@host/name"
 )

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, select
 
 from core.types import (
     Author,
@@ -69,14 +68,14 @@ def heard_row(message: IncomingMessage) -> dict[str, Any]:
     }
 
 
-async def read_turns(
-    connection: AsyncConnection, query: Select[Any], parameters: Mapping[str, Any] | None = None
+def read_turns(
+    connection: Connection, query: Select[Any], parameters: Mapping[str, Any] | None = None
 ) -> list[Turn]:
     """The turns of a query that is made of WHOLE_TURNS, in its order."""
-    rows = (await connection.execute(query, parameters)).all()
+    rows = (connection.execute(query, parameters)).all()
     parts: dict[int, list[Row[Any]]] = defaultdict(list)
     if rows:
-        for part in await connection.execute(REPLIES, {"ids": [row.id for row in rows]}):
+        for part in connection.execute(REPLIES, {"ids": [row.id for row in rows]}):
             parts[part.turn_id].append(part)
     return [turn_of(row, parts[row.id]) for row in rows]
 

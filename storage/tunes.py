@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import exists, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, exists, select
 
 from core.types import Tune
 from storage.database import Database
@@ -17,8 +16,8 @@ class SqlTunes:
         self.database = database
 
     async def tunes(self) -> list[Tune]:
-        async with self.database.read() as connection:
-            rows = await connection.execute(select(tunes).order_by(tunes.c.at, tunes.c.name))
+        def work(connection: Connection) -> list[Tune]:
+            rows = connection.execute(select(tunes).order_by(tunes.c.at, tunes.c.name))
             return [
                 Tune(
                     row.name,
@@ -32,6 +31,8 @@ class SqlTunes:
                 for row in rows
             ]
 
+        return await self.database.read(work)
+
     async def put_tune(self, tune: Tune) -> None:
         values = {
             "name": tune.name,
@@ -43,41 +44,40 @@ class SqlTunes:
             "at": tune.at,
         }
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             insert = self.database.insert(tunes).values(values)
-            await connection.execute(
+            connection.execute(
                 insert.on_conflict_do_update(index_elements=[tunes.c.name], set_=values)
             )
 
         await self.database.write(work)
 
     async def next_tune(self) -> str:
-        async def work(connection: AsyncConnection) -> str:
+        def work(connection: Connection) -> str:
             while True:
                 taken = tune_names.insert().values(at=datetime.now(UTC))
-                number = await connection.scalar(taken.returning(tune_names.c.number))
+                number = connection.scalar(taken.returning(tune_names.c.number))
                 name = f"mynah@{number:06}"
-                if not await connection.scalar(select(exists().where(tunes.c.name == name))):
+                if not connection.scalar(select(exists().where(tunes.c.name == name))):
                     return name
 
         return await self.database.write(work)
 
     async def serving(self) -> str | None:
-        async with self.database.read() as connection:
-            return (await now_serving(connection))[1]
+        return await self.database.read(lambda connection: now_serving(connection)[1])
 
     async def serve(self, name: str | None, at: datetime) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            now, serves = await now_serving(connection)
+        def work(connection: Connection) -> None:
+            now, serves = now_serving(connection)
             if serves != name:
-                await connection.execute(servings.insert().values(name=name, back_to=now, at=at))
+                connection.execute(servings.insert().values(name=name, back_to=now, at=at))
 
         await self.database.write(work)
 
     async def roll_back(self, at: datetime) -> str | None:
-        async def work(connection: AsyncConnection) -> str | None:
-            now, serves = await now_serving(connection)
-            before = await connection.execute(
+        def work(connection: Connection) -> str | None:
+            now, serves = now_serving(connection)
+            before = connection.execute(
                 select(earlier.c.name, earlier.c.back_to)
                 .join(servings, servings.c.back_to == earlier.c.id)
                 .where(servings.c.id == now)
@@ -85,7 +85,7 @@ class SqlTunes:
             name, back_to = before.one_or_none() or (None, None)
             if serves != name:
                 row = {"name": name, "back_to": back_to, "at": at}
-                await connection.execute(servings.insert().values(row))
+                connection.execute(servings.insert().values(row))
             return name
 
         return await self.database.write(work)
@@ -95,7 +95,7 @@ earlier = servings.alias("earlier")
 LAST = select(servings.c.id, servings.c.name).order_by(servings.c.id.desc()).limit(1)
 
 
-async def now_serving(connection: AsyncConnection) -> tuple[int | None, str | None]:
+def now_serving(connection: Connection) -> tuple[int | None, str | None]:
     """The last row's id and name; without a row the base serves."""
-    last = (await connection.execute(LAST)).one_or_none()
+    last = (connection.execute(LAST)).one_or_none()
     return last or (None, None)

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, case, delete, func, select, text, update
 
 from core.errors import StoreError
 from core.types import History, IncomingMessage, MessageRef, Outcome, Recipe, Turn
@@ -32,12 +31,12 @@ class SqlTurns:
     async def hear(self, message: IncomingMessage) -> Turn | None:
         return await self.database.writer.together(self._hear, message)
 
-    async def _hear(
-        self, connection: AsyncConnection, messages: Sequence[IncomingMessage]
+    def _hear(
+        self, connection: Connection, messages: Sequence[IncomingMessage]
     ) -> Sequence[Turn | None]:
         """All in one statement. Of doubles among them, the first begins the turn."""
         rows = [heard_row(message) for message in messages]
-        ids = {tuple(key): id for id, *key in await self.insert_new(connection, rows)}
+        ids = {tuple(key): id for id, *key in self.insert_new(connection, rows)}
         new = [ids.pop(tuple(row[column] for column in KEY), None) for row in rows]
         return [
             None if turn_id is None else Turn(turn_id, message)
@@ -45,49 +44,50 @@ class SqlTurns:
         ]
 
     async def turn(self, turn_id: int) -> Turn:
-        async with self.database.read() as connection:
-            found = await read_turns(connection, WHOLE_TURNS.where(turns.c.id == turn_id))
+        query = WHOLE_TURNS.where(turns.c.id == turn_id)
+        found = await self.database.read(lambda connection: read_turns(connection, query))
         if not found:
             raise StoreError(f"There is no turn {turn_id}.")
         return found[0]
 
     async def unanswered(self, platform: str, account: str) -> list[Turn]:
-        async with self.database.read() as connection:
-            return await read_turns(connection, INBOX, {"platform": platform, "account": account})
+        here = {"platform": platform, "account": account}
+        return await self.database.read(lambda connection: read_turns(connection, INBOX, here))
 
     async def history(self, turn: Turn, limit: int) -> History:
         where = {**conversation(turn.message.thread), "before": turn.id}
-        async with self.database.read() as connection:
-            frame = (await connection.execute(FRAME, where)).one()
-            shown = await read_turns(
-                connection, SHOWN, {**where, "first": frame.first, "limit": limit}
-            )
-        shown.reverse()
-        begins_at = shown[0].id if shown else None
-        return History(tuple(shown), whole=begins_at == frame.oldest)
+
+        def work(connection: Connection) -> History:
+            frame = connection.execute(FRAME, where).one()
+            shown = read_turns(connection, SHOWN, {**where, "first": frame.first, "limit": limit})
+            shown.reverse()
+            begins_at = shown[0].id if shown else None
+            return History(tuple(shown), whole=begins_at == frame.oldest)
+
+        return await self.database.read(work)
 
     async def began(self, turn_id: int, recipe: Recipe | None) -> None:
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             values: dict[str, Any] = {"tries": turns.c.tries + 1}
             if recipe is not None:
                 values |= {
                     "model": recipe.model,
-                    "system_id": await self._keep(connection, recipe.system),
+                    "system_id": self._keep(connection, recipe.system),
                     "first": recipe.first,
                     "digest": recipe.digest,
                 }
-            await change_turn(connection, turn_id, values)
+            change_turn(connection, turn_id, values)
 
         await self.database.write(work)
 
-    async def _keep(self, connection: AsyncConnection, system: str) -> int:
+    def _keep(self, connection: Connection, system: str) -> int:
         """The id of a system text, which is stored once."""
         digest = hashlib.sha256(system.encode()).hexdigest()
         found = select(texts.c.id).where(texts.c.hash == digest)
-        id: int | None = await connection.scalar(found)
+        id: int | None = connection.scalar(found)
         if id is None:
             keep = self.database.insert(texts).values(hash=digest, text=system)
-            id = await connection.scalar(keep.returning(texts.c.id))
+            id = connection.scalar(keep.returning(texts.c.id))
             assert id is not None
         return id
 
@@ -95,22 +95,22 @@ class SqlTurns:
         await self._change(turn_id, {"tries": 0})
 
     async def placing(self, turn_id: int) -> None:
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             placing = replies.c.turn_id == turn_id, replies.c.message.is_(None)
-            if await connection.scalar(select(replies.c.id).where(*placing)) is None:
-                await begin_reply(connection, turn_id)
+            if connection.scalar(select(replies.c.id).where(*placing)) is None:
+                begin_reply(connection, turn_id)
 
         await self.database.write(work)
 
     async def placed(self, turn_id: int, reply: MessageRef) -> None:
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             placing = replies.c.turn_id == turn_id, replies.c.message.is_(None)
-            if await connection.scalar(select(replies.c.id).where(message_is(replies, reply))):
-                await connection.execute(delete(replies).where(*placing))  # known already
+            if connection.scalar(select(replies.c.id).where(message_is(replies, reply))):
+                connection.execute(delete(replies).where(*placing))  # known already
                 return
-            if await connection.scalar(select(replies.c.id).where(*placing)) is None:
-                await begin_reply(connection, turn_id)
-            await connection.execute(update(replies).where(*placing).values(message_key(reply)))
+            if connection.scalar(select(replies.c.id).where(*placing)) is None:
+                begin_reply(connection, turn_id)
+            connection.execute(update(replies).where(*placing).values(message_key(reply)))
 
         await self.database.write(work)
 
@@ -132,24 +132,24 @@ class SqlTurns:
         await self._change(turn_id, {"resets": True})
 
     async def _change(self, turn_id: int, values: dict[str, Any]) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await change_turn(connection, turn_id, values)
+        def work(connection: Connection) -> None:
+            change_turn(connection, turn_id, values)
 
         await self.database.write(work)
 
 
-async def change_turn(connection: AsyncConnection, turn_id: int, values: dict[str, Any]) -> None:
-    changed = await connection.execute(update(turns).where(turns.c.id == turn_id).values(values))
+def change_turn(connection: Connection, turn_id: int, values: dict[str, Any]) -> None:
+    changed = connection.execute(update(turns).where(turns.c.id == turn_id).values(values))
     if changed.rowcount != 1:
         raise StoreError(f"There is no turn {turn_id}.")
 
 
-async def begin_reply(connection: AsyncConnection, turn_id: int) -> None:
+def begin_reply(connection: Connection, turn_id: int) -> None:
     """A row for a message that has no id yet, where the question is."""
     columns = "turn_id", "platform", "account", "channel"
     source = select(turns.c.id, *(turns.c[column] for column in columns[1:]))
     made = replies.insert().from_select(columns, source.where(turns.c.id == turn_id))
-    if await connection.scalar(made.returning(replies.c.id)) is None:
+    if connection.scalar(made.returning(replies.c.id)) is None:
         raise StoreError(f"There is no turn {turn_id}.")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Table,
     and_,
     bindparam,
@@ -19,7 +21,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
 from storage.database import Database
@@ -36,15 +37,15 @@ class SqlVotes:
 
     async def turn_behind(self, reply: MessageRef) -> Turn | None:
         query = WHOLE_TURNS.join(replies).where(message_is(replies, reply))
-        async with self.database.read() as connection:
-            return next(iter(await read_turns(connection, query)), None)
+        found = await self.database.read(lambda connection: read_turns(connection, query))
+        return next(iter(found), None)
 
     async def put_feedback(self, feedback: Feedback) -> None:
         await self._put(verdicts, **asdict(feedback))
 
     async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def work(connection: Connection) -> None:
+            connection.execute(
                 delete(verdicts).where(
                     verdicts.c.turn_id == turn_id,
                     verdicts.c.author_id == author_id,
@@ -60,9 +61,9 @@ class SqlVotes:
     async def _put(self, table: Table, **values: Any) -> None:
         """One row per turn and person. An older event that comes again changes nothing."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             insert = self.database.insert(table).values(values)
-            await connection.execute(
+            connection.execute(
                 insert.on_conflict_do_update(
                     index_elements=[table.c.turn_id, table.c.author_id],
                     set_={name: insert.excluded[name] for name in values},
@@ -73,54 +74,55 @@ class SqlVotes:
         await self.database.write(work)
 
     async def change(self, ref: MessageRef, text: str | None) -> None:
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             if text is None:
-                await empty_turns(connection, message_is(turns, ref))
+                empty_turns(connection, message_is(turns, ref))
                 return
             edited = and_(message_is(turns, ref), ~turns.c.deleted)
-            await connection.execute(update(turns).where(edited).values(question=text))
+            connection.execute(update(turns).where(edited).values(question=text))
 
         await self.database.write(work, scrubs=True)
 
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
-        async with self.database.read() as connection:
-            told = {"platforms": list(platforms)}
-            scores = await connection.execute(VERDICTS, told)
-            scores_of = by_turn(Feedback(*row) for row in scores)
-            said = await connection.execute(CORRECTIONS, told)
-            said_of = by_turn(Correction(*row) for row in said)
-            known = await turns_by_id(connection, {*scores_of, *said_of})
-            shown = {id: await shown_to(connection, turn) for id, turn in known.items()}
-            earlier = {id for ids in shown.values() for id in ids} - known.keys()
-            known |= await turns_by_id(connection, earlier)
-        return [
-            Judged(
-                turn=known[id],
-                shown=tuple(known[shown_id] for shown_id in shown_ids),
-                feedback=tuple(scores_of[id]),
-                corrections=tuple(said_of[id]),
-            )
-            for id, shown_ids in shown.items()
-        ]
+        return await self.database.read(partial(read_judged, platforms))
 
 
-async def turns_by_id(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Turn]:
+def read_judged(platforms: Collection[str], connection: Connection) -> list[Judged]:
+    told = {"platforms": list(platforms)}
+    scores_of = by_turn(Feedback(*row) for row in connection.execute(VERDICTS, told))
+    said_of = by_turn(Correction(*row) for row in connection.execute(CORRECTIONS, told))
+    known = turns_by_id(connection, {*scores_of, *said_of})
+    shown = {id: shown_to(connection, turn) for id, turn in known.items()}
+    earlier = {id for ids in shown.values() for id in ids} - known.keys()
+    known |= turns_by_id(connection, earlier)
+    return [
+        Judged(
+            turn=known[id],
+            shown=tuple(known[shown_id] for shown_id in shown_ids),
+            feedback=tuple(scores_of[id]),
+            corrections=tuple(said_of[id]),
+        )
+        for id, shown_ids in shown.items()
+    ]
+
+
+def turns_by_id(connection: Connection, ids: Collection[int]) -> dict[int, Turn]:
     """Each turn once, however many prompts showed it; oldest first."""
     in_order = sorted(ids)
     found: dict[int, Turn] = {}
     for start in range(0, len(in_order), 500):
-        some = await read_turns(connection, BY_ID, {"turn_ids": in_order[start : start + 500]})
+        some = read_turns(connection, BY_ID, {"turn_ids": in_order[start : start + 500]})
         found |= {turn.id: turn for turn in some}
     return found
 
 
-async def shown_to(connection: AsyncConnection, turn: Turn) -> Sequence[int]:
+def shown_to(connection: Connection, turn: Turn) -> Sequence[int]:
     """Which turns its prompt showed, but for what may not train: then its digest does not fit."""
     if turn.recipe is None or turn.recipe.first is None:
         return ()
     frame = {"first": turn.recipe.first, "before": turn.id}
     where = {**conversation(turn.message.thread), **frame}
-    return (await connection.scalars(SHOWN_TO, where)).all()
+    return (connection.scalars(SHOWN_TO, where)).all()
 
 
 def by_turn(about: Iterable[About]) -> dict[int, list[About]]:
@@ -130,9 +132,9 @@ def by_turn(about: Iterable[About]) -> dict[int, list[About]]:
     return found
 
 
-async def empty_turns(connection: AsyncConnection, where: ColumnElement[bool], **also: Any) -> int:
+def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> int:
     """Take the words out of turns; returns how many. The row stays: its key keeps doubles out."""
-    emptied = await connection.execute(
+    emptied = connection.execute(
         update(turns)
         .where(where)
         .values(

@@ -1,7 +1,8 @@
 """The one writer, with group commit: what waits together is committed together.
 
-Knows nothing of turns. An operation is an async function over a connection; each caller is told
-its own result or its own error, and only after the commit.
+Knows nothing of turns. An operation is a function over a connection, and a batch of them runs in
+the writer's own thread; each caller is told its own result or its own error, and only after the
+commit.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import asyncio
 import itertools
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine, exc
 
 from core.errors import StoreError
 
@@ -25,8 +26,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 R = TypeVar("R")
 
-Work = Callable[[AsyncConnection], Awaitable[T]]
-Together = Callable[[AsyncConnection, Sequence[A]], Awaitable[Sequence[R]]]
+Work = Callable[[Connection], T]
+Together = Callable[[Connection, Sequence[A]], Sequence[R]]
 AT_ONCE = 1000  # operations in a transaction: SQLite takes 32,766 values in a statement
 
 
@@ -35,7 +36,6 @@ class Operation:
     work: Together[Any, Any]
     argument: Any
     told: asyncio.Future[Any]  # cancelled when its caller was
-    lone: bool = False  # `work` is one statement, which is a transaction by itself
     scrubs: bool = False
 
     def tell(self, result: Any) -> None:
@@ -47,25 +47,20 @@ class Operation:
 
 
 class Writer:
-    """Must be closed.
-
-    `explain` makes a StoreError of what the database raised; `scrub` wipes replaced bytes.
-    `autocommit`: a statement outside a transaction is one by itself, which saves two hops to
-    SQLite's thread.
+    """Must be closed. `explain` makes a StoreError of what the database raised; `scrub` wipes
+    replaced bytes.
     """
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        engine: Engine,
         explain: Callable[[Exception], StoreError],
-        scrub: Callable[[AsyncEngine], Awaitable[None]],
-        *,
-        autocommit: bool = False,
+        scrub: Callable[[Engine], None],
     ) -> None:
         self.engine = engine
         self.explain = explain
         self.scrub = scrub
-        self.autocommit = autocommit
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="the store's writer")
         self.waiting: list[Operation] = []
         self.wake = asyncio.Event()
         self.closing = False
@@ -80,10 +75,10 @@ class Writer:
         of what it changed are wiped before it returns.
         """
 
-        async def alone(connection: AsyncConnection, _: Sequence[None]) -> Sequence[T]:
-            return [await work(connection)]
+        def alone(connection: Connection, _: Sequence[None]) -> Sequence[T]:
+            return [work(connection)]
 
-        result: T = await self.put(alone, None, scrubs=scrubs)
+        result: T = await self.put(Operation(alone, None, future(), scrubs))
         return result
 
     async def together(self, work: Together[A, R], argument: A) -> R:
@@ -92,13 +87,12 @@ class Writer:
         `work` answers in the order of its arguments. When it fails it is tried again with each
         argument by itself, so that a bad one fails alone.
         """
-        result: R = await self.put(work, argument, lone=self.autocommit)
+        result: R = await self.put(Operation(work, argument, future()))
         return result
 
-    async def put(self, work: Together[Any, Any], argument: Any, **how: bool) -> Any:
+    async def put(self, operation: Operation) -> Any:
         if self.closing:
             raise StoreError("The store is closed. Start the program again.")
-        operation = Operation(work, argument, asyncio.get_running_loop().create_future(), **how)
         self.waiting.append(operation)
         self.wake.set()
         return await operation.told
@@ -108,55 +102,62 @@ class Writer:
         self.closing = True
         self.wake.set()
         await asyncio.wait([self.task])
+        await asyncio.to_thread(self.thread.shutdown)
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self.waiting or not self.closing:
             await self.wake.wait()
-            batch = [operation for operation in self.waiting if not operation.told.cancelled()]
-            self.waiting = batch[AT_ONCE:]
+            waiting = [operation for operation in self.waiting if not operation.told.cancelled()]
+            batch, self.waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
             if not self.waiting:
                 self.wake.clear()
-            by_work = itertools.groupby(batch[:AT_ONCE], key=lambda operation: operation.work)
-            await self.commit([list(group) for _, group in by_work])
+            if batch:
+                results = await loop.run_in_executor(self.thread, self.commit, batch)
+                for operation, result in zip(batch, results, strict=True):
+                    operation.tell(result)
 
-    async def commit(self, groups: list[list[Operation]]) -> None:
-        """One transaction for all of them; everybody is told."""
-        if not groups:
-            return
-        lone = len(groups) == 1 and groups[0][0].lone
+    def commit(self, batch: list[Operation]) -> list[Any]:
+        """One transaction for all of them; each one's result, or its StoreError. Blocks."""
+        by_work = itertools.groupby(batch, key=lambda operation: operation.work)
+        groups = [list(group) for _, group in by_work]
+        results = self.committed(groups)
+        if any(operation.scrubs for operation in batch):
+            self.scrub(self.engine)
+        return [self.explain(r) if isinstance(r, Exception) else r for r in results]
+
+    def committed(self, groups: list[list[Operation]]) -> list[Any]:
         try:
-            async with self.engine.connect() if lone else self.engine.begin() as connection:
+            with self.engine.begin() as connection:
                 if len(groups) == 1:
-                    results = list(await run(connection, groups[0]))
-                else:
-                    results = [r for group in groups for r in await guarded(connection, group)]
+                    return list(run(connection, groups[0]))
+                return [r for group in groups for r in guarded(connection, group)]
         except Exception as error:  # one batch's failure must not end the writer
             if len(groups) == 1 and len(groups[0]) > 1 and is_its_own_fault(error):
-                await self.commit([[operation] for operation in groups[0]])
-                return
+                return self.committed([[operation] for operation in groups[0]])
             logger.warning("a write failed: %s", self.explain(error))
-            results = [error for group in groups for _ in group]
-        if any(operation.scrubs for group in groups for operation in group):
-            await self.scrub(self.engine)
-        for operation, result in zip(itertools.chain(*groups), results, strict=True):
-            operation.tell(self.explain(result) if isinstance(result, Exception) else result)
+            return [error for group in groups for _ in group]
 
 
-async def run(connection: AsyncConnection, group: list[Operation]) -> Sequence[Any]:
-    return await group[0].work(connection, [operation.argument for operation in group])
+def future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
-async def guarded(connection: AsyncConnection, group: list[Operation]) -> Sequence[Any]:
+def run(connection: Connection, group: list[Operation]) -> Sequence[Any]:
+    return group[0].work(connection, [operation.argument for operation in group])
+
+
+def guarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
     """`run` under a savepoint: results, or for an operation that failed its exception."""
     try:
-        async with connection.begin_nested():
-            return await run(connection, group)
+        with connection.begin_nested():
+            return run(connection, group)
     except Exception as error:  # one operation's failure must not end the others
         if not is_its_own_fault(error):
             raise
         if len(group) == 1:
             return [error]
-        return [(await guarded(connection, [operation]))[0] for operation in group]
+        return [guarded(connection, [operation])[0] for operation in group]
 
 
 def is_its_own_fault(error: Exception) -> bool:

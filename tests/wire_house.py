@@ -36,7 +36,7 @@ def write_config(folder: Path, platform: WirePlatform, model: FakeModel, **gener
     settings = {
         "bot": {"turns_per_minute": 100_000},
         "generation": {"url": model.url, "model": "fake", "temperature": 0, **generation},
-        "storage": {"url": f"sqlite+aiosqlite:///{folder}/mynah.db"},
+        "storage": {"url": f"sqlite:///{folder}/mynah.db"},
         "platforms": {"wire": {"address": platform.address}},
     }
     path = folder / "config.yaml"
@@ -103,7 +103,7 @@ async def bot_here(
 ) -> AsyncIterator[SqlStore]:
     """The bot without a process of its own; yields its store. Retries come sooner than in real."""
     settings = ModelSettings(url=model.url, model="fake", **generation)
-    url = f"sqlite+aiosqlite:///{folder}/mynah.db"
+    url = f"sqlite:///{folder}/mynah.db"
     store = await SqlStore.open(StorageSettings(url=url), holder="test")
     try:
         async with (

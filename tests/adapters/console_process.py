@@ -58,9 +58,7 @@ class LateGenerator(ScriptedGenerator):
 
 async def main(folder, pause_s=0.0):
     """End at the end of the input; SIGTERM closes the engine, as in the product."""
-    store = await SqlStore.open(
-        StorageSettings(url=f"sqlite+aiosqlite:///{folder}/mynah.db"), holder="test"
-    )
+    store = await SqlStore.open(StorageSettings(url=f"sqlite:///{folder}/mynah.db"), holder="test")
     phrases = Phrases()
     engine = Engine(
         store,

@@ -87,7 +87,7 @@ def pipes(request):
 
 @pytest.fixture
 async def store(tmp_path):
-    url = f"sqlite+aiosqlite:///{tmp_path}/mynah.db"
+    url = f"sqlite:///{tmp_path}/mynah.db"
     store = await SqlStore.open(StorageSettings(url=url), holder="test")
     yield store
     await store.close()

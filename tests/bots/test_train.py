@@ -89,7 +89,7 @@ def test_the_command_line_is_a_verb(argv, asked):
 
 CONFIG = """
 generation: {{url: "http://127.0.0.1:9/v1", model: served}}
-storage: {{url: "sqlite+aiosqlite:///{0}/mynah.db"}}
+storage: {{url: "sqlite:///{0}/mynah.db"}}
 training: {{folder: "{0}/tunes"}}
 platforms: {{console: {{}}}}
 """

@@ -9,7 +9,7 @@ from tests.fake_model import FakeModel
 
 @pytest.fixture
 async def store(tmp_path):
-    settings = StoreSettings(url=f"sqlite+aiosqlite:///{tmp_path}/mynah.db")
+    settings = StoreSettings(url=f"sqlite:///{tmp_path}/mynah.db")
     store = await SqlStore.open(settings, holder="test")
     yield store
     await store.close()

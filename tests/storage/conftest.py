@@ -69,7 +69,7 @@ def postgres_url(postgres_schema):
 
 @pytest.fixture
 def sqlite_url(tmp_path):
-    return f"sqlite+aiosqlite:///{tmp_path}/mynah.db"
+    return f"sqlite:///{tmp_path}/mynah.db"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

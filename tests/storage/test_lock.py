@@ -79,7 +79,7 @@ async def test_a_process_that_ends_without_closing_ends(url):
     ("url", "says"),
     [
         ("sqlite+aiosqlite://", "names no file"),
-        ("sqlite+aiosqlite:///:memory:", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
         ("mysql://me@here/db", "no database that Mynah knows"),
         ("data/mynah.db", "no database that Mynah knows"),
         ("postgresql+psycopg://me:hush@127.0.0.1:1/db", "cannot be reached"),
@@ -94,4 +94,4 @@ async def test_an_address_that_leads_nowhere_says_what_to_write(url, says):
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "data").write_text("a file in the way")
     with pytest.raises(StoreError, match="data cannot be made"):
-        await opened(f"sqlite+aiosqlite:///{tmp_path}/data/mynah.db")
+        await opened(f"sqlite:///{tmp_path}/data/mynah.db")

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import random
 import subprocess
+import threading
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import Engine, event
 
 from core.errors import StoreError
 from storage.repositories import Settings, SqlStore
-from storage.tables import tune_names
+from storage.tables import tune_names, turns
 from tests.storage.says import MORNING, answered, message, recipe, remembered, reply
 
 
@@ -84,8 +85,8 @@ async def test_a_bad_message_among_other_writes_fails_alone(store):
 
 
 async def test_of_a_write_that_fails_half_way_nothing_stays(store):
-    async def half(connection):
-        await connection.execute(tune_names.insert().values(at=MORNING))
+    def half(connection):
+        connection.execute(tune_names.insert().values(at=MORNING))
         raise StoreError("half way")
 
     for others in (0, 3):
@@ -93,8 +94,8 @@ async def test_of_a_write_that_fails_half_way_nothing_stays(store):
         told: list[Any] = await asyncio.gather(*writes, return_exceptions=True)
         assert str(told.pop(0)) == "half way"
         assert all(told)
-    async with store.database.read() as connection:
-        assert (await connection.execute(tune_names.select())).all() == []
+    taken = await store.database.read(lambda c: c.execute(tune_names.select()).all())
+    assert taken == []
 
 
 async def test_what_waits_together_is_committed_together(store):
@@ -148,7 +149,18 @@ async def found_in_files(word, folder):
 
 async def test_somebody_who_reads_for_long_does_not_stop_the_writing(store):
     await answered(store)
-    async with store.database.read() as connection:
-        await connection.exec_driver_sql("SELECT * FROM turns")
-        assert await answered(store)
-        await store.serve(None, MORNING)
+    began, may_end = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def long_read(connection):
+        before = len(connection.execute(turns.select()).all())
+        loop.call_soon_threadsafe(began.set)
+        assert may_end.wait(10)
+        return before, len(connection.execute(turns.select()).all())
+
+    reading = asyncio.create_task(store.database.read(long_read))
+    await began.wait()
+    assert await answered(store)
+    await store.serve(None, MORNING)
+    may_end.set()
+    assert await reading == (1, 1)

@@ -21,7 +21,7 @@ from tests.training.votes import NOON, taste
 
 @asynccontextmanager
 async def opened(folder):
-    url = f"sqlite+aiosqlite:///{folder}/mynah.db"
+    url = f"sqlite:///{folder}/mynah.db"
     store = await SqlStore.open(StoreSettings(url=url), holder="test")
     try:
         yield store
