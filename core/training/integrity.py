@@ -74,6 +74,19 @@ def check(candidate: Path, base: Path, dataset: Path) -> None:
         _check_finite(file)
 
 
+def stands_on(serving: Path, base: Path) -> bool:
+    """Whether the tune that serves is there and can be compared with: whole, and of this base."""
+    try:
+        manifest = json.loads((serving / "manifest.json").read_text(encoding="utf-8"))
+        if manifest["base_sha256"] != base_hash(base):
+            return False
+        _check_config(json.loads((serving / ADAPTER_FILES[0]).read_text(encoding="utf-8")))
+        _check_tensors(serving / ADAPTER_FILES[1], base)
+    except (OSError, ValueError, KeyError, TypeError, Damaged):
+        return False
+    return True
+
+
 def _check_config(config: dict[str, Any]) -> None:
     for key, value in CONFIG.items():
         if config.get(key, value) != value:

@@ -1,7 +1,8 @@
 """What is measured on a tuned model, during training and in the gate alike.
 
-`model` is a PeftModel: with its adapter it is the candidate, without it the base. Prompts and
-completions are chat messages, as in the data set.
+`model` is a PeftModel: with its adapter it is the candidate, without it the base; the gate loads
+the tune that serves beside it, under the name SERVING. Prompts and completions are chat messages,
+as in the data set.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Chat = list[dict[str, str]]
+Voice = Literal["base", "serving", "candidate"]
+
+CANDIDATE, SERVING = "default", "serving"  # the adapters' names; the first is PEFT's own
 
 # Asked in every run, whatever people talk about: a tune must not lose its words outside of it.
 QUESTIONS = (
@@ -49,19 +54,37 @@ def longest(model: Any) -> int:
     return min(int(model.config.max_position_embeddings), 2048)
 
 
+@contextmanager
+def speaking(model: Any, voice: Voice) -> Iterator[None]:
+    """The model as one of the three, for a moment; then it is the candidate again."""
+    if voice == "base":
+        with model.disable_adapter():
+            yield
+    elif voice == "candidate":
+        yield
+    else:
+        model.set_adapter(SERVING)
+        try:
+            yield
+        finally:
+            model.set_adapter(CANDIDATE)
+
+
 def generate(
     model: Any, tokenizer: Any, prompts: Sequence[Chat], *, tokens: int, temperature: float
 ) -> tuple[Any, int]:
     """Prompts with their continuations, padded on the left (B, T), and where these begin."""
+    rows = [prompt_ids(tokenizer, prompt) for prompt in prompts]
+    return go_on(model, tokenizer, rows, tokens=tokens, temperature=temperature)
+
+
+def go_on(
+    model: Any, tokenizer: Any, rows: Sequence[list[int]], *, tokens: int, temperature: float
+) -> tuple[Any, int]:
+    """The same from tokens."""
     import torch
 
-    rows = [prompt_ids(tokenizer, prompt) for prompt in prompts]
-    width = max(map(len, rows))
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=model.device)
-    mask = torch.tensor(
-        [[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device
-    )
+    ids, mask = _padded(model, tokenizer, rows)
     sampling: dict[str, Any] = {"do_sample": False, "temperature": None}
     if temperature:
         sampling = {"do_sample": True, "temperature": temperature}
@@ -70,12 +93,66 @@ def generate(
             input_ids=ids,
             attention_mask=mask,
             max_new_tokens=tokens,
-            pad_token_id=pad,
+            max_length=None,
+            pad_token_id=tokenizer.pad_token_id,
             top_k=None,
             top_p=None,
             **sampling,
         )
-    return out, width
+    return out, ids.shape[1]
+
+
+def _padded(model: Any, tokenizer: Any, rows: Sequence[list[int]]) -> tuple[Any, Any]:
+    """Tokens padded on the left and their mask: (B, T) each."""
+    import torch
+
+    width = max(map(len, rows))
+    pad = tokenizer.pad_token_id
+    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=model.device)
+    mask = torch.tensor(
+        [[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device
+    )
+    return ids, mask
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer, and whether it ended by itself."""
+
+    text: str
+    ended: bool
+
+
+def answers(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[list[int]],
+    *,
+    tokens: int,
+    temperature: float = 0,
+    batch: int = 64,
+) -> list[Said]:
+    """What the model says after each of the rows; with a temperature always by the same dice."""
+    import torch
+
+    found = []
+    stop = ends(model, tokenizer)
+    with quiet(model), torch.random.fork_rng():
+        torch.manual_seed(0)
+        for start in range(0, len(rows), batch):
+            ids, width = go_on(
+                model,
+                tokenizer,
+                rows[start : start + batch],
+                tokens=tokens,
+                temperature=temperature,
+            )
+            for row in ids[:, width:].tolist():
+                length = next((n for n, token in enumerate(row) if token in stop), len(row))
+                # Special tokens within an answer stay: people would see them.
+                text = tokenizer.decode(row[:length])
+                found.append(Said(text, length < len(row)))
+    return found
 
 
 def ends(model: Any, tokenizer: Any) -> set[int]:
@@ -93,9 +170,15 @@ def probing_prompts(rows: Sequence[dict[str, Any]]) -> list[Chat]:
 
 
 def kl_per_token(
-    model: Any, tokenizer: Any, prompts: Sequence[Chat], *, tokens: int = 48, batch: int = 16
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Chat],
+    *,
+    to: Voice = "base",
+    tokens: int = 48,
+    batch: int = 16,
 ) -> float:
-    """KL(candidate‖base) in nats per token on the candidate's own samples, over all words.
+    """KL(candidate‖`to`) in nats per token on the candidate's own samples, over all words.
 
     The one number that sees a model being pushed off what it knew: see LOG.md. Every prompt is
     sampled once, and again while the answers are too short to say enough.
@@ -108,14 +191,14 @@ def kl_per_token(
         while sampled < len(prompts) or (counted < ENOUGH_TOKENS and sampled < MOST_SAMPLES):
             start = sampled % len(prompts)
             some = prompts[start : start + batch]
-            kl = _kl(model, tokenizer, some, tokens)
+            kl = _kl(model, tokenizer, some, to, tokens)
             total += float(kl.sum())
             counted += len(kl)
             sampled += len(some)
     return total / max(1, counted)
 
 
-def _kl(model: Any, tokenizer: Any, prompts: Sequence[Chat], tokens: int) -> Any:
+def _kl(model: Any, tokenizer: Any, prompts: Sequence[Chat], to: Voice, tokens: int) -> Any:
     """One sample of each prompt; KL at each of its tokens, up to and with the end: (tokens,)"""
     import torch
 
@@ -128,24 +211,46 @@ def _kl(model: Any, tokenizer: Any, prompts: Sequence[Chat], tokens: int) -> Any
     asked = positions >= width - lengths.to(ids.device)[:, None]  # (B, width)
     mask = torch.cat([asked, alive], 1).long()
     new = _log_probs(model, ids, mask, width)  # (B, N, V)
-    with model.disable_adapter():
+    with speaking(model, to):
         old = _log_probs(model, ids, mask, width)
     return (new.exp() * (new - old)).sum(-1)[alive]
 
 
-def log_ratio_per_token(model: Any, tokenizer: Any, row: dict[str, Any]) -> float:
-    """How much likelier the candidate finds the row's completion than the base, per token."""
+def log_probs_per_token(
+    model: Any, tokenizer: Any, rows: Sequence[tuple[list[int], int]]
+) -> list[float]:
+    """How likely the model finds each row's completion: the mean of its tokens' log-probability.
+
+    A row is all its tokens and where its completion begins, as `row_ids` gives it.
+    """
     import torch
 
-    ids, begin = row_ids(tokenizer, row)
-    tensor = torch.tensor([ids], device=model.device)
-    mask = torch.ones_like(tensor)
-    target = tensor[:, begin:, None]
+    found = []
+    batch = _rows_at_once(model, rows)
     with quiet(model), torch.no_grad():
-        new = _log_probs(model, tensor, mask, begin).gather(-1, target)
-        with model.disable_adapter():
-            old = _log_probs(model, tensor, mask, begin).gather(-1, target)
-    return float((new - old).mean())
+        for start in range(0, len(rows), batch):
+            some = rows[start : start + batch]
+            ids, mask = _padded(model, tokenizer, [row for row, _ in some])
+            counts = [len(row) - begin for row, begin in some]
+            begin = ids.shape[1] - max(counts)
+            probs = _log_probs(model, ids, mask, begin).gather(-1, ids[:, begin:, None])[..., 0]
+            found += [float(p[-n:].mean()) for p, n in zip(probs, counts, strict=True)]  # p: (N,)
+    return found
+
+
+def log_ratio_per_token(model: Any, tokenizer: Any, row: dict[str, Any]) -> float:
+    """How much likelier the candidate finds the row's completion than the base, per token."""
+    tokens = [row_ids(tokenizer, row)]
+    (new,) = log_probs_per_token(model, tokenizer, tokens)
+    with speaking(model, "base"):
+        (old,) = log_probs_per_token(model, tokenizer, tokens)
+    return new - old
+
+
+def _rows_at_once(model: Any, rows: Sequence[tuple[list[int], int]]) -> int:
+    """So many that their logits take a quarter of a gigabyte, and at least one."""
+    longest_row = max((len(row) for row, _ in rows), default=1)
+    return max(1, min(32, (1 << 26) // (longest_row * int(model.config.vocab_size))))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from core.training.runner import run_step
 from tests.training import speaking
 from tests.training.votes import taste
 
+GOLDEN = Path(__file__).with_name("golden.yaml")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 
@@ -28,7 +30,7 @@ def base(tmp_path_factory):
 def prepare(run, base, votes):
     (run / "scratch").mkdir(parents=True)
     dataset.write(dataset.gather(votes), run / "dataset")
-    recipe = {"base": str(base), "merge": True}
+    recipe = {"base": str(base), "merge": True, "golden": [str(GOLDEN)]}
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
 
 

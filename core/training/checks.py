@@ -1,0 +1,227 @@
+"""The gate's questions, one function each: numbers in, a check out. Pure; knows no model.
+
+`passed` None means that there is too little evidence to say. A check that is not `hard` is for a
+person's eyes: it refuses nobody. The limits are learning's recipe; LOG.md says what was measured.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import comb, exp
+from statistics import fmean
+
+from core.training.measure import Said
+from core.training.recipe import GATE_KL
+
+DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
+MARGIN_FROM, MARGIN_SURE_FROM = 5, 20  # held-out rows
+REPLAY_ABOVE = 0.05  # nats per token
+FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
+FORGOT_FAR_ABOVE = 0.05  # a share that chance excuses no more
+KNOWN_AT_LEAST = 10  # golden questions that what serves gets right
+WORSE_BY = 0.02  # share of answers with a fault
+ALIKE_BY = 0.25  # share of different questions with the same answer; a manner makes some alike
+REPEATED = 4  # times the same four words in one answer
+LENGTHS = (0.5, 1.6)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question of the gate, and its answer in a sentence without a full stop."""
+
+    name: str
+    passed: bool | None
+    words: str
+    value: float | None = None
+    hard: bool = True
+
+
+def drift(value: float, rival: str) -> Check:
+    """G3. On-policy KL per token: the one number that sees a collapse every time."""
+    passed = value <= GATE_KL  # not so for NaN
+    words = f"it moved {value:.3f} nats per token from {rival}, of {GATE_KL} allowed"
+    return Check(f"KL to {rival}", passed, words, value)
+
+
+def displacement(ratios: Sequence[float], rival: str) -> Check:
+    """G2. `ratios`: how much likelier than the rival it finds each liked answer, per token."""
+    if not ratios:
+        return Check("liked answers", False, "there is no liked answer to check with")
+    value = fmean(ratios)
+    passed = value >= DISPLACED_BELOW
+    more = "no less" if passed else "less"
+    words = f"it finds liked answers {more} likely than {rival} does ({value:+.3f} per token)"
+    return Check("liked answers", passed, words, value)
+
+
+def margin(signed: Mapping[str, Sequence[float]], rival: str) -> Check:
+    """G1. Clipped log-ratios of held-out rows with the sign of the vote, by conversation."""
+    values = [value for group in signed.values() for value in group]
+    if len(values) < MARGIN_FROM:
+        words = f"{len(values)} answers were held out, too few to say whether it is better"
+        return Check("better", None, words)
+    value = fmean(values)
+    words = f"on {len(values)} held-out answers it agrees with the votes by {value:+.3f} per token"
+    words += f" more than {rival} does"
+    bound = value
+    if len(values) >= MARGIN_SURE_FROM:
+        bound = bounds(list(signed.values()))[0]
+        words += f" (at least {bound:+.3f}, with 90 % confidence)"
+    return Check("better", bound > 0, words, value)
+
+
+def clipped(ratio: float, liked: bool) -> float:
+    ratio = max(-1.0, min(1.0, ratio))
+    return ratio if liked else -ratio
+
+
+def bounds(groups: Sequence[Sequence[float]], times: int = 2000) -> tuple[float, float]:
+    """Above and below which the mean lies with 90 % confidence each: bootstrap over the groups."""
+    dice = random.Random(0)
+    sums = [(sum(group), len(group)) for group in groups]
+    means = []
+    for _ in range(times):
+        drawn = dice.choices(sums, k=len(sums))
+        means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
+    means.sort()
+    return means[times // 10], means[-(times // 10)]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One golden question: which answers to it were right, the first of them the greedy one."""
+
+    ask: str
+    must: bool
+    rival: tuple[bool, ...]
+    ours: tuple[bool, ...]
+
+
+def golden(name: str, known: Sequence[Known], rival: str) -> Check:
+    """G4 and G7. Does it still answer rightly what `rival` answers rightly?
+
+    Refused: one `must` whose greedy answer went wrong; a share of right answers that fell by more
+    than two points where chance does not explain it (exact McNemar over the questions), or by more
+    than five points whatever explains it.
+    """
+    lost = [one for one in known if one.rival[0] and not one.ours[0]]
+    won = [one for one in known if not one.rival[0] and one.ours[0]]
+    before, after = (share([one.rival for one in known]), share([one.ours for one in known]))
+    told = f"of {len(known)} {name} questions it answers {100 * after:.1f} % rightly"
+    told += f", {rival} {100 * before:.1f} %"
+    if any(one.must for one in lost):
+        must = [one.ask for one in lost if one.must]
+        asked = ", ".join(f"“{ask}”" for ask in must[:3])
+        return Check(name, False, f"it fails where it must not: {asked}", after)
+    fell = before - after
+    if fell > FORGOT_FAR_ABOVE or (fell > FORGOT_ABOVE and _by_chance(known) < SURE_BELOW):
+        return Check(name, False, f"it forgot: {told}", after)
+    if sum(one.rival[0] for one in known) < KNOWN_AT_LEAST:
+        told = f"{rival} answers too few of the {len(known)} {name} questions to tell"
+        return Check(name, None, f"{told}; add your own (training.golden)", after)
+    return Check(name, True, f"{told} ({len(lost)} lost, {len(won)} won)", after)
+
+
+def share(right: Sequence[tuple[bool, ...]]) -> float:
+    """Of all answers to all questions, the share that is right."""
+    return fmean(fmean(one) for one in right) if right else 0.0
+
+
+def _by_chance(known: Sequence[Known]) -> float:
+    """How likely so many more questions got worse than better if each is a fair coin's throw."""
+    worse = sum(sum(one.ours) < sum(one.rival) for one in known)
+    better = sum(sum(one.ours) > sum(one.rival) for one in known)
+    n = worse + better
+    return float(sum(comb(n, k) for k in range(worse, n + 1)) / 2**n) if n else 1.0
+
+
+def replay(risen: Sequence[float], rival: str) -> Check:
+    """G5. By how many nats per token the base's own answers became less likely than to `rival`,
+    of each question the answer that did the least."""
+    if not risen:
+        return Check("replay", None, "the base says nothing to compare with")
+    value = fmean(risen)
+    bound = bounds([[one] for one in risen])[1]
+    passed = bound <= REPLAY_ABOVE
+    words = f"the base's own answers surprise it {value:+.3f} nats per token more than {rival}"
+    words += f" (at most {bound:+.3f}, of {REPLAY_ABOVE} allowed)"
+    return Check("replay", passed, words, value)
+
+
+def perplexity(nats: Sequence[float]) -> float:
+    return exp(fmean(nats)) if nats else 1.0
+
+
+def overlap(
+    theirs: Mapping[str, float], ours: Mapping[str, float], luck: float, count: int, *, seen: bool
+) -> Check:
+    """G9. BLEU, chrF and ROUGE-L beside wanted answers. Other words may be as good, so it is only
+    said; `seen`: it was trained on these answers, so that it proves nothing."""
+    rose = ours["chrF"] - theirs["chrF"]
+    words = ", ".join(f"{name} {theirs[name]:.1f} → {ours[name]:.1f}" for name in ours)
+    words = f"beside {count} liked or corrected answers: {words}"
+    if seen:
+        return Check("overlap", None, f"{words}, but it was trained on them", rose, hard=False)
+    return Check("overlap", rose >= 0 or luck >= SURE_BELOW, words, rose, hard=False)
+
+
+def faults(said: Said) -> list[str]:
+    """What is wrong with an answer, whatever was asked."""
+    words = said.text.split()
+    fours = Counter(tuple(words[i : i + 4]) for i in range(len(words) - 3))
+    found = []
+    if not words:
+        found.append("empty")
+    if not said.ended:
+        found.append("never ends")
+    if max(fours.values(), default=0) >= REPEATED:
+        found.append("repeats itself")
+    if "<|" in said.text or "\ufffd" in said.text:
+        found.append("leaks special tokens")
+    return found
+
+
+def script(text: str) -> str:
+    """The writing that most letters are of: the first word of their Unicode names, roughly."""
+    found = Counter("latin" if ord(c) < 0x250 else hex(ord(c) >> 8) for c in text if c.isalpha())
+    return found.most_common(1)[0][0] if found else ""
+
+
+def degeneration(old: Sequence[Sequence[Said]], new: Sequence[Sequence[Said]], rival: str) -> Check:
+    """G6. Each fault is hardly more frequent than in the rival's answers to the same questions.
+
+    Both: lists of all answers, one a time that they were asked; the greedy ones first.
+    """
+    theirs, ours = ([one for time in said for one in time] for said in (old, new))
+    before = Counter(fault for said in theirs for fault in faults(said))
+    after = Counter(fault for said in ours for fault in faults(said))
+    scripts = [(script(o.text), script(n.text)) for o, n in zip(theirs, ours, strict=True)]
+    after["in another script"] = sum(bool(o and n) and o != n for o, n in scripts)
+    worse = [
+        f"{fault}: {count} of {len(ours)}, {rival} {before[fault]}"
+        for fault, count in after.items()
+        if count - before[fault] > WORSE_BY * len(ours)
+    ]
+    alike, usual = _alike(new[0]), _alike(old[0])
+    if alike - usual > ALIKE_BY * len(new[0]):
+        worse.append(f"the same to different questions: {alike} of {len(new[0])}, {rival} {usual}")
+    if worse:
+        return Check("answers", False, f"its answers got worse ({'; '.join(worse)})")
+    return Check("answers", True, f"its {len(ours)} answers are as sound as those of {rival}")
+
+
+def _alike(said: Sequence[Said]) -> int:
+    times = Counter(one.text for one in said)
+    return sum(count for count in times.values() if count > 1)
+
+
+def length(old: Sequence[Said], new: Sequence[Said], rival: str) -> Check:
+    """G11. A taste for brevity halves lengths lawfully, so this is only said."""
+    before, after = (max(1.0, fmean(len(one.text) for one in said)) for said in (old, new))
+    value = after / before
+    passed = LENGTHS[0] <= value <= LENGTHS[1]
+    words = f"its answers are {value:.2f} times as long as those of {rival}"
+    return Check("length", passed, words, value, hard=False)
