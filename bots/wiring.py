@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bots.config import Config
 from bots.door import door
-from bots.train import LocalTrainer
+from bots.keeper import Keeper
+from bots.trainer import LocalTrainer
 from core.commands import Commands
 from core.embedded import EmbeddedServer
 from core.engine import Engine
@@ -63,6 +64,16 @@ async def house(
             at_once=config.generation.at_once or at_once,
             phrases=phrases,
         )
+        await trainer.clear_up()
+        keeper = Keeper(
+            store,
+            generator,
+            lambda: engine.failures,
+            base=config.generation.model,
+            shelf=trainer.shelf,
+            merged=trainer.merge,
+        )
+        await stack.enter_async_context(keeper)
         path = config.storage.path
         if path:
             await stack.enter_async_context(door(socket_of(path), trainer.verbs()))

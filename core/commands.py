@@ -172,7 +172,10 @@ async def roll_back(store: Tunes) -> str:
     before = await store.serving()
     if before is None:
         return "The base answers already; there is nothing to roll back."
+    kept = {tune.name for tune in await store.tunes() if tune.path}
     now = await store.roll_back(datetime.now(UTC))
+    while now and now not in kept:  # its files went long ago
+        now = await store.roll_back(datetime.now(UTC))
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 
 

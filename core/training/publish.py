@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
-from contextlib import aclosing
+from collections.abc import Mapping
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from core.errors import BotError, CutShort
 from core.ports import Generator, Tunes
+from core.training.limits import end_all
+from core.training.models import ADAPTER_FILES
 from core.types import Prompt, Tune
 
 PROBE = "Hello! Who are you?"
 PROBE_TOKENS = 128
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
+REPORTS = ("report.json", "report.html")
+KEPT = 10  # tunes that passed; of older ones only the row stays
+
+# Beside the tunes on the shelf: runs under way, and what is being removed.
+RUNS, GOING = ".run", ".going"
 
 
 class NotServed(BotError):
@@ -47,26 +57,83 @@ def reasons(report: dict[str, Any]) -> str:
 
 
 def place(run: Path, shelf: Path, name: str) -> Path:
-    """Put the candidate under its name where servers find it, with its report in it."""
+    """Put the candidate under its name where servers find it, with its report in it.
+
+    All of it is on disk, also after a loss of power, before the name is.
+    """
     candidate, folder = run / "candidate", shelf / name
-    shutil.copyfile(run / "report.json", candidate / "report.json")
+    _copy_reports(run, candidate)
     # The folder was made private; servers may run as somebody else.
     for path in (candidate, *candidate.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
+        _flush(path)
     candidate.rename(folder)
+    _flush(shelf)
     return folder
 
 
-def put_aside(folder: Path, shelf: Path, name: str, report: dict[str, Any]) -> Path:
+def put_aside(run: Path, folder: Path, shelf: Path, name: str, report: dict[str, Any]) -> Path:
     """Keep of a refused candidate what explains it; its weights go."""
     aside = shelf / "refused" / name
     aside.mkdir(parents=True)
     if (folder / "manifest.json").is_file() and not (folder / "manifest.json").is_symlink():
         shutil.copyfile(folder / "manifest.json", aside / "manifest.json")
+    _copy_reports(run, aside)
+    if report != judgement(run):  # the page says "passed"
+        (aside / "report.html").unlink(missing_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False)
     (aside / "report.json").write_text(text, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder, shelf)
     return aside
+
+
+def remove(folder: Path, shelf: Path) -> None:
+    """Take a folder away: first, at once, from where servers look; what is left goes next time."""
+    going = shelf / GOING / folder.name
+    going.parent.mkdir(exist_ok=True)
+    with suppress(FileNotFoundError):
+        folder.rename(going)
+    shutil.rmtree(going, ignore_errors=True)
+    with suppress(OSError):  # something is left in it, for the next start
+        going.parent.rmdir()
+
+
+def is_whole(folder: Path, *, merged: bool) -> bool:
+    """Whether what a server reads is there. `merged`: the embedded server reads a checkpoint."""
+    names = [*ADAPTER_FILES, "manifest.json", *(["merged/config.json"] if merged else [])]
+    return all((folder / name).is_file() for name in names)
+
+
+def sweep(shelf: Path, known: Mapping[str, str]) -> list[Path]:
+    """Remove what a killed process left of a run, and weights of tunes that are retired.
+
+    `known`: the path of every tune in the store, by name. Returns the folders that look like a
+    tune's and are nobody's: they are left to the operator. Call it while nothing trains here.
+    """
+    end_all(shelf / RUNS)
+    for folder in (shelf / RUNS, shelf / GOING):
+        shutil.rmtree(folder, ignore_errors=True)
+    unknown = []
+    for folder in sorted(shelf.glob("*@*")):
+        if folder.name not in known:
+            unknown.append(folder)
+        elif not known[folder.name]:
+            remove(folder, shelf)
+    return unknown
+
+
+def _copy_reports(run: Path, folder: Path) -> None:
+    for name in REPORTS:
+        if (run / name).is_file():
+            shutil.copyfile(run / name, folder / name)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 async def probe(generator: Generator, name: str) -> None:
@@ -90,7 +157,8 @@ async def publish(
 ) -> Tune:
     """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded.
 
-    `tune.status` and `tune.path` are what this decides. Raises StoreError and OSError.
+    `tune.status` and `tune.path` are what this decides. Raises StoreError and OSError; then, and
+    when cancelled, nothing lies under the tune's name, unless the store had recorded it already.
     """
     report = await asyncio.to_thread(judgement, run)
     folder = run / "candidate"
@@ -98,16 +166,33 @@ async def publish(
         folder = await asyncio.to_thread(place, run, shelf, tune.name)
         try:
             await probe(generator, tune.name)
+            summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
+            tune = replace(tune, path=str(folder), status="passed", summary=summary)
+            before = await store.serving()
+            await store.put_tune(tune)
         except NotServed as error:
             report |= refusal(str(error))
+        except BaseException:
+            await asyncio.to_thread(remove, folder, shelf)
+            raise
     if not report["passed"]:
-        aside = await asyncio.to_thread(put_aside, folder, shelf, tune.name, report)
+        aside = await asyncio.to_thread(put_aside, run, folder, shelf, tune.name, report)
         summary = f"Refused: {reasons(report)}."
-        tune = Tune(tune.name, tune.base, str(aside), "refused", tune.turns, summary, tune.at)
+        tune = replace(tune, path=str(aside), status="refused", summary=summary)
         await store.put_tune(tune)
         return tune
-    summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
-    tune = Tune(tune.name, tune.base, str(folder), "passed", tune.turns, summary, tune.at)
-    await store.put_tune(tune)
     await store.serve(tune.name, at)
+    await retire(store, shelf, {tune.name, before})
     return tune
+
+
+async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
+    """Remove the files of all tunes but the last ten that passed; their rows stay, without a path.
+
+    `needed`: tunes that are kept however old they are.
+    """
+    passed = [one for one in await store.tunes() if one.status == "passed" and one.path]
+    for old in passed[:-KEPT]:
+        if old.name not in needed:
+            await store.put_tune(replace(old, path=""))  # first: nothing leads to it any more
+            await asyncio.to_thread(remove, shelf / old.name, shelf)

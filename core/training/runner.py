@@ -1,7 +1,8 @@
 """Runs one step of the trainer as a child process, from the bot's side. No heavy import.
 
-The child gets a folder, a deadline, and an environment without the bot's secrets. However this ends
-(done, late, cancelled), the child and what it started are gone afterwards.
+The child gets a folder, a deadline, bounds on memory and disk, and an environment without the bot's
+secrets. However this ends (done, late, cancelled), the child and all that it started are gone
+afterwards.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import BotError
+from core.training.limits import Limits, end_all, folder_bytes, in_gb, limits, members, memory_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK_S = 1.0
 LONGEST_LOG = 10_000_000  # bytes
+LATE = "it was not done in the time that training.minutes allows"
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
 
 
@@ -41,8 +44,10 @@ async def run_step(
 ) -> AsyncGenerator[Progress]:
     """Yield the step's progress until it is done. `deadline` is of `time.monotonic`.
 
-    Raises StepFailed when the child fails, dies, or is not done in time. Close it to stop the step.
+    Raises StepFailed when the child fails, dies, takes too much, or is not done in time; OSError
+    and ValueError when it could not even begin. Close it to stop the step.
     """
+    allowed = await asyncio.to_thread(limits, run)
     out = await asyncio.to_thread(log.open, "ab")
     with out:
         process = await asyncio.create_subprocess_exec(
@@ -58,7 +63,7 @@ async def run_step(
             start_new_session=True,
         )
     try:
-        async for line in _lines(process, deadline, log):
+        async for line in _lines(process, deadline, Watch(run, log, allowed)):
             words = _parsed(line, log)
             if "failed" in words:
                 raise StepFailed(str(words["failed"]))
@@ -68,12 +73,41 @@ async def run_step(
     finally:
         _kill(process.pid)
         await process.wait()
+        await asyncio.to_thread(end_all, run)
         await asyncio.to_thread(_shorten, log)
+
+
+@dataclass
+class Watch:
+    """Looks now and then whether the run takes more than it may."""
+
+    run: Path
+    log: Path
+    allowed: Limits
+    due: float = 0.0
+
+    async def look(self) -> None:
+        """Raises StepFailed. Costs little when nothing is due."""
+        if time.monotonic() < self.due:
+            return
+        await asyncio.to_thread(self._look)
+        self.due = time.monotonic() + TICK_S
+
+    def _look(self) -> None:
+        if self.log.stat().st_size > LONGEST_LOG:
+            raise StepFailed(f"it filled its log (see {self.log})")
+        if memory_of(members(self.run)) > self.allowed.memory:
+            raise StepFailed(
+                f"it needed more memory than a run may take ({in_gb(self.allowed.memory)})"
+            )
+        if folder_bytes(self.run) > self.allowed.folder:
+            raise StepFailed(f"it wrote more than a run may write ({in_gb(self.allowed.folder)})")
 
 
 def environment(run: Path) -> dict[str, str]:
     """Nothing but what Python and the libraries need; whatever they keep stays in the run."""
     kept = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith("CUDA_")}
+    kept.setdefault("CUDA_VISIBLE_DEVICES", "0")  # several would need `accelerate launch`
     return kept | {
         "HF_HOME": str(run / "scratch"),
         "TMPDIR": str(run / "scratch"),
@@ -87,36 +121,34 @@ def environment(run: Path) -> dict[str, str]:
 
 
 async def _lines(
-    process: asyncio.subprocess.Process, deadline: float, log: Path
+    process: asyncio.subprocess.Process, deadline: float, watch: Watch
 ) -> AsyncGenerator[bytes]:
     """What the child says, until it ended. Ends also when only its own children hold the pipe."""
     assert process.stdout
     while True:
         if (left := deadline - time.monotonic()) <= 0:
-            raise StepFailed("it was not done in the time that training.minutes allows")
+            raise StepFailed(LATE)
+        await watch.look()
         try:
             async with asyncio.timeout(min(left, TICK_S)):
                 line = await process.stdout.readline()
         except TimeoutError:
             if process.returncode is not None:
                 return
-            if log.stat().st_size > LONGEST_LOG:
-                raise StepFailed(f"it filled its log (see {log})") from None
         except ValueError as error:
-            raise StepFailed(f"it spoke nonsense (its log: {log})") from error
+            raise StepFailed(f"it spoke nonsense (its log: {watch.log})") from error
         else:
             if not line:
                 break
             yield line
-    try:
-        async with asyncio.timeout_at(_loop_time(deadline)):
-            await process.wait()
-    except TimeoutError:
-        raise StepFailed("it was not done in the time that training.minutes allows") from None
-
-
-def _loop_time(deadline: float) -> float:
-    return asyncio.get_running_loop().time() + deadline - time.monotonic()
+    # Its stdout is closed; it may live on.
+    while process.returncode is None:
+        if (left := deadline - time.monotonic()) <= 0:
+            raise StepFailed(LATE)
+        await watch.look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(left, TICK_S)):
+                await process.wait()
 
 
 def _parsed(line: bytes, log: Path) -> dict[str, str | int]:

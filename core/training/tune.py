@@ -12,6 +12,7 @@ base sees it every time (LOG.md), so training ends there and the last good weigh
 from __future__ import annotations
 
 import json
+import math
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -38,13 +39,17 @@ CHECKS_AT_LEAST = 6  # of the KL budget in one stage
 
 
 def tune(run: Path, reporter: Reporter) -> None:
-    """One story from top to bottom. Raises nothing on purpose; the exit status tells."""
+    """One story from top to bottom. Ends the process with a reason where a person can mend it."""
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     base = Path(recipe["base"])
 
     # 1. What there is to learn.
-    counts = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))["counts"]
-    rows = dataset.read(run / "dataset", "train.jsonl")
+    try:
+        manifest = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))
+        counts = manifest["counts"]
+        rows = dataset.read(run / "dataset", "train.jsonl")
+    except (OSError, ValueError, KeyError, TypeError):
+        reporter.fail("the data set is damaged: its files are not what its manifest says")
 
     # 2. The base. Rows that do not fit its window are left out here, not silently by the trainer.
     reporter.step(0, 1, "loading the model")
@@ -66,6 +71,8 @@ def tune(run: Path, reporter: Reporter) -> None:
         losses += [entry for entry in trainer.state.log_history if "loss" in entry]
         if budget.spent:
             break
+    if budget.broken:
+        reporter.fail("the model's numbers are none any more (NaN): is the base damaged?")
     if not budget.kept:
         reporter.fail(
             "the very first step went past what the model may change at once;"
@@ -113,6 +120,7 @@ class Budget:
         self.reporter = reporter
         self.trace: list[dict[str, Any]] = []
         self.spent = False
+        self.broken = False  # NaN
         self.kept = False  # some step stayed within the budget
         self.good: dict[str, Any] = {}
         self.method, self.next, self.stride, self.last = "", 1, 1, 0.0
@@ -127,14 +135,15 @@ class Budget:
         self.reporter.step(step, of, what)
         if step < self.next and step != of:
             return True
-        kl = kl_per_token(model, self.tokenizer, self.prompts)
+        finite = all(bool(p.isfinite().all()) for _, p in _trained(model))
+        kl = kl_per_token(model, self.tokenizer, self.prompts) if finite else math.nan
         self.trace.append({"stage": self.method, "step": step, "kl": round(kl, 4)})
         if kl <= STOP_AT_KL:  # not so for NaN
             self.good = {name: p.detach().clone() for name, p in _trained(model)}
             self.kept = True
             self.next = step + self._stride(kl, max(1, of // CHECKS_AT_LEAST))
             return True
-        self.spent = True
+        self.spent, self.broken = True, math.isnan(kl)
         for name, parameter in _trained(model):
             if name in self.good:
                 parameter.data.copy_(self.good[name])
@@ -245,7 +254,9 @@ def _watch(after_step: Callable[[Any, int, int], bool]) -> Any:
 
 def main() -> None:
     run = Path(sys.argv[1])
-    tune(run, settle_in(run))
+    reporter = settle_in(run)
+    with reporter.explaining():
+        tune(run, reporter)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from contextlib import asynccontextmanager
 
-from bots.train import LocalTrainer
+from bots.trainer import LocalTrainer
 from core.training.settings import Settings
 from core.types import (
     Author,

@@ -1,13 +1,20 @@
 """Into its place, and the pointer last; a refused one explains itself and is found by no server."""
 
+import asyncio
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from core.commands import roll_back
 from core.errors import CutShort, Unreachable
-from core.training.publish import publish
+from core.training.publish import is_whole, publish, sweep
 from core.types import Tune
 from tests.fakes import ScriptedGenerator
 from tests.training.house import opened
@@ -26,10 +33,15 @@ async def store(tmp_path):
 @pytest.fixture
 def run(tmp_path):
     """What the trainer and the gate leave; publishing does not look into the weights."""
-    candidate = tmp_path / "tunes" / ".run" / "mynah@000001" / "candidate"
+    return candidate_of(tmp_path / "tunes", NEW.name)
+
+
+def candidate_of(shelf, name):
+    """Another run's folder, for `name`."""
+    candidate = shelf / ".run" / name / "candidate"
     (candidate / "merged").mkdir(parents=True)
-    for name in ("adapter_config.json", "manifest.json", "merged/config.json"):
-        (candidate / name).write_text("{}")
+    for file in ("adapter_config.json", "manifest.json", "merged/config.json"):
+        (candidate / file).write_text("{}")
     (candidate / "adapter_model.safetensors").write_bytes(b"weights")
     (candidate.parent / "report.json").write_text(json.dumps(PASSED))
     return candidate.parent
@@ -132,3 +144,86 @@ async def refused(store, shelf, tune, why):
     assert not (shelf / NEW.name).exists()
     assert not list(shelf.rglob("*.safetensors"))
     assert not json.loads((shelf / "refused" / NEW.name / "report.json").read_text())["passed"]
+
+
+def on_the_shelf(shelf):
+    return [path.name for path in sorted(shelf.glob("mynah@*"))]
+
+
+async def test_who_cancels_while_the_server_is_asked_leaves_nothing_under_the_name(store, run):
+    generator = ScriptedGenerator([], hangs=True)
+    shelf = run.parent.parent
+    publishing = asyncio.ensure_future(publish(store, generator, run, shelf, NEW, at=NOON))
+    await asyncio.wait_for(generator.waiting.wait(), 5)
+    assert on_the_shelf(shelf) == [NEW.name]
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    assert on_the_shelf(shelf) == []
+    assert await store.tunes() == []
+    assert await store.serving() is None
+
+
+async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    generator = ScriptedGenerator(["I am Mynah."])
+
+    async def another(number):
+        name = f"mynah@{number:06}"
+        at = NOON + timedelta(hours=number)
+        tune = replace(NEW, name=name, at=at)
+        await publish(store, generator, candidate_of(shelf, name), shelf, tune, at=at)
+
+    for number in range(1, 13):
+        await another(number)
+    assert on_the_shelf(shelf) == [f"mynah@{number:06}" for number in range(3, 13)]
+    tunes = await store.tunes()
+    assert len(tunes) == 12
+    assert [bool(tune.path) for tune in tunes] == [False] * 2 + [True] * 10
+
+    for number in range(11, 2, -1):
+        assert f"`mynah@{number:06}`" in await roll_back(store)
+    await another(13)  # what served before it is the oldest: it stays
+    assert on_the_shelf(shelf) == [f"mynah@{number:06}" for number in range(3, 14)]
+    assert "`mynah@000003`" in (await roll_back(store)).split("instead")[0]
+    # What served before that has no files any more, so the base it is.
+    assert "the base answers" in await roll_back(store)
+    assert await store.serving() is None
+
+
+def test_a_sweep_removes_what_a_killed_process_left_and_nothing_that_is_recorded(tmp_path):
+    shelf = tmp_path / "tunes"
+    for name in ("mynah@000001", "mynah@000002", "mynah@000003", ".going/mynah@000000"):
+        (shelf / name / "merged").mkdir(parents=True)
+    candidate_of(shelf, "mynah@000004")
+    # The second was retired; the third's place is of another day, when the folder lay elsewhere.
+    known = {"mynah@000002": "", "mynah@000003": "/elsewhere/mynah@000003"}
+    assert sweep(shelf, known) == [shelf / "mynah@000001"]
+    assert sorted(path.name for path in shelf.iterdir()) == ["mynah@000001", "mynah@000003"]
+
+
+CRASHES = ("place", "probe", "put_tune", "after put_tune", "serve", "after serve")
+
+
+@pytest.mark.parametrize("at", CRASHES)
+async def test_killed_at_any_step_what_the_store_says_is_what_can_serve(tmp_path, at):
+    shelf = tmp_path / "tunes"
+    candidate_of(shelf, "mynah@000001")
+    candidate_of(shelf, "mynah@000002")
+    command = [sys.executable, "-m", "tests.training.killed", str(tmp_path), at]
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=Path(__file__).parents[2], timeout=15, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    async with opened(tmp_path) as store:
+        serving = await store.serving()
+        assert serving == ("mynah@000002" if at == "after serve" else "mynah@000001")
+        assert is_whole(shelf / serving, merged=True)
+        known = {tune.name: tune.path for tune in await store.tunes()}
+        unknown = await asyncio.to_thread(sweep, shelf, known)
+        recorded = at in ("after put_tune", "serve", "after serve")
+        assert [path.name for path in unknown] == (
+            [] if recorded or at == "place" else ["mynah@000002"]
+        )
+        assert not (shelf / ".run").exists()
+        assert await store.next_tune() == "mynah@000003"  # never used again

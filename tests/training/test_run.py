@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from contextlib import aclosing
 from pathlib import Path
 
 import psutil
 import pytest
 
+from core.training.limits import members
 from tests.fakes import ScriptedGenerator
 from tests.training.house import opened, said, trainer, vote
 
@@ -80,6 +82,36 @@ async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
         while trainers():
             await asyncio.sleep(0.01)
     assert not (tmp_path / "tunes" / ".run").exists()
+
+
+CONFIG = """
+generation: {{url: "http://127.0.0.1:9/v1", model: served}}
+storage: {{url: "sqlite+aiosqlite:///{folder}/mynah.db"}}
+training: {{folder: "{folder}/tunes", base: "{base}"}}
+platforms: {{console: {{}}}}
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+async def test_the_command_stops_cleanly(base, tmp_path, sign):
+    async with opened(tmp_path) as store:
+        await vote(store, 24)
+    (tmp_path / "config.yaml").write_text(CONFIG.format(folder=tmp_path, base=base))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bots.train", "--config", str(tmp_path / "config.yaml")),
+        cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    runs = tmp_path / "tunes" / ".run"
+    async with asyncio.timeout(30):
+        while await process.stdout.readline() != b"- loading the model\n":
+            pass
+        assert await asyncio.to_thread(members, runs)
+        process.send_signal(sign)
+        assert await process.wait() == {signal.SIGTERM: 143, signal.SIGINT: 130}[sign]
+    assert await asyncio.to_thread(members, runs) == []
+    assert not runs.exists()
 
 
 async def test_a_run_ends_at_its_deadline(store, base, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.training import runner
+from core.training import limits, runner
 from core.training.runner import StepFailed, run_step
 
 STEPS = "tests.training.bad_steps"
@@ -58,6 +58,10 @@ async def gone(pid_file, within_s=5.0):
         ("babbles", "spoke nonsense"),
         ("shouts", "spoke nonsense"),
         ("fills its log", "filled its log"),
+        ("fills its folder", "wrote more than a run may write"),
+        ("takes memory", "needed more memory than a run may take"),
+        ("takes memory alone", "needed more memory than a run may take"),
+        ("finds the disk full", "the disk is full"),
     ],
 )
 async def test_a_step_that_misbehaves_ends_in_a_sentence(folder, what, sentence):
@@ -76,8 +80,9 @@ async def test_a_step_that_hangs_is_ended_at_its_deadline(folder):
     await gone(run / "pid")
 
 
-async def test_what_a_step_started_ends_with_it(folder):
-    run = folder("forks")
+@pytest.mark.parametrize("how", ["forks", "forks away"])
+async def test_what_a_step_started_ends_with_it(folder, how):
+    run = folder(how)
     assert [progress.what for progress in await told(run)] == ["forked"]
     assert (run / "child").exists()
     await gone(run / "child")
@@ -109,13 +114,16 @@ async def test_a_step_steps_back_and_libraries_cannot_disturb_what_it_says(folde
         async for progress in steps:
             assert progress.what == "nice 19"
             pid = int((run / "pid").read_text())
-            assert psutil.Process(pid).rlimit(psutil.RLIMIT_AS)[0] < 1 << 40
+            assert 0 < psutil.Process(pid).rlimit(psutil.RLIMIT_DATA)[0] < 1 << 40
+            assert 0 < psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE)[0] < 1 << 40
             break
-    assert "from a library" in (run / "log").read_text()
+    log = (run / "log").read_text()
+    assert "from a library" in log
+    assert "nice 19: 1 of 1" in log  # a line per step, for whoever looks later
 
 
-async def test_a_step_ends_when_the_bot_is_killed(folder):
-    run = folder("settles in")
+async def test_a_step_and_its_children_end_when_the_bot_is_killed(folder):
+    run = folder("settles in and forks")
     bot = subprocess.Popen(
         [
             sys.executable,
@@ -138,7 +146,34 @@ async def test_a_step_ends_when_the_bot_is_killed(folder):
             ):
                 await asyncio.sleep(0.05)
         assert runs(run / "pid")
+        assert runs(run / "child")
     finally:
         os.kill(bot.pid, signal.SIGKILL)
         bot.wait()
     await gone(run / "pid")
+    await gone(run / "child")
+
+
+async def test_what_a_killed_bot_left_is_found_by_its_folder(folder):
+    run = folder("hangs")
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env=runner.environment(run),
+        start_new_session=True,
+    )
+    async with asyncio.timeout(5):
+        while child.pid not in await asyncio.to_thread(limits.members, run.parent):
+            await asyncio.sleep(0.01)
+    await asyncio.to_thread(limits.end_all, run.with_name("another"))
+    assert child.poll() is None
+    await asyncio.to_thread(limits.end_all, run.parent)
+    assert child.wait(5) == -signal.SIGKILL
+
+
+def test_a_disk_without_room_for_a_tune_is_told_before_the_run(tmp_path):
+    assert limits.room_for(tmp_path, tmp_path) is None
+    base = tmp_path / "base"
+    base.mkdir()
+    with (base / "model.safetensors").open("wb") as file:
+        file.truncate(1 << 42)  # a base of four terabytes takes no room itself
+    assert "free and a run needs 4398" in (limits.room_for(tmp_path, base) or "")

@@ -1,0 +1,306 @@
+"""The Trainer of one machine: walks the four steps of core/training, each in its own process.
+
+It knows the store, the shelf where tunes lie, and words for the person who asked; nothing here
+imports a library that trains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from adapters import PLATFORMS
+from core.commands import roll_back, tunes
+from core.engine import utc_now
+from core.errors import BotError
+from core.ports import Generator, Store
+from core.training import dataset
+from core.training.child import FULL_DISK
+from core.training.dataset import Gathered
+from core.training.limits import room_for
+from core.training.publish import NOT_PROVEN, RUNS, publish, refusal, sweep
+from core.training.recipe import why_not
+from core.training.runner import Progress, StepFailed, run_step
+from core.training.settings import Settings
+from core.types import Tune
+
+logger = logging.getLogger(__name__)
+
+SAY_EVERY_S = 10.0
+
+
+class Busy(BotError):
+    """Somebody trains here already; a sentence without a full stop."""
+
+
+async def told(text: Awaitable[str]) -> AsyncGenerator[str]:
+    yield f"{await text}\n"
+
+
+class LocalTrainer:
+    """The Trainer of one machine: children of this process, one run at a time.
+
+    `generator`: serves a new tune; None: for all that does not train. `base`: the folder of the
+    model that serves, where it is at hand. `merge`: also write a whole checkpoint, which the
+    embedded server needs.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        generator: Generator | None,
+        base: Path | None,
+        merge: bool = True,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.store, self.settings, self.generator = store, settings, generator
+        self.base = Path(settings.base).resolve() if settings.base else base
+        self.merge = merge
+        self.now = now
+        self.shelf = Path(settings.folder).resolve()
+
+    async def retrain(self, *, dry: bool, every_s: float = SAY_EVERY_S) -> AsyncGenerator[str]:
+        """Pieces of CommonMark: a list of what is going on, then the outcome.
+
+        `every_s`: how often there is a sign of life. Close it to stop the run: its processes and
+        its folder are gone then.
+        """
+        try:
+            async with aclosing(self._dry() if dry else self._run(every_s)) as lines:
+                async for line in lines:
+                    yield line
+        except Busy as error:
+            yield f"{error}. Please wait for its outcome.\n"
+        except (BotError, OSError) as error:
+            logger.warning("learning failed: %s", error)
+            yield f"\nLearning failed: {_plain(error)}. What answered before answers on.\n"
+        except Exception:  # whoever asked is owed words, whatever broke
+            logger.exception("a run of the trainer broke")
+            yield "\nLearning failed; the log says why. What answered before answers on.\n"
+
+    async def clear_up(self) -> None:
+        """Remove what a killed process left of its run. Call it once, at the start."""
+        if not await asyncio.to_thread(self.shelf.is_dir):
+            return
+        try:
+            async with self._alone():
+                unknown = await asyncio.to_thread(
+                    sweep, self.shelf, {tune.name: tune.path for tune in await self.store.tunes()}
+                )
+        except (Busy, OSError) as error:
+            logger.warning("the tunes' folder is not cleared up: %s", error)
+            return
+        for folder in unknown:
+            logger.warning("%s is no tune that the store knows: it may be deleted", folder)
+
+    async def export(self, folder: Path) -> AsyncGenerator[str]:
+        """Write the data set that a run would use into `folder`, which must not exist."""
+        gathered = await self._gathered()
+        try:
+            await asyncio.to_thread(dataset.write, gathered, folder)
+        except OSError as error:
+            raise BotError(
+                f"{folder} cannot be written: {error.strerror}. Name a new folder."
+            ) from error
+        yield f"{folder}: {_told(gathered)}.\n"
+
+    def verbs(self) -> dict[str, Callable[[Mapping[str, object]], AsyncGenerator[str]]]:
+        """What other processes may ask of this one, by name."""
+        return {
+            "retrain": lambda asked: self.retrain(
+                dry=bool(asked.get("dry")), every_s=float(str(asked.get("every_s", SAY_EVERY_S)))
+            ),
+            "tunes": lambda asked: told(tunes(self.store)),
+            "rollback": lambda asked: told(roll_back(self.store)),
+            "export": lambda asked: self.export(Path(str(asked["folder"]))),
+        }
+
+    async def _gathered(self) -> Gathered:
+        judged = await self.store.judged(self.settings.platforms)
+        return await asyncio.to_thread(dataset.gather, judged)
+
+    async def _dry(self) -> AsyncGenerator[str]:
+        gathered = await self._gathered()
+        yield f"I would use {_told(gathered)}.\n"
+        async for line in self._obstacles(gathered):
+            yield line
+
+    async def _obstacles(self, gathered: Gathered) -> AsyncGenerator[str]:
+        """Why there is nothing to run, and whose votes lie unused. Nothing said: nothing is."""
+        reason = why_not(gathered.counts, self.settings.at_least)
+        if reason:
+            yield f"Not enough to learn from yet: {reason}.\n"
+        for platform in sorted(PLATFORMS.keys() - set(self.settings.platforms)):
+            waiting = len(await self.store.judged([platform]))
+            if waiting:
+                yield (
+                    f"{waiting} votes wait on {platform}: add `{platform}` to `training.platforms`"
+                    " in config.yaml to use them.\n"
+                )
+
+    async def _run(self, every_s: float) -> AsyncGenerator[str]:
+        assert self.generator
+        # 1. Is there a base, enough to learn, room for it, and nobody else at it?
+        base = self.base
+        if base is None or not await asyncio.to_thread((base / "config.json").is_file):
+            yield "I need the base's files: set `training.base` in config.yaml to their folder.\n"
+            return
+        gathered = await self._gathered()
+        async for line in self._obstacles(gathered):
+            yield line
+        if why_not(gathered.counts, self.settings.at_least):
+            return
+        async with self._alone():
+            yield f"Learning from {_told(gathered)}.\n\n"
+            if no_room := await asyncio.to_thread(room_for, self.shelf, base):
+                raise StepFailed(no_room)
+            name = await self._name()
+            tune = None
+            run, log = self.shelf / RUNS / name, self.shelf / "logs" / f"{name}.log"
+            try:
+                # 2. The data set. Its folder goes with the run: people's words stay in the store.
+                await asyncio.to_thread(self._prepare, gathered, run, log, base)
+                # 3. The tune, and the gate.
+                async with aclosing(self._steps(run, log, every_s)) as lines:
+                    async for line in lines:
+                        yield line
+                # 4. Into its place, and the pointer.
+                summary = f"Learnt from {_told(gathered)}."
+                at = self.now()
+                new = Tune(name, str(base), "", "refused", gathered.turns, summary, at)
+                tune = await publish(self.store, self.generator, run, self.shelf, new, at=at)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
+            yield f"\n{self._outcome(tune)}\n"
+
+    async def _steps(self, run: Path, log: Path, every_s: float) -> AsyncGenerator[str]:
+        """Leave a candidate and a report in `run`. A gate that fails to judge refuses."""
+        deadline = time.monotonic() + 60 * self.settings.minutes
+        tuning = run_step("core.training.tune", run, deadline=deadline, log=log)
+        async with aclosing(_words(tuning, every_s)) as lines:
+            async for line in lines:
+                yield line
+        # Its exit status says little; the manifest comes last.
+        if not await asyncio.to_thread((run / "candidate" / "manifest.json").is_file):
+            raise StepFailed(f"it ended without leaving a tune (its log: {log})")
+        try:
+            judging = run_step("core.training.evaluate", run, deadline=deadline, log=log)
+            async with aclosing(_words(judging, every_s)) as lines:
+                async for line in lines:
+                    yield line
+        except StepFailed as error:
+            report = refusal(f"checking it failed: {error}")
+            text = json.dumps(report, ensure_ascii=False)
+            await asyncio.to_thread((run / "report.json").write_text, text, "utf-8")
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Nobody else trains into this shelf meanwhile, in no process. Raises Busy and OSError."""
+        lock = await asyncio.to_thread(_lock, self.shelf)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    async def _name(self) -> str:
+        """A new one; with a new store beside an old shelf, none that lies there."""
+        while True:
+            name = await self.store.next_tune()
+            if not await asyncio.to_thread((self.shelf / name).exists):
+                return name
+
+    def _outcome(self, tune: Tune) -> str:
+        """Two sentences: what answers now, and where to read why."""
+        folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
+        page = "report.html" if (Path(tune.path) / "report.html").is_file() else "report.json"
+        where = f"the checks, and answers before and after, are in `{folder / page}`."
+        if tune.status == "refused":
+            why = tune.summary.removeprefix("Refused: ").rstrip(".")
+            return (
+                f"`{tune.name}` is not taken, and what answered before answers on: {why}."
+                f" {where[0].upper()}{where[1:]}"
+            )
+        told = f"`{tune.name}` answers from now on; `/rollback` takes it back. "
+        if NOT_PROVEN in tune.summary:
+            return f"{told}{NOT_PROVEN.rstrip('.')}; {where}"
+        return f"{told}{where[0].upper()}{where[1:]}"
+
+    def _prepare(self, gathered: Gathered, run: Path, log: Path, base: Path) -> None:
+        shutil.rmtree(run.parent, ignore_errors=True)
+        run.mkdir(parents=True, mode=0o700)
+        (run / "scratch").mkdir()
+        log.parent.mkdir(exist_ok=True)
+        dataset.write(gathered, run / "dataset")
+        recipe = {"base": str(base), "merge": self.merge}
+        (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+
+
+async def _words(steps: AsyncGenerator[Progress], every_s: float) -> AsyncGenerator[str]:
+    """A step's progress as lines for a person: each new thing, and a sign of life now and then."""
+    last = Progress(0, 0, "")
+    said_at = time.monotonic()
+    async with aclosing(steps):
+        async for progress in steps:
+            if progress.what != last.what:
+                yield f"- {progress.what}\n"
+            elif time.monotonic() - said_at >= every_s:
+                yield f"- {progress.what}: {progress.step} of {progress.of}\n"
+            else:
+                continue
+            last, said_at = progress, time.monotonic()
+
+
+def _lock(shelf: Path) -> int:
+    """A file that is locked until it is closed or this process ends, however it does."""
+    shelf.mkdir(parents=True, exist_ok=True)
+    lock = os.open(shelf / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Busy("I am learning already, and do one run at a time") from error
+    return lock
+
+
+def _plain(error: Exception) -> str:
+    """A sentence without a full stop."""
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return FULL_DISK
+        return f"{error.filename}: {error.strerror}"
+    return str(error).rstrip(".")
+
+
+def _told(gathered: Gathered) -> str:
+    """The data set in half a sentence."""
+    counts = gathered.counts
+    parts = [
+        f"{counts[key]} {word}"
+        for key, word in (
+            ("liked", "liked"),
+            ("disliked", "disliked"),
+            ("corrections", "corrected"),
+            ("held_out", "held out for checking"),
+        )
+        if counts[key]
+    ]
+    told = f"{counts['labels']} votes"
+    if parts:
+        told += f" ({', '.join(parts)})"
+    left = Counter({reason: len(turns) for reason, turns in gathered.left_out.items()})
+    if left:
+        told += ", left out " + ", ".join(f"{n} ({reason})" for reason, n in left.most_common())
+    return told

@@ -1,0 +1,126 @@
+"""What the store says serves can serve: a tune that does not load is taken back, to the base."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from bots.keeper import Keeper
+from core.commands import tunes
+from core.errors import Rejected, TimedOut, Unreachable
+from core.types import Tune
+from tests.fakes import ScriptedGenerator
+from tests.training.house import opened
+from tests.training.votes import NOON
+
+FIRST, SECOND = "mynah@000001", "mynah@000002"
+
+
+class Server(ScriptedGenerator):
+    """Answers as every model but those in `errors`."""
+
+    errors: dict[str, Exception]
+
+    async def stream(self, prompt):
+        self.prompts.append(prompt)
+        if error := self.errors.get(prompt.model):
+            raise error
+        yield "I"
+
+
+@pytest.fixture
+async def store(tmp_path):
+    """With two tunes on the shelf, of which the second serves."""
+    async with opened(tmp_path) as one:
+        for name in (FIRST, SECOND):
+            folder = tmp_path / "tunes" / name
+            (folder / "merged").mkdir(parents=True)
+            for file in ("adapter_config.json", "adapter_model.safetensors", "manifest.json"):
+                (folder / file).write_bytes(b"{}")
+            (folder / "merged" / "config.json").write_bytes(b"{}")
+            await one.put_tune(Tune(name, "base", str(folder), "passed", (1,), "Learnt.", NOON))
+            await one.serve(name, NOON)
+        yield one
+
+
+@pytest.fixture
+def server():
+    one = Server([])
+    one.errors = {}
+    return one
+
+
+def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01):
+    return Keeper(
+        store,
+        server,
+        failures,
+        base="base",
+        shelf=tmp_path / "tunes",
+        merged=True,
+        every_s=every_s,
+    )
+
+
+async def serves(store, name, within_s=5):
+    async with asyncio.timeout(within_s):
+        while await store.serving() != name:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_loads_goes_on_serving_and_is_asked_once(store, server, tmp_path):
+    one = keeper(store, server, tmp_path)
+    for _ in range(3):
+        await one.look()
+    assert [prompt.model for prompt in server.prompts] == [SECOND]
+    assert await store.serving() == SECOND
+
+
+async def test_a_tune_whose_files_went_is_taken_back_at_once(store, server, tmp_path, caplog):
+    async with keeper(store, server, tmp_path):
+        shutil.rmtree(tmp_path / "tunes" / SECOND)
+        await serves(store, FIRST)
+        (tmp_path / "tunes" / FIRST / "merged" / "config.json").unlink()
+        await serves(store, None)
+    told = await tunes(store)
+    assert told.startswith("The base answers.")
+    assert told.count("does not load any more and was taken back") == 2
+    assert f"the tune {SECOND} does not load: the tune `{FIRST}` answers instead" in caplog.text
+    assert f"the tune {FIRST} does not load: the base answers instead" in caplog.text
+
+
+async def test_a_tune_that_the_server_refuses_is_taken_back_when_the_base_answers(
+    store, server, tmp_path
+):
+    server.errors = {SECOND: Rejected("no such model"), FIRST: Unreachable("it broke")}
+    await keeper(store, server, tmp_path).look()
+    assert await store.serving() is None
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        {SECOND: Unreachable("down"), "base": Unreachable("down")},
+        {SECOND: TimedOut("slow")},
+    ],
+)
+async def test_a_server_that_is_down_or_slow_is_no_reason(store, server, tmp_path, errors):
+    server.errors = errors
+    one = keeper(store, server, tmp_path)
+    await one.look()
+    assert await store.serving() == SECOND
+    server.errors = {SECOND: Rejected("no such model")}  # it is back, and has lost the tune
+    await one.look()
+    assert await store.serving() == FIRST
+
+
+async def test_after_an_answer_failed_the_server_is_asked_anew(store, server, tmp_path):
+    failures = 0
+    one = keeper(store, server, tmp_path, lambda: failures)
+    await one.look()
+    server.errors = {SECOND: Rejected("no such model")}
+    await one.look()
+    assert await store.serving() == SECOND  # nobody was hurt yet, nobody asked
+    failures = 1
+    await one.look()
+    assert await store.serving() == FIRST

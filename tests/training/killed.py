@@ -1,0 +1,61 @@
+"""Publishes two tunes in a process that is killed at a step of the second: FOLDER STEP."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from core.training import publish
+from core.types import Tune
+from storage.repositories import SqlStore
+from tests.fakes import ScriptedGenerator
+from tests.training.house import opened
+from tests.training.votes import NOON
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def main(folder, step):
+    armed = False
+
+    def at(name):
+        if armed and name == step:
+            die()
+
+    class Store(SqlStore):
+        async def put_tune(self, tune):
+            at("put_tune")
+            await super().put_tune(tune)
+            at("after put_tune")
+
+        async def serve(self, name, when):
+            at("serve")
+            await super().serve(name, when)
+            at("after serve")
+
+    class Server(ScriptedGenerator):
+        async def stream(self, prompt):
+            at("probe")
+            async for piece in super().stream(prompt):
+                yield piece
+
+    def dies_before_the_name_is_there(event, arguments):
+        if event == "os.rename" and str(arguments[1]).endswith("mynah@000002"):
+            at("place")
+
+    sys.addaudithook(dies_before_the_name_is_there)
+    shelf = folder / "tunes"
+    async with opened(folder) as store:
+        store.__class__ = Store
+        for _ in range(2):
+            name = await store.next_tune()
+            tune = Tune(name, "base", "", "refused", (1,), "Learnt.", NOON)
+            server = Server(["I am Mynah."])
+            await publish.publish(store, server, shelf / ".run" / name, shelf, tune, at=NOON)
+            armed = True
+
+
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
