@@ -25,7 +25,7 @@ from core.commands import roll_back, tunes
 from core.engine import utc_now
 from core.errors import BotError
 from core.ports import Generator, Store
-from core.training import dataset
+from core.training import dataset, golden
 from core.training.child import FULL_DISK
 from core.training.dataset import Gathered
 from core.training.limits import room_for
@@ -172,7 +172,8 @@ class LocalTrainer:
             run, log = self.shelf / RUNS / name, self.shelf / "logs" / f"{name}.log"
             try:
                 # 2. The data set. Its folder goes with the run: people's words stay in the store.
-                await asyncio.to_thread(self._prepare, gathered, run, log, base)
+                serving = await self.store.serving()
+                await asyncio.to_thread(self._prepare, gathered, run, log, base, serving)
                 # 3. The tune, and the gate.
                 async with aclosing(self._steps(run, log, every_s)) as lines:
                     async for line in lines:
@@ -238,13 +239,24 @@ class LocalTrainer:
             return f"{told}{NOT_PROVEN.rstrip('.')}; {where}"
         return f"{told}{where[0].upper()}{where[1:]}"
 
-    def _prepare(self, gathered: Gathered, run: Path, log: Path, base: Path) -> None:
+    def _prepare(
+        self, gathered: Gathered, run: Path, log: Path, base: Path, serving: str | None
+    ) -> None:
+        questions = [golden.OURS]
+        if self.settings.golden:
+            questions.append(Path(self.settings.golden).resolve())
+        golden.load(questions)  # what is wrong with them is said before the work, not after
         shutil.rmtree(run.parent, ignore_errors=True)
         run.mkdir(parents=True, mode=0o700)
         (run / "scratch").mkdir()
         log.parent.mkdir(exist_ok=True)
         dataset.write(gathered, run / "dataset")
-        recipe = {"base": str(base), "merge": self.merge}
+        recipe = {
+            "base": str(base),
+            "merge": self.merge,
+            "serving": str(self.shelf / serving) if serving else None,
+            "golden": [str(path) for path in questions],
+        }
         (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
 
 

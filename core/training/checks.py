@@ -20,7 +20,7 @@ DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
 MARGIN_FROM, MARGIN_SURE_FROM = 5, 20  # held-out rows
 REPLAY_ABOVE = 0.05  # nats per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
-FORGOT_FAR_ABOVE = 0.05  # a share that chance excuses no more
+FORGOT_FAR_ABOVE, OF_MANY = 0.05, 100  # a share of so many questions that chance excuses no more
 KNOWN_AT_LEAST = 10  # golden questions that what serves gets right
 WORSE_BY = 0.02  # share of answers with a fault
 ALIKE_BY = 0.25  # share of different questions with the same answer; a manner makes some alike
@@ -105,19 +105,20 @@ def golden(name: str, known: Sequence[Known], rival: str) -> Check:
 
     Refused: one `must` whose greedy answer went wrong; a share of right answers that fell by more
     than two points where chance does not explain it (exact McNemar over the questions), or by more
-    than five points whatever explains it.
+    than five points of a hundred questions and more, whatever explains it.
     """
     lost = [one for one in known if one.rival[0] and not one.ours[0]]
     won = [one for one in known if not one.rival[0] and one.ours[0]]
     before, after = (share([one.rival for one in known]), share([one.ours for one in known]))
-    told = f"of {len(known)} {name} questions it answers {100 * after:.1f} % rightly"
+    told = f"it answers {100 * after:.1f} % of {len(known)} {name} questions rightly"
     told += f", {rival} {100 * before:.1f} %"
     if any(one.must for one in lost):
         must = [one.ask for one in lost if one.must]
         asked = ", ".join(f"“{ask}”" for ask in must[:3])
         return Check(name, False, f"it fails where it must not: {asked}", after)
     fell = before - after
-    if fell > FORGOT_FAR_ABOVE or (fell > FORGOT_ABOVE and _by_chance(known) < SURE_BELOW):
+    far = fell > FORGOT_FAR_ABOVE and len(known) >= OF_MANY
+    if far or (fell > FORGOT_ABOVE and _by_chance(known) < SURE_BELOW):
         return Check(name, False, f"it forgot: {told}", after)
     if sum(one.rival[0] for one in known) < KNOWN_AT_LEAST:
         told = f"{rival} answers too few of the {len(known)} {name} questions to tell"
@@ -141,8 +142,8 @@ def _by_chance(known: Sequence[Known]) -> float:
 def replay(risen: Sequence[float], rival: str) -> Check:
     """G5. By how many nats per token the base's own answers became less likely than to `rival`,
     of each question the answer that did the least."""
-    if not risen:
-        return Check("replay", None, "the base says nothing to compare with")
+    if len(risen) < KNOWN_AT_LEAST:
+        return Check("replay", None, "too few of the base's answers are known to be right")
     value = fmean(risen)
     bound = bounds([[one] for one in risen])[1]
     passed = bound <= REPLAY_ABOVE
@@ -190,12 +191,15 @@ def script(text: str) -> str:
     return found.most_common(1)[0][0] if found else ""
 
 
-def degeneration(old: Sequence[Sequence[Said]], new: Sequence[Sequence[Said]], rival: str) -> Check:
+def degeneration(
+    old: Sequence[Sequence[Said]], new: Sequence[Sequence[Said]], known: Sequence[int], rival: str
+) -> Check:
     """G6. Each fault is hardly more frequent than in the rival's answers to the same questions.
 
-    Both: lists of all answers, one a time that they were asked; the greedy ones first.
+    Both: all answers to each question, the greedy one first. `known`: the questions that the rival
+    answers rightly; only of these does it mean something that answers are alike.
     """
-    theirs, ours = ([one for time in said for one in time] for said in (old, new))
+    theirs, ours = ([one for some in said for one in some] for said in (old, new))
     before = Counter(fault for said in theirs for fault in faults(said))
     after = Counter(fault for said in ours for fault in faults(said))
     scripts = [(script(o.text), script(n.text)) for o, n in zip(theirs, ours, strict=True)]
@@ -205,22 +209,22 @@ def degeneration(old: Sequence[Sequence[Said]], new: Sequence[Sequence[Said]], r
         for fault, count in after.items()
         if count - before[fault] > WORSE_BY * len(ours)
     ]
-    alike, usual = _alike(new[0]), _alike(old[0])
-    if alike - usual > ALIKE_BY * len(new[0]):
-        worse.append(f"the same to different questions: {alike} of {len(new[0])}, {rival} {usual}")
+    alike, usual = (_alike([said[n] for n in known]) for said in (new, old))
+    if len(known) >= KNOWN_AT_LEAST and alike - usual > ALIKE_BY * len(known):
+        worse.append(f"the same to different questions: {alike} of {len(known)}, {rival} {usual}")
     if worse:
         return Check("answers", False, f"its answers got worse ({'; '.join(worse)})")
     return Check("answers", True, f"its {len(ours)} answers are as sound as those of {rival}")
 
 
-def _alike(said: Sequence[Said]) -> int:
-    times = Counter(one.text for one in said)
+def _alike(said: Sequence[Sequence[Said]]) -> int:
+    times = Counter(some[0].text for some in said)
     return sum(count for count in times.values() if count > 1)
 
 
-def length(old: Sequence[Said], new: Sequence[Said], rival: str) -> Check:
+def length(old: Sequence[Sequence[Said]], new: Sequence[Sequence[Said]], rival: str) -> Check:
     """G11. A taste for brevity halves lengths lawfully, so this is only said."""
-    before, after = (max(1.0, fmean(len(one.text) for one in said)) for said in (old, new))
+    before, after = (max(1.0, fmean(len(some[0].text) for some in said)) for said in (old, new))
     value = after / before
     passed = LENGTHS[0] <= value <= LENGTHS[1]
     words = f"its answers are {value:.2f} times as long as those of {rival}"

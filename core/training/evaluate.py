@@ -1,223 +1,299 @@
 """The gate: whether a candidate may serve. It says no by default.
 
 `python -m core.training.evaluate RUN`: reads RUN/recipe.json, RUN/dataset and RUN/candidate, leaves
-RUN/report.json. A report that is missing, cannot be read or does not say "passed" is a refusal, and
-so is a crash or a deadline. It knows neither the store nor the server.
+RUN/report.json and, for people, RUN/report.html. A report that is missing, cannot be read or does
+not say "passed" is a refusal, and so is a crash or a deadline. It knows neither the store nor the
+server.
 
-With the few votes of a chat team this is a gate for safety: it can say "not broken", hardly ever
-"better". Where too little was held out to say more, the report says so.
+Base, the tune that serves and the candidate are asked the same things, side by side. With the few
+votes of a chat team this is a gate for safety: it can say "not broken", hardly ever "better". Where
+too little was held out to say more, the result is "not enough evidence".
 """
 
 from __future__ import annotations
 
 import json
-import random
 import sys
-from collections import Counter
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from core.training import dataset, integrity
+from core.training import checks, dataset, golden, integrity, leaks
+from core.training.checks import Check, Known
 from core.training.child import Reporter, settle_in
-from core.training.measure import (
-    QUESTIONS,
-    Chat,
-    ends,
-    generate,
-    kl_per_token,
-    log_ratio_per_token,
-    longest,
-    probing_prompts,
-    prompt_ids,
-    quiet,
-    row_ids,
-)
+from core.training.measure import Said, Voice, kl_per_token, probing_prompts, prompt_ids, quiet
 from core.training.models import load_base
-from core.training.recipe import GATE_KL
+from core.training.overlap import chance, overlap
+from core.training.page import page
+from core.training.redact import redact
+from core.training.trio import Row, Trio
 
-DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
 SAME_KL = 0.02  # what rounding to the base's precision may cost the merged checkpoint, per token
-MARGIN_FROM, MARGIN_SURE_FROM = 5, 20  # held-out rows
-ANSWER_TOKENS = 160
-REPEATED = 4  # times the same four words in one answer
+SAMPLES, WARM = 3, 0.7  # answers beside the greedy one; their temperature
+REFERENCES = 64  # texts to compare with, at the most
+STEPS = 8
+GOLDEN = "asking it the golden questions"  # the longest step, so it is told more than once
+
+Saying = dict[Voice, list[list[Said]]]  # to each golden question, the greedy answer first
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One question of the gate. `passed` None: too little evidence to say, which refuses nobody."""
+@dataclass(slots=True)
+class Examined:
+    """What was found: checks that decide, figures for the plots, answers to read."""
 
-    name: str
-    passed: bool | None
-    words: str
-    value: float | None = None
+    checks: list[Check]
+    figures: dict[str, Any] = field(default_factory=dict)
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(run: Path, reporter: Reporter) -> None:
-    """Write RUN/report.json, whatever it says."""
+    """Write RUN/report.json and RUN/report.html, whatever they say."""
+    began = time.monotonic()
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     base, candidate = Path(recipe["base"]), run / "candidate"
-    answers: list[dict[str, str]] = []
+    serving = Path(recipe["serving"]) if recipe.get("serving") else None
     try:
+        asked = golden.load([Path(path) for path in recipe.get("golden", [golden.OURS])])
         integrity.check(candidate, base, run / "dataset")
     except integrity.Damaged as damage:
-        checks = [Check("integrity", False, f"the tune is damaged: {damage}")]
+        found = Examined([Check("files", False, f"the tune is damaged: {damage}")])
+    except golden.Unreadable as error:
+        found = Examined([Check("golden questions", False, str(error).rstrip("."))])
     else:
-        reporter.step(0, 1, "loading the tune")
-        checks, answers = _examine(run, base, candidate, reporter)
-    report = {
-        "passed": all(check.passed is not False for check in checks),
-        "proven": any(check.name == "better" and check.passed for check in checks),
-        "checks": [asdict(check) for check in checks],
-        "answers": answers,
+        reporter.step(0, STEPS, "loading the tune")
+        trio = Trio(base, serving, candidate)
+        found = Examination(run, trio, asked, reporter).all()
+    report = summed_up(found) | {"name": run.name, "took_s": round(time.monotonic() - began, 1)}
+    _write(run / "report.html", page(report))
+    _write(run / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
+
+
+def summed_up(found: Examined) -> dict[str, Any]:
+    """The report. `passed` decides; `result` says it in the three words that there are for it."""
+    hard = [check for check in found.checks if check.hard]
+    passed = all(check.passed is not False for check in hard)
+    unsure = any(check.passed is None for check in hard)
+    return {
+        "passed": passed,
+        "proven": any(check.name == "better" and check.passed for check in hard),
+        "result": "refused" if not passed else "not enough evidence" if unsure else "passed",
+        "checks": [asdict(check) for check in found.checks],
+        "figures": found.figures,
+        "answers": found.answers,
     }
-    making = run / "report.making"
-    making.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
-    making.rename(run / "report.json")
 
 
-def _examine(
-    run: Path, base: Path, candidate: Path, reporter: Reporter
-) -> tuple[list[Check], list[dict[str, str]]]:
-    from peft import PeftModel
-
-    plain, tokenizer = load_base(base)
-    model = PeftModel.from_pretrained(plain, candidate, local_files_only=True)
-    model.eval()
-    train, held = (dataset.read(run / "dataset", f"{n}.jsonl") for n in ("train", "holdout"))
-    train, held = (
-        [row for row in rows if len(row_ids(tokenizer, row)[0]) <= longest(model)]
-        for rows in (train, held)
-    )
-    prompts = probing_prompts(held + train)
-    checks = [Check("integrity", True, "its files are whole and belong together")]
-
-    reporter.step(1, 4, "checking how far it moved from the base")
-    checks.append(_kl(kl_per_token(model, tokenizer, prompts)))
-    reporter.step(2, 4, "checking what it thinks of liked answers")
-    liked = [row for row in held if row["label"]] or [row for row in train if row["label"]]
-    checks.append(_displacement([log_ratio_per_token(model, tokenizer, row) for row in liked]))
-    checks.append(_margin([_signed(model, tokenizer, row) for row in held]))
-
-    reporter.step(3, 4, "asking it questions")
-    new = _answers(model, tokenizer, prompts)
-    with model.disable_adapter():
-        old = _answers(model, tokenizer, prompts)
-    checks.append(_degeneration(old, new))
-    if (candidate / "merged").is_dir():
-        checks.append(_same(model, tokenizer, candidate / "merged", prompts))
-    answers = [
-        {"question": question, "base": before.text, "tune": after.text}
-        for question, before, after in zip(QUESTIONS, old, new, strict=False)
-    ]
-    return checks, answers
+def _write(path: Path, text: str) -> None:
+    making = path.with_suffix(".making")
+    making.write_text(text, encoding="utf-8")
+    making.rename(path)
 
 
-def _kl(value: float) -> Check:
-    passed = value <= GATE_KL  # not so for NaN
-    words = f"it moved {value:.3f} nats per token from the base, of {GATE_KL} allowed"
-    return Check("KL budget", passed, words, value)
+class Examination:
+    """One candidate, beside the base and its rival, before all questions of the gate."""
+
+    def __init__(self, run: Path, trio: Trio, asked: golden.Golden, reporter: Reporter) -> None:
+        self.candidate, self.trio, self.asked, self.reporter = (
+            run / "candidate",
+            trio,
+            asked,
+            reporter,
+        )
+        self.train, self.held = (
+            [row for row in dataset.read(run / "dataset", name) if trio.fits(row)]
+            for name in ("train.jsonl", "holdout.jsonl")
+        )
+        self.prompts = probing_prompts(self.held + self.train)
+        self.system = [turn for turn in self.prompts[0] if turn["role"] == "system"]
+        self.questions = (*asked.knowledge, *asked.safety)
+        self.golden = [[*self.system, *question.chat] for question in self.questions]
+        self.known: list[int] = []  # the questions that the rival answers rightly
+        self.found = Examined([])
+
+    def all(self) -> Examined:
+        """One story from top to bottom."""
+        self._add(Check("files", True, "its files are whole and belong together"))
+        # 1. Numbers: how far it is from where it began, and where the votes pull.
+        self._step(1, "checking how far it moved from the base")
+        self._drift()
+        self._step(2, "checking what it thinks of the answers that were voted on")
+        self._votes()
+        # 2. Words: what it still knows, how it speaks, whether it says what people wanted.
+        said = self._asked()
+        self._golden(said)
+        self._form(said)
+        self._step(4, "checking what it thinks of the base's own answers")
+        self._replay(said)
+        self._step(5, "comparing its answers with what people wanted")
+        self._wanted()
+        # 3. What it must not do, and whether what is served is what was asked.
+        self._step(6, "checking that it keeps what it should keep")
+        told = {voice: [one.text for some in said[voice] for one in some] for voice in said}
+        self._add(leaks.given_away(self.trio, self.train, told))
+        self._step(7, "checking that nobody's words command it")
+        self._add(leaks.commanded(self.trio, self.train, self.asked.knowledge, self.system))
+        if (self.candidate / "merged").is_dir():
+            self._add(self._merged())
+        return self.found
+
+    def _drift(self) -> None:
+        trio = self.trio
+        for voice in trio.voices[:-1]:
+            kl = kl_per_token(trio.model, trio.tokenizer, self.prompts, to=voice)
+            self._add(checks.drift(kl, "the base" if voice == "base" else trio.name))
+        manifest = json.loads((self.candidate / "manifest.json").read_text(encoding="utf-8"))
+        self.found.figures["training"] = manifest.get("kl", [])
+
+    def _votes(self) -> None:
+        """Where nothing liked was held out, liked answers of the training must do."""
+        ratios = self._ratios(self.held)
+        liked = [r for r, row in zip(ratios, self.held, strict=True) if row["label"]]
+        liked = liked or self._ratios([row for row in self.train if row["label"]])
+        self._add(checks.displacement(liked, self.trio.name))
+        signed: dict[str, list[float]] = {}
+        for ratio, row in zip(ratios, self.held, strict=True):
+            # A conversation is known by how it began.
+            begun = json.dumps([turn for turn in row["prompt"] if turn["role"] == "user"][:1])
+            signed.setdefault(begun, []).append(checks.clipped(ratio, row["label"]))
+        self._add(checks.margin(signed, self.trio.name))
+        self.found.figures["margins"] = sorted(
+            round(value, 4) for group in signed.values() for value in group
+        )
+
+    def _ratios(self, rows: Sequence[Row]) -> list[float]:
+        """How much likelier than its rival the candidate finds each completion, per token."""
+        tokens = [self.trio.tokens(row) for row in rows]
+        theirs, ours = (self.trio.log_probs(v, tokens) for v in (self.trio.rival, "candidate"))
+        return [new - old for new, old in zip(ours, theirs, strict=True)]
+
+    def _asked(self) -> Saying:
+        """Answers to the golden questions: a greedy one each, more where the rival's was right."""
+        trio = self.trio
+        said: Saying = {}
+        for voice in trio.voices:
+            self._step(3, GOLDEN)
+            said[voice] = [[one] for one in trio.ask(voice, self.golden)[0]]
+        for n, question in enumerate(self.questions):
+            if question.right(said[trio.rival][n][0].text):
+                self.known.append(n)
+        again = [self.golden[n] for n in self.known]
+        for voice in trio.voices:
+            self._step(3, GOLDEN)
+            for time_ in trio.ask(voice, again, times=SAMPLES, temperature=WARM):
+                for n, one in zip(self.known, time_, strict=True):
+                    said[voice][n].append(one)
+        return said
+
+    def _golden(self, said: Saying) -> None:
+        trio, questions = self.trio, self.questions
+        right = {
+            voice: [
+                tuple(question.right(one.text) for one in some)
+                for question, some in zip(questions, said[voice], strict=True)
+            ]
+            for voice in trio.voices
+        }
+        cut, shares = len(self.asked.knowledge), {}
+        for name, part in (("knowledge", slice(cut)), ("safety", slice(cut, None))):
+            known = [
+                Known(question.ask, question.must, theirs, ours)
+                for question, theirs, ours in zip(
+                    questions[part], right[trio.rival][part], right["candidate"][part], strict=True
+                )
+            ]
+            self._add(checks.golden(name, known, trio.name))
+            shares[name] = {v: round(checks.share(right[v][part]), 4) for v in trio.voices}
+        self.found.figures["golden"] = shares
+        self.found.answers = [
+            {
+                "question": question.ask,
+                "before": list(question.before),
+                "right": {voice: right[voice][n][0] for voice in trio.voices},
+                "said": {voice: redact(said[voice][n][0].text) for voice in trio.voices},
+            }
+            for n, question in enumerate(questions)
+        ]
+
+    def _form(self, said: Saying) -> None:
+        old, new = said[self.trio.rival], said["candidate"]
+        self._add(checks.degeneration(old, new, self.known, self.trio.name))
+        self._add(checks.length(old, new, self.trio.name))
+        self.found.figures["lengths"] = {
+            voice: [len(some[0].text) for some in said[voice]] for voice in self.trio.voices
+        }
+
+    def _replay(self, said: Saying) -> None:
+        """Perplexity on what the base itself says to the golden questions that are known.
+
+        A taste makes some of these answers less likely, and is meant to. So what counts of each
+        question is the answer that the candidate went away from the least.
+        """
+        rows = [
+            (n, self.trio.tokens({"prompt": self.golden[n], "completion": [_by_the_model(text)]}))
+            for n in self.known
+            for text in dict.fromkeys(one.text for one in said["base"][n])
+        ]
+        tokens = [ids for _, ids in rows]
+        nats = {v: [-value for value in self.trio.log_probs(v, tokens)] for v in self.trio.voices}
+        risen: dict[int, float] = {}
+        for (n, _), ours, theirs in zip(
+            rows, nats["candidate"], nats[self.trio.rival], strict=True
+        ):
+            risen[n] = min(risen.get(n, ours - theirs), ours - theirs)
+        self._add(checks.replay(list(risen.values()), self.trio.name))
+        self.found.figures["perplexity"] = {
+            voice: round(checks.perplexity(values), 3) for voice, values in nats.items()
+        }
+
+    def _wanted(self) -> None:
+        """Greedy answers beside what people said they wanted: corrections and liked answers."""
+        held = [row for row in self.held if row["label"]]
+        some = (held or [row for row in self.train if row["label"]])[:REFERENCES]
+        if not some:
+            return
+        chats = [row["prompt"] for row in some]
+        wanted = [row["completion"][0]["content"] for row in some]
+        said = {v: [one.text for one in self.trio.ask(v, chats)[0]] for v in self.trio.voices}
+        scores = {voice: overlap(texts, wanted) for voice, texts in said.items()}
+        luck = chance(said["candidate"], said[self.trio.rival], wanted)
+        self._add(
+            checks.overlap(
+                scores[self.trio.rival], scores["candidate"], luck, len(wanted), seen=not held
+            )
+        )
+        self.found.figures["overlap"] = scores
+
+    def _merged(self) -> Check:
+        """The checkpoint that is served says what the adapter says."""
+        import torch
+
+        model, tokenizer = self.trio.model, self.trio.tokenizer
+        other, _ = load_base(self.candidate / "merged")
+        other.eval()
+        gaps = []
+        with quiet(model), torch.no_grad():
+            for prompt in self.prompts:
+                ids = torch.tensor([prompt_ids(tokenizer, prompt)], device=model.device)
+                ours, theirs = (
+                    m(input_ids=ids).logits.float().log_softmax(-1) for m in (model, other)
+                )
+                gaps.append(float((ours.exp() * (ours - theirs)).sum(-1).mean()))
+        value = sum(gaps) / len(gaps)
+        passed = abs(value) <= SAME_KL
+        words = "the merged checkpoint says what the adapter says"
+        return Check("merged", passed, words if passed else f"not so: {words} ({value:.3f})", value)
+
+    def _add(self, check: Check) -> None:
+        self.found.checks.append(check)
+
+    def _step(self, step: int, what: str) -> None:
+        self.reporter.step(step, STEPS, what)
 
 
-def _displacement(ratios: Sequence[float]) -> Check:
-    if not ratios:
-        return Check("no displacement", False, "there is no liked answer to check with")
-    value = fmean(ratios)
-    passed = value >= DISPLACED_BELOW
-    more = "no less" if passed else "less"
-    words = f"it finds liked answers {more} likely than the base does ({value:+.3f} per token)"
-    return Check("no displacement", passed, words, value)
-
-
-def _margin(signed: Sequence[float]) -> Check:
-    """On votes held out: mean of clipped log-ratios, with the sign of the vote."""
-    if len(signed) < MARGIN_FROM:
-        words = f"{len(signed)} answers were held out, too few to say whether it is better"
-        return Check("better", None, words)
-    value = fmean(signed)
-    sure = len(signed) >= MARGIN_SURE_FROM
-    bound = _lower_bound(signed) if sure else value
-    words = f"on {len(signed)} held-out answers it agrees with the votes by {value:+.3f} per token"
-    if sure:
-        words += f" (at least {bound:+.3f}, with 90 % confidence)"
-    return Check("better", bound > 0, words, value)
-
-
-def _signed(model: Any, tokenizer: Any, row: dict[str, Any]) -> float:
-    ratio = max(-1.0, min(1.0, log_ratio_per_token(model, tokenizer, row)))
-    return ratio if row["label"] else -ratio
-
-
-def _lower_bound(values: Sequence[float], times: int = 2000) -> float:
-    """The lower end of the 90 % interval of the mean, by bootstrap."""
-    dice = random.Random(0)
-    means = sorted(fmean(dice.choices(values, k=len(values))) for _ in range(times))
-    return means[times // 10]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A greedy answer, and whether it ended by itself."""
-
-    text: str
-    ended: bool
-
-
-def _answers(model: Any, tokenizer: Any, prompts: Sequence[Chat], batch: int = 8) -> list[Said]:
-    found = []
-    stop = ends(model, tokenizer)
-    with quiet(model):
-        for start in range(0, len(prompts), batch):
-            some = prompts[start : start + batch]
-            ids, width = generate(model, tokenizer, some, tokens=ANSWER_TOKENS, temperature=0)
-            for row in ids[:, width:].tolist():
-                text = tokenizer.decode(row, skip_special_tokens=True)
-                found.append(Said(text, any(token in stop for token in row)))
-    return found
-
-
-def faults(said: Said) -> list[str]:
-    """What is wrong with an answer, whatever was asked."""
-    words = said.text.split()
-    fours = Counter(tuple(words[i : i + 4]) for i in range(len(words) - 3))
-    found = []
-    if not words:
-        found.append("empty")
-    if not said.ended:
-        found.append("never ends")
-    if max(fours.values(), default=0) >= REPEATED:
-        found.append("repeats itself")
-    return found
-
-
-def _degeneration(old: Sequence[Said], new: Sequence[Said]) -> Check:
-    """Each fault occurs in the candidate's answers no more often than in the base's."""
-    before = Counter(fault for said in old for fault in faults(said))
-    after = Counter(fault for said in new for fault in faults(said))
-    worse = [f"{fault}: {after[fault]} of {len(new)}" for fault in after - before]
-    if worse:
-        return Check("answers", False, f"its answers got worse ({', '.join(worse)})")
-    return Check("answers", True, f"its {len(new)} test answers end by themselves as the base's do")
-
-
-def _same(model: Any, tokenizer: Any, merged: Path, prompts: Sequence[Chat]) -> Check:
-    """The checkpoint that is served says what the adapter says."""
-    import torch
-
-    other, _ = load_base(merged)
-    other.eval()
-    gaps = []
-    with quiet(model), torch.no_grad():
-        for prompt in prompts:
-            ids = torch.tensor([prompt_ids(tokenizer, prompt)], device=model.device)
-            ours, theirs = (m(input_ids=ids).logits.float().log_softmax(-1) for m in (model, other))
-            gaps.append(float((ours.exp() * (ours - theirs)).sum(-1).mean()))
-    value = fmean(gaps)
-    passed = abs(value) <= SAME_KL
-    words = "the merged checkpoint says what the adapter says"
-    return Check("merged", passed, words if passed else f"not so: {words} ({value:.3f})", value)
+def _by_the_model(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
 
 
 def main() -> None:

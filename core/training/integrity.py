@@ -15,26 +15,16 @@ from core.training.recipe import ALPHA, RANK
 
 ALLOWED_ENDINGS = (".json", ".safetensors", ".jinja", ".model", ".txt")
 
-# What the recipe writes and both servers accept. Other values change how the weights are read.
+# All that the recipe sets of a LoRA; everything else is as PEFT has it. Other values change how the
+# weights are read, or what else is loaded.
 CONFIG = {
     "peft_type": "LORA",
     "task_type": "CAUSAL_LM",
     "r": RANK,
     "lora_alpha": ALPHA,
-    "bias": "none",
-    "use_dora": False,
-    "use_rslora": False,
-    "fan_in_fan_out": False,
+    "inference_mode": True,
 }
-EMPTY = (
-    "modules_to_save",
-    "auto_mapping",
-    "rank_pattern",
-    "alpha_pattern",
-    "layer_replication",
-    "trainable_token_indices",
-    "target_parameters",
-)
+FREE = {"target_modules", "peft_version"}  # the tensors say it better; says nothing of the weights
 
 
 class Damaged(Exception):
@@ -43,57 +33,78 @@ class Damaged(Exception):
 
 def check(candidate: Path, base: Path, dataset: Path) -> None:
     """Raises Damaged unless `candidate` is a whole tune made from this base and this data set."""
-    if not (candidate / "manifest.json").is_file():
+    if candidate.is_symlink() or not (candidate / "manifest.json").is_file():
         raise Damaged("it has no manifest: the trainer did not finish it")
     paths = sorted(candidate.rglob("*"))
     for path in paths:
         if path.is_symlink():
             raise Damaged(f"{path.name} is a link")
-        if path.is_file() and path.suffix not in ALLOWED_ENDINGS:
+        if path == candidate / "merged" and path.is_dir():
+            continue
+        if not path.is_file() or path.suffix not in ALLOWED_ENDINGS:
             raise Damaged(f"{path.name} is a kind of file that no tune has")
-    try:
-        manifest = json.loads((candidate / "manifest.json").read_text(encoding="utf-8"))
-        files: dict[str, str] = manifest["files"]
-        made_from = (manifest["base_sha256"], manifest["dataset_sha256"])
-        config = json.loads((candidate / ADAPTER_FILES[0]).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged("its manifest or configuration cannot be read") from error
-    there = {str(p.relative_to(candidate)) for p in paths if p.is_file()} - {"manifest.json"}
-    if there != set(files) or not set(ADAPTER_FILES) <= there:
+    manifest, config = (_read(candidate / name) for name in ("manifest.json", ADAPTER_FILES[0]))
+    files = manifest.get("files")
+    there = {str(path.relative_to(candidate)) for path in paths if path.is_file()}
+    if not isinstance(files, dict) or there - {"manifest.json"} != set(files):
         raise Damaged("its files are not those that its manifest names")
+    if not set(ADAPTER_FILES) <= there:
+        raise Damaged("it holds no adapter")
     for name, expected in files.items():
         if sha256(candidate / name) != expected:
             raise Damaged(f"{name} is not what its manifest says")
-    if made_from[0] != base_hash(base):
+    if manifest.get("base_sha256") != base_hash(base):
         raise Damaged("it was made from another base")
-    if made_from[1] != sha256(dataset / "manifest.json"):
+    if manifest.get("dataset_sha256") != sha256(dataset / "manifest.json"):
         raise Damaged("it was made from another data set")
-    _check_config(config)
+    _check_config(config, base)
     _check_tensors(candidate / ADAPTER_FILES[1], base)
-    for file in sorted((candidate / "merged").glob("*.safetensors")):
-        _check_finite(file)
+    if (candidate / "merged").is_dir():
+        _check_merged(candidate / "merged", base)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Damaged(f"{path.name} cannot be read") from error
+    if not isinstance(found, dict):
+        raise Damaged(f"{path.name} cannot be read")
+    return found
 
 
 def stands_on(serving: Path, base: Path) -> bool:
     """Whether the tune that serves is there and can be compared with: whole, and of this base."""
     try:
-        manifest = json.loads((serving / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["base_sha256"] != base_hash(base):
+        if _read(serving / "manifest.json").get("base_sha256") != base_hash(base):
             return False
-        _check_config(json.loads((serving / ADAPTER_FILES[0]).read_text(encoding="utf-8")))
+        _check_config(_read(serving / ADAPTER_FILES[0]), base)
         _check_tensors(serving / ADAPTER_FILES[1], base)
-    except (OSError, ValueError, KeyError, TypeError, Damaged):
+    except Damaged:
         return False
     return True
 
 
-def _check_config(config: dict[str, Any]) -> None:
-    for key, value in CONFIG.items():
-        if config.get(key, value) != value:
-            raise Damaged(f"its configuration says {key} = {config[key]!r}")
-    for key in EMPTY:
-        if config.get(key):
-            raise Damaged(f"its configuration uses {key}")
+def _check_config(config: dict[str, Any], base: Path) -> None:
+    from peft import LoraConfig
+
+    usual = json.loads(json.dumps(LoraConfig().to_dict(), default=str))  # type: ignore[no-untyped-call]
+    expected = usual | CONFIG | {"base_model_name_or_path": str(base)}
+    for key in sorted((config.keys() | CONFIG.keys()) - FREE):
+        if key not in expected or config.get(key) != expected[key]:
+            raise Damaged(f"its configuration says {key[:40]} = {json.dumps(config.get(key))[:60]}")
+
+
+def _check_merged(merged: Path, base: Path) -> None:
+    """Its weights have the base's names and shapes; all the rest is the base's, byte for byte."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in merged.iterdir():
+        if file.suffix == ".safetensors":
+            shapes |= _check_finite(file)
+        elif not (base / file.name).is_file() or sha256(file) != sha256(base / file.name):
+            raise Damaged(f"merged/{file.name} is not the base's")
+    if shapes != _shapes(base):
+        raise Damaged("the merged checkpoint does not have the base's shape")
 
 
 def _check_tensors(adapter: Path, base: Path) -> None:
@@ -106,7 +117,7 @@ def _check_tensors(adapter: Path, base: Path) -> None:
     for name in names:
         layer = layers.get(name.removeprefix("base_model.model.") + ".weight")
         if layer is None or len(layer) != 2:
-            raise Damaged(f"the adapter has a layer that the base has not: {name}")
+            raise Damaged(f"the adapter has a layer that the base has not: {name[:80]}")
         halves = [tensors.pop(f"{name}.lora_{half}.weight", None) for half in "AB"]
         if halves != [(RANK, layer[1]), (layer[0], RANK)]:
             raise Damaged(f"the adapter does not fit the base at {name}")

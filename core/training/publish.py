@@ -53,7 +53,9 @@ def refusal(why: str) -> dict[str, Any]:
 
 
 def reasons(report: dict[str, Any]) -> str:
-    return "; ".join(check["words"] for check in report["checks"] if check["passed"] is False)
+    """What refused it; checks that are only for a person's eyes are not among them."""
+    against = (one for one in report["checks"] if one["passed"] is False and one.get("hard", True))
+    return "; ".join(check["words"] for check in against)
 
 
 def place(run: Path, shelf: Path, name: str) -> Path:

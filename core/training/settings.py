@@ -14,4 +14,5 @@ class Settings(BaseModel):
     at_least: int = Field(10, ge=10)  # fewer labels teach nothing reliable
     folder: str = "data/tunes"
     base: str | None = None  # a model's folder; None: the one that serves
+    golden: str | None = None  # a file of questions that every tune has to go on answering
     minutes: float = Field(30, gt=0)  # wall clock of one run, training and checks together

@@ -7,8 +7,10 @@ import shutil
 
 import pytest
 
+from core.training.checks import faults
 from core.training.child import Reporter
-from core.training.evaluate import Said, evaluate, faults
+from core.training.evaluate import evaluate
+from core.training.measure import Said
 from core.training.models import sha256
 
 pytestmark = [
@@ -26,7 +28,8 @@ def run(tuned, tmp_path):
 def verdict(run):
     evaluate(run, Reporter(io.StringIO()))
     report = json.loads((run / "report.json").read_text())
-    return report["passed"], "; ".join(c["words"] for c in report["checks"] if c["passed"] is False)
+    why = [c["words"] for c in report["checks"] if c["hard"] and c["passed"] is False]
+    return report["passed"], "; ".join(why)
 
 
 def rewrite(run, change, name="adapter_model.safetensors"):
@@ -58,8 +61,13 @@ def test_a_sound_candidate_passes_and_the_report_says_what_is_not_proven(run):
     assert not report["proven"]
     checks = {check["name"]: check for check in report["checks"]}
     assert "too few" in checks["better"]["words"]
-    assert checks["KL budget"]["value"] <= 0.15
-    assert len(report["answers"]) == 8
+    assert checks["KL to the base"]["value"] <= 0.15
+    assert checks["knowledge"]["passed"]
+    assert report["result"] == "not enough evidence"
+    assert len(report["answers"]) == 13
+    page = (run / "report.html").read_text()
+    assert "Not enough evidence" in page
+    assert page.count("<svg") >= 4
 
 
 def test_a_candidate_with_nan_is_refused(run):

@@ -1,0 +1,92 @@
+"""The gate's arithmetic: what refuses, what passes, and what is too little to say."""
+
+import math
+
+import pytest
+
+from core.training import checks
+from core.training.checks import Known
+from core.training.measure import Said
+
+
+def known(right, wrong_now=0, won=0, must=()):
+    """`right` questions answered rightly before, some wrongly now, some only now rightly."""
+    yes, no = (True,) * 4, (False,) * 4
+    kept = [Known(str(n), n in must, yes, no if n < wrong_now else yes) for n in range(right)]
+    return kept + [Known("new", False, no[:1], yes[:1])] * won
+
+
+def test_a_fall_of_eleven_points_is_seen():
+    """It happened, and the gate of that day passed it: .27 to .16 of a hundred."""
+    check = checks.golden(
+        "knowledge", known(27, 11) + [Known("?", False, (False,), (False,))] * 73, "x"
+    )
+    assert check.passed is False
+    assert "forgot" in check.words
+
+
+@pytest.mark.parametrize(
+    ("questions", "passed"),
+    [
+        (known(150), True),
+        (known(150, 3), True),  # two points
+        (known(150, 4), False),  # more, and chance does not explain four of four
+        (known(150, 20, won=20), True),
+        (known(150, 9), False),
+        (known(8), None),
+        (known(150, 1, must={0}), False),
+        (known(150, 1, must={140}), True),
+    ],
+)
+def test_what_was_known_is_known_still(questions, passed):
+    assert checks.golden("knowledge", questions, "the base").passed is passed
+
+
+def test_numbers_that_are_none_refuse():
+    assert checks.drift(math.nan, "the base").passed is False
+    assert checks.displacement([math.nan], "the base").passed is False
+    assert checks.margin({"a": [math.nan] * 30}, "the base").passed is False
+    assert checks.replay([math.nan] * 30, "the base").passed is False
+
+
+def test_one_long_conversation_is_no_proof():
+    """Twenty rows that mostly agree say much; where fifteen are of one conversation, less."""
+    apart = {str(n): [0.1 if n % 4 else -0.15] for n in range(20)}
+    together = {"one": [0.1] * 15, **{str(n): [-0.15] for n in range(5)}}
+    assert checks.margin(apart, "the base").passed
+    assert checks.margin(together, "the base").passed is False
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (Said("Yes, it does.", True), []),
+        (Said(" ", True), ["empty"]),
+        (Said("And then", False), ["never ends"]),
+        (Said("the bird says the bird says " * 6, True), ["repeats itself"]),
+        (Said("Yes.<|user|>", True), ["leaks special tokens"]),
+    ],
+)
+def test_what_is_wrong_with_an_answer_whatever_was_asked(said, wrong):
+    assert checks.faults(said) == wrong
+
+
+def test_a_change_of_writing_is_seen_and_a_loanword_is_not():
+    said = [[Said("Yes, it does.", True)]] * 40
+    other = [[Said("Да, конечно.", True)]] * 40
+    word = [[Said("Yes, the word is «да».", True)]] * 40
+    assert checks.degeneration(said, other, [], "the base").passed is False
+    assert checks.degeneration(said, word, [], "the base").passed
+
+
+def test_the_same_answer_to_everything_is_seen_where_the_answers_were_known():
+    old = [[Said(f"It is {n}.", True)] for n in range(40)]
+    new = [[Said("It is so.", True)]] * 40
+    assert checks.degeneration(old, new, range(40), "the base").passed is False
+    assert checks.degeneration(old, new, [], "the base").passed
+
+
+def test_length_is_only_said():
+    short, long = [[Said("Yes.", True)]], [[Said("Yes, it does, and gladly.", True)]]
+    check = checks.length(long, short, "the base")
+    assert (check.passed, check.hard) == (False, False)
