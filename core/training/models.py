@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from core.training.limits import GIB, in_gb
 from core.training.recipe import ALPHA, RANK, TINY_BELOW
 
 # Everything beside the weights that a server needs of a model's folder.
 BESIDE_WEIGHTS = ("*.json", "*.jinja", "*.model", "*.txt")
+
+ROW_TOKENS = 2048  # no row is longer (core.training.measure)
 
 # The tunes' folder is read by servers that take what is there; these are all that may be.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -30,6 +34,36 @@ def base_hash(folder: Path) -> str:
     return hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
 
 
+def missing_on_gpu(folder: Path) -> str | None:
+    """How much memory a run would lack beside whatever else is on the GPU, for a person.
+
+    None where it fits, or where there is no GPU. The weights as they are, the logits of one row of
+    the longest kind in both precisions with their gradients, and CUDA itself.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    if not torch.cuda.is_available():
+        return None
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    logits = ROW_TOKENS * config.get_text_config().vocab_size * 12
+    needed = weights + logits + 3 * GIB
+    free = torch.cuda.mem_get_info(_gpu())[0]
+    if free >= needed:
+        return None
+    return (
+        f"the GPU has {in_gb(free)} free and training needs about {in_gb(needed)}:"
+        f" {in_gb(needed - free)} are missing. Give the model's server less of it"
+        " (--gpu-memory-utilization), or stop it while this runs"
+    )
+
+
+def _gpu() -> int:
+    """The GPU of this process; under `accelerate launch` each has its own."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def load_base(folder: Path) -> tuple[Any, Any]:
     """The model and its tokenizer; on a processor in full precision. No code from the folder."""
     import torch
@@ -39,7 +73,7 @@ def load_base(folder: Path) -> tuple[Any, Any]:
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.bfloat16 if gpu else torch.float32,
-        device_map="cuda:0" if gpu else None,
+        device_map=f"cuda:{_gpu()}" if gpu else None,
         use_safetensors=True,
         local_files_only=True,
     )

@@ -9,21 +9,37 @@ from typing import Literal
 TINY_BELOW = 100_000_000  # parameters
 OF_EACH = 3  # liked and disliked answers that KTO needs at the least
 SFT_FROM = 30  # labels
+MANY_FROM = 300  # labels: one epoch is enough
+PAIRS_FROM = 50  # corrections beside the answer that they correct: from so many on DPO learns
 
 RANK, ALPHA = 16, 32
 
 # On-policy KL(candidate‖base) per token, in nats. Training stops below the gate's limit, because
 # the gate measures on other samples.
 STOP_AT_KL = 0.12
+STOP_AT_KL_FEW = 0.10  # below SFT_FROM labels: so few say little of what else may change
+STOP_AT_KL_TINY = 0.08  # where taste is learnt and facts begin to go (LOG.md)
 GATE_KL = 0.15
+
+Method = Literal["sft", "dpo", "kto"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    method: Literal["sft", "kto"]
+    method: Method
     epochs: int
     rate: float
     batch: int = 8
+    beta: float = 0.1  # of dpo and kto
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run, in order. `replay`: rows of the base's own beside each liked one, in SFT."""
+
+    stages: tuple[Stage, ...]
+    stop_at_kl: float
+    replay: float = 1.0
 
 
 def why_not(counts: Mapping[str, int], at_least: int) -> str | None:
@@ -39,23 +55,29 @@ def why_not(counts: Mapping[str, int], at_least: int) -> str | None:
     return None
 
 
-def stages(counts: Mapping[str, int], parameters: int) -> tuple[Stage, ...]:
-    """What to run, in order, on labels that may train.
+def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
+    """For labels that may train. `pairs`: of a good and a bad answer to the same prompt.
 
     Dislikes pay on after everything wanted is learnt, and push the model into nonsense while the
-    loss still falls; hence few epochs, liked answers first, and the KL budget over all.
+    loss still falls; hence few epochs, liked answers first, and the KL budget over all. A model of
+    some million parameters needs rates of ten to a hundred times those of a real one, and a larger
+    beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio.
     """
     tiny = parameters < TINY_BELOW
+    sft, kto, beta = (5e-4, 5e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
     good = counts["liked"] + counts["corrections"]
-    both = min(good, counts["disliked"]) >= OF_EACH
-    if not both:
-        return (Stage("sft", 3, 5e-4 if tiny else 1e-4),)
-    if counts["labels"] < SFT_FROM:
-        return (Stage("kto", 4, 1e-3 if tiny else 5e-5),)
-    return (
-        Stage("sft", 2, 5e-4 if tiny else 1e-4),
-        Stage("kto", 4, 5e-4 if tiny else 2e-5),
-    )
+    few = counts["labels"] < SFT_FROM
+    stop = STOP_AT_KL_TINY if tiny else STOP_AT_KL_FEW if few else STOP_AT_KL
+    if min(good, counts["disliked"]) < OF_EACH:
+        return Plan((Stage("sft", 3, sft),), stop)
+    if few:
+        return Plan((Stage("kto", 4, 1e-3 if tiny else 5e-5, beta=beta),), stop)
+    if counts["labels"] < MANY_FROM:
+        return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
+    stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]
+    if pairs >= PAIRS_FROM:
+        stages.insert(1, Stage("dpo", 1, kto, batch=16, beta=beta))
+    return Plan(tuple(stages), stop)
 
 
 def weights(good: int, bad: int) -> tuple[float, float]:
@@ -63,3 +85,8 @@ def weights(good: int, bad: int) -> tuple[float, float]:
     if good < bad:
         return min(4.0, bad / good), 1.0
     return 1.0, min(4.0, good / bad)
+
+
+def most_of_one_kind(fewer: int) -> int:
+    """How many rows of the larger side are used beside `fewer` of the other: eight for one."""
+    return 8 * fewer

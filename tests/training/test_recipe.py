@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.training.recipe import stages, weights, why_not
+from core.training.recipe import plan, weights, why_not
 
 TINY, REAL = 3_000_000, 7_000_000_000
 
@@ -33,15 +33,35 @@ def test_dislikes_alone_teach_nobody_what_to_say():
         (counts(20, 9), ["kto"]),
         (counts(20, 10), ["sft", "kto"]),
         (counts(60, 2), ["sft"]),
+        (counts(200, 100), ["sft", "kto"]),
     ],
 )
 def test_the_methods_follow_the_number_of_labels(labels, methods):
-    assert [stage.method for stage in stages(labels, TINY)] == methods
+    assert [stage.method for stage in plan(labels, TINY).stages] == methods
+
+
+def test_the_more_labels_the_fewer_epochs_and_the_larger_the_batches():
+    some, many = (plan(counts(n, n), REAL).stages for n in (50, 200))
+    assert all(stage.epochs > 1 for stage in some)
+    assert all(stage.epochs == 1 for stage in many)
+    assert all(a.batch < b.batch for a, b in zip(some, many, strict=True))
+
+
+def test_enough_corrections_are_compared_with_what_they_correct():
+    methods = [stage.method for stage in plan(counts(200, 200, 50), REAL, pairs=50).stages]
+    assert methods == ["sft", "dpo", "kto"]
+    methods = [stage.method for stage in plan(counts(200, 200, 49), REAL, pairs=49).stages]
+    assert methods == ["sft", "kto"]
+
+
+def test_few_votes_may_move_the_model_less_far():
+    assert plan(counts(10, 10), REAL).stop_at_kl < plan(counts(50, 50), REAL).stop_at_kl
 
 
 def test_real_models_learn_in_smaller_steps_than_tiny_ones():
-    for tiny, real in zip(stages(counts(50, 50), TINY), stages(counts(50, 50), REAL), strict=True):
-        assert real.rate < tiny.rate / 4
+    tiny, real = (plan(counts(50, 50), size).stages for size in (TINY, REAL))
+    for a, b in zip(tiny, real, strict=True):
+        assert b.rate < a.rate / 4
 
 
 def test_the_rarer_side_weighs_more_but_never_more_than_fourfold():

@@ -4,11 +4,15 @@ import asyncio
 import io
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from core.training.child import Reporter
+from core.training.recipe import STOP_AT_KL
 from tests.training.conftest import prepare, steps
 from tests.training.votes import BAD, GOOD, rows_of, taste
 
@@ -111,7 +115,7 @@ def test_the_merged_checkpoint_is_the_base_with_the_adapter_in_its_weights(base,
 
 def test_training_ends_within_the_budget_and_the_trace_says_so(tuned):
     manifest = json.loads((tuned[0] / "candidate" / "manifest.json").read_text())
-    within = [entry["kl"] for entry in manifest["kl"] if entry["kl"] <= 0.12]
+    within = [entry["kl"] for entry in manifest["kl"] if entry["kl"] <= manifest["kl_limit"]]
     assert within
     assert manifest["stopped_by_kl"] == (len(within) < len(manifest["kl"]))
 
@@ -119,13 +123,13 @@ def test_training_ends_within_the_budget_and_the_trace_says_so(tuned):
 def test_past_the_budget_the_last_good_weights_come_back(base, tuned):
     from peft import PeftModel
 
+    from core.training.budget import Budget
     from core.training.models import load_base
-    from core.training.tune import Budget
 
     plain, tokenizer = load_base(base)
     model = PeftModel.from_pretrained(plain, tuned[0] / "candidate", is_trainable=True)
     rows = rows_of(tuned[0] / "dataset", "train.jsonl")
-    budget = Budget(tokenizer, rows, Reporter(io.StringIO()))
+    budget = Budget(tokenizer, rows, Reporter(io.StringIO()), limit=STOP_AT_KL)
     trained = [p for p in model.parameters() if p.requires_grad]
     good = [p.detach().clone() for p in trained]
     assert budget.after_step(model, 1, 10)  # what the trainer left is within the budget
@@ -141,8 +145,14 @@ def test_with_thirty_votes_it_first_learns_from_what_was_liked(base, tmp_path):
     prepare(run, base, taste(48))
     told = [progress.what for progress in asyncio.run(steps("core.training.tune", run))]
     assert told.index("learning from what was liked") < told.index("writing the tune")
-    methods = json.loads((run / "candidate" / "manifest.json").read_text())["stages"]
-    assert [method.split(",")[0] for method in methods] == ["sft", "kto"]
+    assert "asking the base what it says by itself" in told
+    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
+    assert [stage.split(",")[0] for stage in manifest["stages"]] == ["sft", "kto"]
+    # Beside each liked answer one that the base gave by itself, where it came to an end.
+    assert manifest["counts"]["liked"] / 2 < manifest["replayed"] <= manifest["counts"]["liked"]
+    log = (run / "log").read_text()
+    assert "loss after step 1: " in log
+    assert "KL to the base after step 1: " in log
     tensors = run / "candidate" / "adapter_model.safetensors"
     assert b".ref." not in tensors.read_bytes()  # TRL's frozen copy of the first stage stays out
 
@@ -156,3 +166,62 @@ def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
     with pytest.raises(StepFailed):
         asyncio.run(steps("core.training.tune", run))
     assert not (run / "candidate").exists()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_two_processes_train_one_tune_under_accelerate(base, tmp_path):
+    """Each takes half of every batch; the first one measures, says what goes on, and writes."""
+    run = tmp_path / "run"
+    prepare(run, base, taste(48))
+    launch = "accelerate.commands.launch --num_processes 2 --cpu --mixed_precision no"
+    command = [sys.executable, "-m", *launch.split(), "-m", "core.training.tune", str(run)]
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [words["what"] for words in said].count("writing the tune") == 1
+    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
+    assert manifest["processes"] == 2
+    model, tokenizer = loaded(base, run / "candidate")
+    assert fmean(log_ratio(model, tokenizer, answer) for answer in GOOD[:2]) > 0.02
+
+
+def kto_row(question, answer, label):
+    return {
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": answer}],
+        "label": label,
+    }
+
+
+def test_a_good_and_a_bad_answer_to_one_prompt_are_a_pair():
+    from core.training.tune import in_pairs
+
+    rows = [
+        kto_row("a", "well", True),
+        kto_row("b", "well", True),
+        kto_row("a", "badly", False),
+        kto_row("a", "badly again", False),
+    ]
+    (pair,) = in_pairs(rows)
+    assert pair == {
+        "prompt": rows[0]["prompt"],
+        "chosen": rows[0]["completion"],
+        "rejected": rows[2]["completion"],
+    }
+
+
+def test_no_more_than_eight_rows_of_one_kind_stand_beside_one_of_the_other():
+    from core.training.tune import balanced
+
+    rows = [kto_row(str(n), "text", n < 4) for n in range(100)]
+    kept = [row["label"] for row in balanced(rows)]
+    assert (kept.count(True), kept.count(False)) == (4, 32)
