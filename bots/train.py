@@ -56,11 +56,13 @@ def asked_for(arguments: argparse.Namespace) -> tuple[str, dict[str, object]]:
 async def main(argv: Sequence[str]) -> int:
     """Ask the bot that runs; where none does, do it here. Exit code 0 or 2.
 
-    SIGTERM and Ctrl-C stop a run: its processes and its folder are gone when this ends.
+    SIGTERM, Ctrl-C and a terminal that closes stop a run: its processes and its folder are gone
+    when this ends.
     """
     task = asyncio.current_task()
     assert task
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, cancel_once, task)
     arguments = parser().parse_args(argv)
     verb, values = asked_for(arguments)
     from bots.config import load
@@ -87,6 +89,12 @@ async def main(argv: Sequence[str]) -> int:
         print(f"mynah: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def cancel_once(task: asyncio.Task[int]) -> None:
+    """A second time would break the clearing up."""
+    if not task.cancelling():
+        task.cancel()
 
 
 async def show(pieces: AsyncGenerator[str]) -> None:
