@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 BUILD := $(if $(TORCH_INDEX),index,pypi)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test test-long check format bench starter starter-eval clean
+.PHONY: run test test-long check format bench learn starter starter-eval clean
 
 run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
@@ -33,6 +33,10 @@ format: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
+
+# What a hundred verdicts teach the starter model, for two tastes; writes docs/learn.svg.
+learn: $(VENV)/dev
+	$(BIN)/python -m bench.learn
 
 starter: $(VENV)/local
 	$(BIN)/python -m starter.train

@@ -12,7 +12,7 @@ import sys
 
 from bench import MISSED, REACHED, where
 
-ALL = ("startup", "memory", "latency", "hearing", "history", "client_libraries")
+ALL = ("startup", "memory", "latency", "hearing", "history", "client_libraries", "beside")
 
 
 def main() -> int:
