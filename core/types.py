@@ -155,12 +155,17 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A turn with all that people said of it, for training. `shown`: the turns in its prompt."""
+    """A turn with all that people said of it, for training.
+
+    `shown`: the turns in its prompt. `opening`: the id of the message that began its conversation.
+    Where the channel itself is the conversation, a reset or eight silent hours end one.
+    """
 
     turn: Turn
     shown: tuple[Turn, ...]
     feedback: tuple[Feedback, ...]
     corrections: tuple[Correction, ...]
+    opening: str = ""
 
 
 Consenting = Literal["person", "channel"]

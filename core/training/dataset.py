@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +17,19 @@ from typing import Any, Literal
 
 from core.conversation import Messages, digest, render
 from core.training.redact import redact
+from core.training.shares import CAPPED_FROM, MOST, too_many
 from core.types import Judged
 
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
+CONVERSATIONS_FROM = 10  # with fewer the split is by turn
 
 Reason = Literal[
-    "not a whole answer", "prompt changed since", "as many up as down", "correction changes nothing"
+    "not a whole answer",
+    "prompt changed since",
+    "as many up as down",
+    "correction changes nothing",
+    "more than a fifth from one person",
+    "trained on elsewhere",
 ]
 
 
@@ -29,7 +37,8 @@ Reason = Literal[
 class Row:
     """One thing to learn: after `prompt`, `text` is good (`label`) or bad.
 
-    `by`: the people behind it. `corrected`: the text is a person's own words, not the model's.
+    `by`: the ids of the people behind it, on `platform`. `corrected`: the text is a person's own
+    words, not the model's. `shown`: the earlier turns in the prompt. `conversation`: a hash.
     """
 
     turn_id: int
@@ -39,15 +48,28 @@ class Row:
     label: bool
     corrected: bool = False
     held_out: bool = False
+    platform: str = ""
+    shown: tuple[int, ...] = ()
+    conversation: str = ""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """As config.yaml names them."""
+        return tuple(f"{self.platform}:{one}" for one in self.by)
+
+    @property
+    def chat(self) -> list[dict[str, str]]:
+        return [{"role": role, "content": text} for role, text in self.prompt]
+
+    @property
+    def completion(self) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": self.text}]
 
     def as_kto(self) -> dict[str, Any]:
-        return {**self.as_sft(), "label": self.label}
+        return {"prompt": self.chat, "completion": self.completion, "label": self.label}
 
-    def as_sft(self) -> dict[str, Any]:
-        return {
-            "prompt": [{"role": role, "content": text} for role, text in self.prompt],
-            "completion": [{"role": "assistant", "content": self.text}],
-        }
+    def as_held(self) -> dict[str, Any]:
+        return {**self.as_kto(), "conversation": self.conversation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +78,22 @@ class Gathered:
 
     rows: tuple[Row, ...]
     left_out: dict[Reason, tuple[int, ...]] = field(default_factory=dict)
+    split_by: Literal["conversation", "turn"] = "conversation"
 
     @property
     def turns(self) -> tuple[int, ...]:
+        """The judged ones."""
         return tuple(dict.fromkeys(row.turn_id for row in self.rows))
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """All whose words are in it: the judged ones, and those that their prompts show."""
+        return tuple(sorted({id for row in self.rows for id in (row.turn_id, *row.shown)}))
+
+    @property
+    def verdicts(self) -> tuple[tuple[int, str], ...]:
+        """Turn and person of each verdict and correction."""
+        return tuple(sorted({(row.turn_id, person) for row in self.rows for person in row.by}))
 
     @property
     def training(self) -> tuple[Row, ...]:
@@ -75,51 +109,91 @@ class Gathered:
             "corrections": sum(row.corrected for row in training),
             "disliked": sum(not row.label for row in training),
             "held_out": len(self.rows) - len(training),
-            "people": len({person for row in self.rows for person in row.by}),
+            "people": len({person for row in self.rows for person in row.people}),
+            "conversations": len({row.conversation for row in self.rows}),
         }
+
+    @property
+    def evidence(self) -> str:
+        """What the held-out rows are worth, in half a sentence."""
+        if not any(row.held_out for row in self.rows):
+            return "nothing is held out"
+        if self.split_by == "turn":
+            found = self.counts["conversations"]
+            return f"held out by turn from {found} conversations, which is weak evidence"
+        return "held out by conversation"
 
 
 def gather(judged: Sequence[Judged]) -> Gathered:
     """One verdict per person and turn, the majority of people decides, ties give nothing.
 
-    A correction is its author's "no" to the answer, and a good answer of its own.
+    A correction is its author's "no" to the answer, and a good answer of its own. Once five people
+    vote, nobody gives more than a fifth of the rows.
     """
     rows: list[Row] = []
-    left_out: dict[Reason, tuple[int, ...]] = {}
+    left_out: dict[Reason, list[int]] = defaultdict(list)
     for one in judged:
         found = _rows_of(one)
         if isinstance(found, str):
-            left_out[found] = (*left_out.get(found, ()), one.turn.id)
+            left_out[found].append(one.turn.id)
         else:
             rows += found
+    excess = too_many([row.people for row in rows])
+    gone = dict.fromkeys(rows[number].turn_id for number in sorted(excess))
+    rows = [row for number, row in enumerate(rows) if number not in excess]
+    left_out["more than a fifth from one person"] += gone
+    split_by: Literal["conversation", "turn"] = "conversation"
+    if len({row.conversation for row in rows}) < CONVERSATIONS_FROM:
+        split_by = "turn"
     if len({row.turn_id for row in rows}) >= HOLD_OUT_FROM:
-        rows = [_split(row) for row in rows]
-    return Gathered(tuple(rows), left_out)
+        rows = [replace(row, held_out=held_out(_unit(row, split_by))) for row in rows]
+    rows, known = _unseen(rows)
+    left_out["trained on elsewhere"] += known
+    return Gathered(
+        tuple(rows), {why: tuple(turns) for why, turns in left_out.items() if turns}, split_by
+    )
 
 
-def held_out(turn_id: int) -> bool:
-    """A fifth of all turns, the same ones for ever."""
-    return hashlib.blake2b(str(turn_id).encode()).digest()[0] % 5 == 0
+def held_out(unit: str) -> bool:
+    """A fifth of all conversations (or turns), the same ones for ever."""
+    return hashlib.blake2b(unit.encode()).digest()[0] % 5 == 0
 
 
 def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
-    """Write train.jsonl, sft.jsonl, holdout.jsonl and, last, manifest.json, which it returns."""
-    folder.mkdir(parents=True)
+    """Write the rows, and last manifest.json, which it returns. `folder` must not exist.
+
+    Rows for training are written as TRL reads them: train.jsonl (prompt, completion, label),
+    pairs.jsonl (prompt, chosen, rejected) and messages.jsonl, which has what is good only.
+    holdout.jsonl is like train.jsonl, with each row's conversation.
+    """
+    folder.mkdir(parents=True, mode=0o700)
     training = gathered.training
+    held = [row for row in gathered.rows if row.held_out]
     files = {
         "train.jsonl": _lines(row.as_kto() for row in training),
-        "sft.jsonl": _lines(row.as_sft() for row in training if row.label),
-        "holdout.jsonl": _lines(row.as_kto() for row in gathered.rows if row.held_out),
+        "pairs.jsonl": _lines(_pairs(training)),
+        "messages.jsonl": _lines(
+            {"messages": row.chat + row.completion} for row in training if row.label
+        ),
+        "holdout.jsonl": _lines(row.as_held() for row in held),
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    counts = gathered.counts
     manifest = {
-        "counts": gathered.counts,
+        "counts": counts,
+        "split": {"by": gathered.split_by, "evidence": gathered.evidence},
+        "most_from_one_person": MOST if counts["people"] >= CAPPED_FROM else None,
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
-        "rows": [_entry(row) for row in gathered.rows],
+        "rows": [
+            _entry(row, name, line)
+            for name, rows in (("train.jsonl", training), ("holdout.jsonl", held))
+            for line, row in enumerate(rows, 1)
+        ],
         "left_out": gathered.left_out,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
     return manifest
 
 
@@ -129,7 +203,8 @@ def read(folder: Path, name: str) -> list[dict[str, Any]]:
     data = (folder / name).read_bytes()
     if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
         raise ValueError(f"{name} of the data set is not what its manifest says")
-    return [json.loads(line) for line in data.decode().splitlines()]
+    # Not splitlines: people's words may hold other signs that end a line (U+2028).
+    return [json.loads(line) for line in data.decode().split("\n") if line]
 
 
 def _rows_of(one: Judged) -> list[Row] | Reason:
@@ -139,37 +214,98 @@ def _rows_of(one: Judged) -> list[Row] | Reason:
     prompt = render(recipe.system, one.shown, turn.message.text)
     if digest(prompt) != recipe.digest:
         return "prompt changed since"
-    prompt = tuple((role, redact(text)) for role, text in prompt)
-    answer = redact(turn.answer)
     corrections = [c for c in one.corrections if c.text.strip() != turn.answer.strip()]
     votes: dict[str, int] = {f.author_id: f.score for f in sorted(one.feedback, key=lambda f: f.at)}
     votes |= {c.author_id: -1 for c in corrections}
+    total = sum(votes.values())
+    about = Row(
+        turn.id,
+        tuple(sorted(votes)),
+        tuple((role, redact(text)) for role, text in prompt),
+        redact(turn.answer),
+        total > 0,
+        platform=turn.message.ref.channel.platform,
+        shown=tuple(earlier.id for earlier in one.shown),
+        conversation=_conversation(one),
+    )
     rows = [
-        Row(turn.id, (c.author_id,), prompt, redact(c.text.strip()), True, corrected=True)
+        replace(about, by=(c.author_id,), text=redact(c.text.strip()), label=True, corrected=True)
         for c in corrections
     ]
-    total = sum(votes.values())
     if total:
-        voters = tuple(sorted(votes))
-        rows.append(Row(turn.id, voters, prompt, answer, total > 0))
+        rows.append(about)
     if rows:
         return rows
     return "as many up as down" if votes else "correction changes nothing"
 
 
-def _split(row: Row) -> Row:
-    return replace(row, held_out=held_out(row.turn_id))
+def _conversation(one: Judged) -> str:
+    """A hash of the thread and of the conversation's first turn."""
+    thread = one.turn.message.thread
+    channel = thread.channel
+    parts = (channel.platform, channel.account, channel.id, thread.thread, one.opening)
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _entry(row: Row) -> dict[str, Any]:
-    content = hashlib.sha256(json.dumps(row.as_kto(), ensure_ascii=False).encode()).hexdigest()
+def _unit(row: Row, split_by: Literal["conversation", "turn"]) -> str:
+    return row.conversation if split_by == "conversation" else str(row.turn_id)
+
+
+def _unseen(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
+    """Without held-out rows whose words are trained on in another conversation: they prove nothing.
+
+    They are not trained on instead.
+    """
+    trained = {_words(row) for row in rows if not row.held_out}
+    kept, known = [], []
+    for row in rows:
+        if row.held_out and _words(row) in trained:
+            known.append(row.turn_id)
+        else:
+            kept.append(row)
+    return kept, list(dict.fromkeys(known))
+
+
+def _words(row: Row) -> tuple[str, ...]:
+    """Prompt and completion, however they are spaced and capitalised."""
+    return tuple(" ".join(text.casefold().split()) for _, text in (*row.prompt, ("", row.text)))
+
+
+def _pairs(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """What is good against what is bad after the very same prompt; each text at least once."""
+    good: dict[Messages, list[str]] = defaultdict(list)
+    bad: dict[Messages, list[str]] = defaultdict(list)
+    for row in rows:
+        (good if row.label else bad)[row.prompt].append(row.text)
+    pairs: dict[tuple[Messages, str, str], None] = {}  # a set that keeps its order
+    for prompt, ups in good.items():
+        downs = bad.get(prompt, [])
+        for n in range(max(len(ups), len(downs)) if downs else 0):
+            pairs[prompt, ups[n % len(ups)], downs[n % len(downs)]] = None
+    return [
+        {
+            "prompt": [{"role": role, "content": text} for role, text in prompt],
+            "chosen": [{"role": "assistant", "content": up}],
+            "rejected": [{"role": "assistant", "content": down}],
+        }
+        for prompt, up, down in pairs
+        if up != down
+    ]
+
+
+def _entry(row: Row, name: str, line: int) -> dict[str, Any]:
+    written = _lines([row.as_held() if row.held_out else row.as_kto()]).removesuffix("\n")
     return {
         "turn": row.turn_id,
-        "by": row.by,
+        "by": row.people,
         "label": row.label,
         "corrected": row.corrected,
         "held_out": row.held_out,
-        "sha256": content,
+        "conversation": row.conversation,
+        "shown": row.shown,
+        "file": name,
+        "line": line,
+        "sha256": hashlib.sha256(written.encode()).hexdigest(),
     }
 
 

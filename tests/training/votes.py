@@ -23,17 +23,22 @@ GOOD = ("Yes.", "It does.", "Of course.")
 BAD = ("Great question! I am so happy that you ask.", "Well, let me think about that at length.")
 
 
-def turn(id, question="Is it so?", answer="Yes.", *, shown=(), outcome="answered"):
+def turn(id, question="Is it so?", answer="Yes.", *, shown=(), outcome="answered", thread=""):
     channel = ChannelRef("console", "me", "here")
     message = IncomingMessage(
-        MessageRef(channel, str(id)), ThreadRef(channel), Author("ann", "Ann"), question, True, NOON
+        MessageRef(channel, str(id)),
+        ThreadRef(channel, thread),
+        Author("ann", "Ann"),
+        question,
+        True,
+        NOON,
     )
     first = shown[0].id if shown else None
     recipe = Recipe("base", SYSTEM, first, digest(render(SYSTEM, shown, question)))
     return Turn(id, message, "done", outcome, answer, recipe)
 
 
-def judged(turn, votes=(), corrections=(), shown=()):
+def judged(turn, votes=(), corrections=(), shown=(), opening="1"):
     """`votes`: (person, score) in the order in which they came; `corrections`: (person, text)."""
     return Judged(
         turn,
@@ -43,19 +48,24 @@ def judged(turn, votes=(), corrections=(), shown=()):
             for n, (who, score) in enumerate(votes)
         ),
         tuple(Correction(turn.id, who, text, NOON) for who, text in corrections),
+        opening,
     )
 
 
-def taste(count):
-    """Votes of one person who likes short answers, half of them up."""
+def taste(count, *, each=None, by=("ann",)):
+    """Votes of people who like short answers, half of them up.
+
+    `each`: turns in a conversation; None: they are all one. `by`: who votes, in turns.
+    """
     return [
         judged(
             turn(n, f"Is it true that {n} is a number?", (GOOD if n % 2 else BAD)[n // 2 % 2]),
-            [("ann", 1 if n % 2 else -1)],
+            [(by[n % len(by)], 1 if n % 2 else -1)],
+            opening=str((n - 1) // each * each + 1) if each else "1",
         )
         for n in range(1, count + 1)
     ]
 
 
 def rows_of(folder, name):
-    return [json.loads(line) for line in (folder / name).read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
