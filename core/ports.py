@@ -165,15 +165,17 @@ class Votes(Protocol):
         """A person edited a message that we heard, or deleted it (None).
 
         A deleted message leaves no words of its author behind, and history no longer shows the
-        turn; one that nobody has begun to answer is not answered any more.
+        turn; one that nobody has begun to answer is not answered any more. Tunes that used it are
+        marked as forgotten.
         """
         ...
 
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
         """Every turn of these platforms that has a verdict or a correction, oldest first.
 
-        Left out is what was deleted, and what people or channels said that switched training off;
-        also from `shown`, so that the digest of such a turn does not fit.
+        Left out is what was deleted, what people or channels said that switched training off, and
+        what was said in private where nobody switched it on; also from `shown`, so that the digest
+        of such a turn does not fit.
         """
         ...
 
@@ -185,7 +187,13 @@ class Tunes(Protocol):
         """All of them, oldest first."""
         ...
 
-    async def put_tune(self, tune: Tune) -> None: ...
+    async def put_tune(self, tune: Tune, verdicts: Collection[tuple[int, str]] = ()) -> bool:
+        """Keep a tune, or what changed of it. `verdicts`: turn and person of each that it used.
+
+        Returns whether something that it used is forgotten: once so, always so. A verdict that was
+        taken back while the tune was made counts as forgotten too.
+        """
+        ...
 
     async def next_tune(self) -> str:
         """A name that was never given out before: "mynah@000042". It is taken by this call."""
@@ -210,7 +218,8 @@ class People(Protocol):
     async def forget_person(self, platform: str, account: str, author_id: str) -> int:
         """Empty every turn of this person, of their name too, and remove what they said of others.
 
-        Returns how many turns. History and training no longer show them.
+        Returns how many turns. History and training no longer show them, and every tune that used
+        them is marked as forgotten, also where a verdict had been taken back since.
         """
         ...
 

@@ -182,6 +182,7 @@ class Tune:
     base: str
     path: str
     status: TuneStatus  # what the gate said
-    turns: tuple[int, ...]  # whose verdicts it used
+    turns: tuple[int, ...]  # that it used: judged ones, and those that their prompts showed
     summary: str  # one or two sentences for a person
     at: datetime
+    forgotten: bool = False  # of what it used, something is: it goes when another serves

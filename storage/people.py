@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from core.types import Consenting
 from storage.database import Database
-from storage.tables import consents, corrections, feedback, turns
+from storage.tables import consents, corrections, feedback, tune_verdicts, tunes, turns
 from storage.votes import empty_turns
 
 
@@ -18,6 +18,13 @@ class SqlPeople:
         here = and_(turns.c.platform == platform, turns.c.account == account)
 
         def work(connection: Connection) -> int:
+            own = and_(
+                tune_verdicts.c.author_id == author_id,
+                select(turns.c.id).where(here, turns.c.id == tune_verdicts.c.turn_id).exists(),
+            )
+            used = select(tune_verdicts.c.tune).where(own)
+            connection.execute(update(tunes).where(tunes.c.name.in_(used)).values(forgotten=True))
+            connection.execute(delete(tune_verdicts).where(own))
             for table in (feedback, corrections):
                 judged_here = select(turns.c.id).where(here, turns.c.id == table.c.turn_id)
                 connection.execute(

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0001"  # the newest revision in migrations/versions; a test compares
+HEAD = "0002"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -187,6 +187,17 @@ class TuneRow(SQLModel, table=True):
     turns: list[int] = Field(sa_column=Column(JSON, nullable=False))
     summary: str = words()
     at: datetime = moment()
+    forgotten: bool = flag()  # something that it used is
+
+
+class TuneVerdictRow(SQLModel, table=True):
+    """Whose verdicts and corrections a tune used, also those that were taken back since."""
+
+    __tablename__ = "tune_verdicts"
+    __table_args__ = (Index("tune_verdicts_author", "author_id"),)
+    tune: str = Field(foreign_key="tunes.name", primary_key=True)
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    author_id: str = Field(primary_key=True)
 
 
 class ServingRow(SQLModel, table=True):
@@ -227,6 +238,7 @@ corrections = _tables["corrections"]
 texts = _tables["texts"]
 tune_names = _tables["tune_names"]
 tunes = _tables["tunes"]
+tune_verdicts = _tables["tune_verdicts"]
 servings = _tables["servings"]
 consents = _tables["consents"]
 version = _tables["alembic_version"]

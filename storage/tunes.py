@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, select, update
 
 from core.types import Tune
 from storage.database import Database
-from storage.tables import servings, tune_names, tunes
+from storage.tables import (
+    corrections,
+    feedback,
+    servings,
+    tune_names,
+    tune_verdicts,
+    tunes,
+    turns,
+)
 
 
 class SqlTunes:
@@ -27,13 +36,14 @@ class SqlTunes:
                     tuple(row.turns),
                     row.summary,
                     row.at,
+                    row.forgotten,
                 )
                 for row in rows
             ]
 
         return await self.database.read(work)
 
-    async def put_tune(self, tune: Tune) -> None:
+    async def put_tune(self, tune: Tune, verdicts: Collection[tuple[int, str]] = ()) -> bool:
         values = {
             "name": tune.name,
             "base": tune.base,
@@ -44,13 +54,24 @@ class SqlTunes:
             "at": tune.at,
         }
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             insert = self.database.insert(tunes).values(values)
             connection.execute(
                 insert.on_conflict_do_update(index_elements=[tunes.c.name], set_=values)
             )
+            if verdicts:
+                rows = [{"tune": tune.name, "turn_id": t, "author_id": who} for t, who in verdicts]
+                keep = self.database.insert(tune_verdicts).on_conflict_do_nothing()
+                connection.execute(keep, rows)
+            this = tunes.c.name == tune.name
+            gone = lacks_a_verdict(connection, tune.name, verdicts) or lacks_a_turn(
+                connection, tune.turns
+            )
+            if gone or tune.forgotten:
+                connection.execute(update(tunes).where(this).values(forgotten=True))
+            return bool(connection.scalar(select(tunes.c.forgotten).where(this)))
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def next_tune(self) -> str:
         def work(connection: Connection) -> str:
@@ -89,6 +110,31 @@ class SqlTunes:
             return name
 
         return await self.database.write(work)
+
+
+def lacks_a_turn(connection: Connection, used: Sequence[int]) -> bool:
+    """Whether one of them was emptied."""
+    return any(
+        connection.scalar(select(exists().where(turns.c.id.in_(some), turns.c.deleted)))
+        for some in batched(used)
+    )
+
+
+def lacks_a_verdict(connection: Connection, name: str, used: Collection[tuple[int, str]]) -> bool:
+    """Whether of one of these verdicts of the tune nothing is there any more."""
+    about = (
+        exists().where(
+            t.c.turn_id == tune_verdicts.c.turn_id, t.c.author_id == tune_verdicts.c.author_id
+        )
+        for t in (feedback, corrections)
+    )
+    mine = tune_verdicts.c.tune == name
+    return bool(used and connection.scalar(select(exists().where(mine, *(~one for one in about)))))
+
+
+def batched(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 earlier = servings.alias("earlier")

@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    or_,
     select,
     text,
     update,
@@ -24,8 +25,9 @@ from sqlalchemy import (
 
 from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
 from storage.database import Database
+from storage.openings import openings
 from storage.rows import CONVERSATION, WHOLE_TURNS, conversation, message_is, read_turns
-from storage.tables import COUNTS, consents, corrections, replies, turns
+from storage.tables import COUNTS, consents, corrections, replies, tunes, turns
 from storage.tables import feedback as verdicts
 
 About = TypeVar("About", Feedback, Correction)
@@ -94,6 +96,7 @@ def read_judged(platforms: Collection[str], connection: Connection) -> list[Judg
     known = turns_by_id(connection, {*scores_of, *said_of})
     shown = {id: shown_to(connection, turn) for id, turn in known.items()}
     earlier = {id for ids in shown.values() for id in ids} - known.keys()
+    began = openings(connection, known.values())
     known |= turns_by_id(connection, earlier)
     return [
         Judged(
@@ -101,6 +104,7 @@ def read_judged(platforms: Collection[str], connection: Connection) -> list[Judg
             shown=tuple(known[shown_id] for shown_id in shown_ids),
             feedback=tuple(scores_of[id]),
             corrections=tuple(said_of[id]),
+            opening=began[id],
         )
         for id, shown_ids in shown.items()
     ]
@@ -133,8 +137,12 @@ def by_turn(about: Iterable[About]) -> dict[int, list[About]]:
 
 
 def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> int:
-    """Take the words out of turns; returns how many. The row stays: its key keeps doubles out."""
-    emptied = connection.execute(
+    """Take the words out of turns; returns how many. The row stays: its key keeps doubles out.
+
+    Tunes that used them are marked.
+    """
+    ids = set(connection.scalars(select(turns.c.id).where(where)))
+    connection.execute(
         update(turns)
         .where(where)
         .values(
@@ -146,7 +154,15 @@ def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any)
             **also,
         )
     )
-    return emptied.rowcount
+    mark_tunes(connection, ids)
+    return len(ids)
+
+
+def mark_tunes(connection: Connection, turn_ids: set[int]) -> None:
+    """Whatever used one of these turns used what is forgotten. Without files a tune is history."""
+    clean = select(tunes.c.name, tunes.c.turns).where(~tunes.c.forgotten, tunes.c.path != "")
+    names = [row.name for row in connection.execute(clean) if not turn_ids.isdisjoint(row.turns)]
+    connection.execute(update(tunes).where(tunes.c.name.in_(names)).values(forgotten=True))
 
 
 def allowed(kind: str, id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -160,6 +176,20 @@ def allowed(kind: str, id: ColumnElement[Any]) -> ColumnElement[bool]:
     )
 
 
+def not_private() -> ColumnElement[bool]:
+    """What was said in private trains only where somebody there switched training on."""
+    chosen = exists().where(
+        consents.c.platform == turns.c.platform,
+        consents.c.account == turns.c.account,
+        or_(
+            and_(consents.c.kind == "channel", consents.c.id == turns.c.channel),
+            and_(consents.c.kind == "person", consents.c.id == turns.c.author_id),
+        ),
+        consents.c.on,
+    )
+    return or_(~turns.c.private, chosen)
+
+
 def usable(table: Table) -> Any:
     return (
         select(table)
@@ -167,6 +197,7 @@ def usable(table: Table) -> Any:
         .where(
             turns.c.platform.in_(bindparam("platforms", expanding=True)),
             ~turns.c.deleted,
+            not_private(),
             allowed("channel", turns.c.channel),
             allowed("person", turns.c.author_id),
             allowed("person", table.c.author_id),
@@ -187,6 +218,7 @@ SHOWN_TO = (
         turns.c.id >= bindparam("first"),
         turns.c.id < bindparam("before"),
         text(COUNTS),
+        not_private(),
         allowed("person", turns.c.author_id),
     )
     .order_by(turns.c.id)

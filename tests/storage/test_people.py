@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import timedelta
 
-from core.types import Correction, Feedback
+from core.types import Correction, Feedback, Tune
 from tests.storage.says import CHANNEL, MORNING, answered, message, remembered, reply
 
 HERE = "slack", "T1/B1"
@@ -115,3 +115,93 @@ async def test_verdicts_of_one_moment_keep_apart(store):
     await store.put_feedback(Feedback(turn_id, "U3", -1, MORNING + timedelta(seconds=1)))
     (judged,) = await store.judged(["slack"])
     assert [(v.author_id, v.score) for v in judged.feedback] == [("U2", 1), ("U3", -1)]
+
+
+async def test_what_was_said_in_private_trains_where_somebody_there_switched_it_on(store):
+    private = await answered(store, author="U1", private=True)
+    await judge(store, private, "U1")
+    assert await judges(store) == {}
+    await store.set_training(*HERE, "person", "U2", True)
+    await store.set_training("slack", "T2", "person", "U1", True)
+    assert await judges(store) == {}
+    await store.set_training(*HERE, "person", "U1", True)
+    assert await judges(store) == {private: (["U1"], ["U1"])}
+    await store.set_training(*HERE, "channel", "C1", False)
+    assert await judges(store) == {}
+    await store.set_training(*HERE, "channel", "C1", True)
+    await store.set_training(*HERE, "person", "U1", False)
+    assert await judges(store) == {}
+
+
+async def tuned(store, turns, verdicts=()):
+    name = await store.next_tune()
+    tune = Tune(name, "base", "here", "passed", tuple(turns), "Learnt.", MORNING)
+    return name, await store.put_tune(tune, verdicts)
+
+
+async def marked(store):
+    return [tune.name for tune in await store.tunes() if tune.forgotten]
+
+
+async def test_forgetting_a_turn_marks_the_tunes_that_used_it_and_no_other(store):
+    one, two = await answered(store, author="U1"), await answered(store, author="U2")
+    a, _ = await tuned(store, [one, two])
+    await tuned(store, [two])
+    assert not await store.forget_turn(one, "U2")
+    assert await marked(store) == []
+    assert await store.forget_turn(one, "U1")
+    assert await marked(store) == [a]
+
+
+async def test_deleting_a_message_marks_the_tunes_that_used_it(store):
+    one = await answered(store, id="m")
+    a, _ = await tuned(store, [one])
+    await store.change(dataclasses.replace(message(id="m").ref), "Edited")
+    assert await marked(store) == []
+    await store.change(message(id="m").ref, None)
+    assert await marked(store) == [a]
+
+
+async def test_forgetting_a_person_marks_what_used_their_turns_or_their_verdicts(store):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await judge(store, mine, "U2")
+    await judge(store, theirs, "U1", "U2")
+    asked, _ = await tuned(store, [mine, theirs], [(mine, "U2")])
+    voted, _ = await tuned(store, [theirs], [(theirs, "U1"), (theirs, "U2")])
+    await tuned(store, [theirs], [(theirs, "U2")])
+    await store.forget_person(*HERE, "U1")
+    assert await marked(store) == [asked, voted]
+
+
+async def test_a_verdict_that_was_taken_back_before_its_author_was_forgotten_marks_too(store):
+    theirs = await answered(store, author="U2")
+    await judge(store, theirs, "U2")
+    await store.put_feedback(Feedback(theirs, "U1", 1, MORNING))
+    a, _ = await tuned(store, [theirs], [(theirs, "U1"), (theirs, "U2")])
+    await store.drop_feedback(theirs, "U1", 1)
+    assert await marked(store) == []
+    await store.forget_person("slack", "T2/B1", "U1")  # somebody else
+    assert await marked(store) == []
+    await store.forget_person(*HERE, "U1")
+    assert await marked(store) == [a]
+
+
+async def test_what_is_forgotten_while_a_tune_is_made_marks_it_when_it_is_recorded(store):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await judge(store, theirs, "U1", "U2")
+    await store.forget_person(*HERE, "U1")
+    _, first = await tuned(store, [mine, theirs])
+    _, second = await tuned(store, [theirs], [(theirs, "U1"), (theirs, "U2")])
+    _, third = await tuned(store, [theirs], [(theirs, "U2")])
+    assert (first, second, third) == (True, True, False)
+    assert len(await marked(store)) == 2
+
+
+async def test_a_mark_stays_whatever_else_is_written_of_the_tune(store):
+    one = await answered(store, author="U1")
+    await tuned(store, [one])
+    (before,) = await store.tunes()
+    await store.forget_turn(one, "U1")
+    assert await store.put_tune(dataclasses.replace(before, path="", turns=()))
+    (after,) = await store.tunes()
+    assert (after.forgotten, after.path) == (True, "")

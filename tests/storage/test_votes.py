@@ -160,3 +160,56 @@ async def test_an_answer_under_way_leaves_no_words_when_its_question_is_deleted(
     now = await store.turn_behind(said.ref)
     assert (now.message.text, now.answer, now.status) == ("", "", "done")
     assert await remembered(store) == ([], True)
+
+
+async def opened_by(store, *turn_ids):
+    """Of each turn, the turn that began its conversation."""
+    for turn_id in turn_ids:
+        await store.put_feedback(up(turn_id))
+    judged = {one.turn.id: one for one in await store.judged(["slack"])}
+    first = {one.turn.message.ref.id: id for id, one in judged.items()}
+    return [first[judged[turn_id].opening] for turn_id in turn_ids]
+
+
+async def later(store, hours, **more):
+    said = dataclasses.replace(message(**more), at=MORNING + timedelta(hours=hours))
+    turn = await store.hear(said)
+    await store.began(turn.id, recipe())
+    await store.settle(turn.id, "Fine.", "answered")
+    await store.finish(turn.id)
+    return turn.id
+
+
+async def test_in_a_channel_eight_silent_hours_end_a_conversation(store):
+    a, b, c, d, e = [await later(store, hours) for hours in (0, 7.9, 15.8, 23.9, 24)]
+    assert await opened_by(store, a, b, c, d, e) == [a, a, a, d, d]
+
+
+async def test_in_a_channel_a_reset_ends_a_conversation(store):
+    a, b = await answered(store), await answered(store)
+    reset = await store.hear(message("/reset"))
+    await store.began(reset.id, None)
+    await store.reset(reset.id)
+    c, d = await answered(store), await answered(store)
+    assert await opened_by(store, a, b, c, d) == [a, a, c, c]
+
+
+async def test_a_thread_is_one_conversation_however_long_it_is_silent(store):
+    a, other = await later(store, 0, thread="T1"), await later(store, 0, thread="T2")
+    reset = await store.hear(message("/reset", thread="T1"))
+    await store.reset(reset.id)
+    b = await later(store, 100, thread="T1")
+    assert await opened_by(store, a, other, b) == [a, other, a]
+
+
+async def test_what_is_forgotten_moves_no_conversation_to_the_other_side(store):
+    first, said = await later(store, 0), await later(store, 1, author="U3")
+    before = (await judged_one(store, said)).opening
+    assert await store.forget_turn(first, "U1")
+    assert (await judged_one(store, said)).opening == before
+
+
+async def judged_one(store, turn_id):
+    await store.put_feedback(up(turn_id))
+    (one,) = [one for one in await store.judged(["slack"]) if one.turn.id == turn_id]
+    return one

@@ -123,6 +123,10 @@ def test_the_same_fifth_of_the_conversations_is_held_out_for_ever(tmp_path):
     assert not seen & {row["prompt"][-1]["content"] for row in kept}
 
 
+def test_of_five_conversations_one_is_held_out():
+    assert 1900 < sum(dataset.held_out(str(n)) for n in range(10_000)) < 2150
+
+
 def test_a_conversation_is_its_thread_and_its_first_turn():
     def of(thread="", opening="1"):
         (row,) = dataset.gather([judged(turn(1, thread=thread), [("a", 1)], opening=opening)]).rows
@@ -264,14 +268,14 @@ def test_signs_that_end_a_line_elsewhere_do_not_end_a_row(tmp_path):
 def test_what_is_good_and_what_is_bad_after_one_prompt_are_pairs(tmp_path):
     votes = [
         judged(turn(n, answer=answer), [("ann", score)])
-        for n, (answer, score) in enumerate([("a", 1), ("b", -1), ("c", -1), ("b", 1)], 1)
+        for n, (answer, score) in enumerate([("a", 1), ("b", -1), ("c", -1), ("c", 1)], 1)
     ]
     dataset.write(dataset.gather(votes), tmp_path / "d")
     found = [
         (row["chosen"][0]["content"], row["rejected"][0]["content"])
         for row in rows_of(tmp_path / "d", "pairs.jsonl")
     ]
-    assert found == [("a", "b"), ("b", "c")]
+    assert found == [("a", "b")]  # and not c against c
 
 
 def test_secrets_leave_prompt_answer_and_correction_alike():
