@@ -59,21 +59,22 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     """For labels that may train. `pairs`: of a good and a bad answer to the same prompt.
 
     Dislikes pay on after everything wanted is learnt, and push the model into nonsense while the
-    loss still falls; hence few epochs, liked answers first, and the KL budget over all. A model of
+    loss still falls; hence small steps, liked answers first, and the KL budget over all. A model of
     some million parameters needs rates of ten to a hundred times those of a real one, and a larger
     beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio.
     """
     tiny = parameters < TINY_BELOW
-    sft, kto, beta = (5e-4, 5e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
+    sft, kto, beta = (5e-4, 2e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
     good = counts["liked"] + counts["corrections"]
     few = counts["labels"] < SFT_FROM
     stop = STOP_AT_KL_TINY if tiny else STOP_AT_KL_FEW if few else STOP_AT_KL
     if min(good, counts["disliked"]) < OF_EACH:
         return Plan((Stage("sft", 3, sft),), stop)
     if few:
-        return Plan((Stage("kto", 4, 1e-3 if tiny else 5e-5, beta=beta),), stop)
+        few_votes = Stage("kto", 12, 3e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
+        return Plan((few_votes,), stop)
     if counts["labels"] < MANY_FROM:
-        return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
+        return Plan((Stage("sft", 2, sft), Stage("kto", 6 if tiny else 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]
     if pairs >= PAIRS_FROM:
         stages.insert(1, Stage("dpo", 1, kto, batch=16, beta=beta))
