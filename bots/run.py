@@ -84,7 +84,7 @@ async def run(config: Config) -> int:
     refused: list[str] = []
     async with house(config, holder=holder, on_status=status.update) as here:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, here.engine.close)
+            asyncio.get_running_loop().add_signal_handler(number, end, here.engine)
         if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
             with status if interactive else nullcontext():
                 await ready_or_told_to_end(here)
@@ -97,6 +97,11 @@ async def run(config: Config) -> int:
             raise here.engine.damage
         stopped = here.engine.closing.is_set()
         return 1 if here.engine.failures and not stopped and not interactive else 0
+
+
+def end(engine: Engine) -> None:
+    engine.close()
+    logger.info("ending: nothing more is heard, answers under way are finished")
 
 
 async def ready_or_told_to_end(here: House) -> None:

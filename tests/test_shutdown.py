@@ -43,7 +43,7 @@ async def test_at_sigterm_answers_are_finished_and_none_begins(platform, tmp_pat
             ]
             commands = [platform.say("c1", "/help")]
             await until(lambda: not platform.unacknowledged)
-            bot.terminate()
+            await bot.ending()
             commands.append(platform.say("c4", "/help"))
             late = [platform.say("c3", "this one comes late"), platform.say("c1", "this one too")]
             assert await bot.exit_code(within_s=20) == 0
@@ -72,7 +72,7 @@ async def test_what_arrives_after_sigterm_is_not_acknowledged_and_comes_again(pl
             await bot.connected(platform)
             first = platform.say("c0", "a question with an answer that takes its time")
             await until(lambda: platform.shown(first), within_s=10)
-            bot.terminate()
+            await bot.ending()
             late = platform.say("c1", "this one comes late")
             await until(lambda: late.deliveries == 1, within_s=5)
             assert platform.shown(first) != right(first), "the bot had nothing left to do"

@@ -24,6 +24,7 @@ from core.phrases import Phrases
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
 from tests.fake_model import FakeModel
+from tests.fakes import until
 from tests.wire import Settings as WireSettings
 from tests.wire import WireAdapter
 from tests.wire_platform import WirePlatform
@@ -73,6 +74,16 @@ class BotProcess:
 
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
+
+    async def ending(self) -> None:
+        """SIGTERM, and return when the bot has noticed it."""
+
+        def said() -> int:
+            return self.log.read_text().count("ending: ")
+
+        before = said()
+        self.terminate()
+        await until(lambda: said() > before, within_s=5)
 
     async def exit_code(self, within_s: float) -> int:
         async with asyncio.timeout(within_s):
