@@ -115,38 +115,43 @@ class Desk:
     async def _guarded(self, turn: Turn) -> None:
         # One failed turn must not take the other conversations down with it.
         try:
-            async with self._engine.lanes.enter(turn.message.thread):
-                await self._answer_until_shown(turn)
+            async with self._engine.lanes.enter(turn.message.thread) as waited:
+                await self._answer_until_shown(turn, is_new=not waited)
         except Exception:
             self._engine.failures += 1
             logger.exception("turn %d failed", turn.id)
 
-    async def _answer_until_shown(self, heard: Turn) -> None:
-        """Answer one turn; while the platform or the disk fails, try again ever more slowly."""
+    async def _answer_until_shown(self, heard: Turn, *, is_new: bool) -> None:
+        """Answer one turn; while the platform or the disk fails, try again ever more slowly.
+
+        `is_new`: it stands as it was heard. One that waited or was tried is read again: it may have
+        been edited, deleted or begun.
+        """
         engine, wait_s = self._engine, FIRST_RETRY_S
         while not engine.closing.is_set():
             try:
-                await self._answer(heard)
+                await self._answer(heard, is_new=is_new)
                 return
             except StoreDamaged as error:
                 logger.error("%s", error)
                 engine.damage = error
                 engine.close()
             except (AdapterError, StoreError) as error:
+                is_new = False
                 logger.warning("turn %d: %s; again in %.0f s", heard.id, error, wait_s)
                 limited_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
                 await self._pause(max(wait_s, limited_s))
                 wait_s = min(2 * wait_s, LONGEST_RETRY_S)
 
-    async def _answer(self, heard: Turn) -> None:
+    async def _answer(self, heard: Turn, *, is_new: bool) -> None:
         """One try. Raises AdapterError and StoreError: a further one goes on from there."""
-        engine, thread = self._engine, heard.message.thread
+        engine, thread, turn = self._engine, heard.message.thread, heard
         answer: Answer | None = None
         self._under_way[thread] = None
         try:
-            # As it stands now: while it waited it may have been edited, deleted or tried.
-            turn = await engine.store.turn(heard.id)
-            if turn.status == "done":
+            if not is_new:
+                turn = await engine.store.turn(heard.id)
+            if turn.status == "done":  # it was deleted while it waited
                 return
             async with await self._open(turn) as answer:
                 self._under_way[thread] = answer
@@ -156,19 +161,19 @@ class Desk:
             await engine.store.finish(turn.id)
             engine.failures += answer.outcome in ("failed", "refused")
         except Refused as error:
-            logger.error("turn %d cannot be shown: %s", heard.id, error)
+            logger.error("turn %d cannot be shown: %s", turn.id, error)
             engine.failures += 1
             if answer and answer.outcome is None:
-                await engine.store.settle(heard.id, answer.text, "failed")
-            await engine.store.finish(heard.id)
+                await engine.store.settle(turn.id, answer.text, "failed")
+            await engine.store.finish(turn.id)
         except (AdapterError, StoreError):
-            await self._let_go(heard)
+            await self._let_go(turn)
             raise
         except Closing:
-            await self._let_go(heard)
+            await self._let_go(turn)
         except asyncio.CancelledError:
             async with asyncio.timeout(2):
-                await self._let_go(heard)
+                await self._let_go(turn)
             raise
         finally:
             del self._under_way[thread]

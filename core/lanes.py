@@ -20,13 +20,17 @@ class Lanes:
         return len(self._locks)
 
     @asynccontextmanager
-    async def enter(self, thread: ThreadRef) -> AsyncIterator[None]:
-        """Wait for the turns that entered before; they leave in the order in which they came."""
+    async def enter(self, thread: ThreadRef) -> AsyncIterator[bool]:
+        """Wait for the turns that entered before; they leave in the order in which they came.
+
+        Yields whether there were any.
+        """
         lock = self._locks.setdefault(thread, asyncio.Lock())
+        waits = lock.locked()
         self._users[thread] = self._users.get(thread, 0) + 1
         try:
             async with lock:
-                yield
+                yield waits
         finally:
             self._users[thread] -= 1
             if not self._users[thread]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select, text, update
+from sqlalchemy import Connection, Update, and_, bindparam, case, delete, func, select, text, update
 
 from core.errors import StoreError
 from core.types import History, IncomingMessage, MessageRef, Outcome, Recipe, Turn
@@ -16,11 +16,12 @@ from storage.rows import (
     WHOLE_TURNS,
     conversation,
     heard_row,
-    message_is,
     message_key,
     read_turns,
 )
 from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, replies, texts, turns
+
+KEY = "platform", "account", "channel", "message"
 
 
 class SqlTurns:
@@ -68,92 +69,91 @@ class SqlTurns:
 
     async def began(self, turn_id: int, recipe: Recipe | None) -> None:
         def work(connection: Connection) -> None:
-            values: dict[str, Any] = {"tries": turns.c.tries + 1}
-            if recipe is not None:
-                values |= {
-                    "model": recipe.model,
-                    "system_id": self._keep(connection, recipe.system),
-                    "first": recipe.first,
-                    "digest": recipe.digest,
-                }
-            change_turn(connection, turn_id, values)
+            if recipe is None:
+                change(connection, TRY, turn_id)
+                return
+            hash = hashlib.sha256(recipe.system.encode()).hexdigest()
+            if connection.scalar(KNOWN_TEXT, {"hash": hash}) is None:
+                connection.execute(texts.insert(), {"hash": hash, "text": recipe.system})
+            prompt = {"model": recipe.model, "first": recipe.first, "digest": recipe.digest}
+            change(connection, TRY_PROMPT, turn_id, hash=hash, **prompt)
 
         await self.database.write(work)
-
-    def _keep(self, connection: Connection, system: str) -> int:
-        """The id of a system text, which is stored once."""
-        digest = hashlib.sha256(system.encode()).hexdigest()
-        found = select(texts.c.id).where(texts.c.hash == digest)
-        id: int | None = connection.scalar(found)
-        if id is None:
-            keep = self.database.insert(texts).values(hash=digest, text=system)
-            id = connection.scalar(keep.returning(texts.c.id))
-            assert id is not None
-        return id
 
     async def let_go(self, turn_id: int) -> None:
-        await self._change(turn_id, {"tries": 0})
+        await self._change(turn_id, tries=0)
 
     async def placing(self, turn_id: int) -> None:
-        def work(connection: Connection) -> None:
-            placing = replies.c.turn_id == turn_id, replies.c.message.is_(None)
-            if connection.scalar(select(replies.c.id).where(*placing)) is None:
-                begin_reply(connection, turn_id)
-
-        await self.database.write(work)
+        await self.database.write(lambda connection: begin_reply(connection, turn_id))
 
     async def placed(self, turn_id: int, reply: MessageRef) -> None:
         def work(connection: Connection) -> None:
-            placing = replies.c.turn_id == turn_id, replies.c.message.is_(None)
-            if connection.scalar(select(replies.c.id).where(message_is(replies, reply))):
-                connection.execute(delete(replies).where(*placing))  # known already
-                return
-            if connection.scalar(select(replies.c.id).where(*placing)) is None:
+            here, placing = message_key(reply), {"turn": turn_id}
+            if connection.scalar(KNOWN_REPLY, here):
+                connection.execute(DROP_PLACING, placing)
+            elif not connection.execute(PLACE, {**placing, **here}).rowcount:
                 begin_reply(connection, turn_id)
-            connection.execute(update(replies).where(*placing).values(message_key(reply)))
+                connection.execute(PLACE, {**placing, **here})
 
         await self.database.write(work)
 
     async def settle(self, turn_id: int, answer: str, outcome: Outcome) -> None:
-        # A message that was deleted meanwhile leaves no words behind, and is not shown again.
-        await self._change(
-            turn_id,
-            {
-                "answer": case((turns.c.deleted, ""), else_=answer),
-                "status": case((turns.c.deleted, "done"), else_="final"),
-                "outcome": outcome,
-            },
-        )
-
-    async def finish(self, turn_id: int) -> None:
-        await self._change(turn_id, {"status": "done"})
-
-    async def reset(self, turn_id: int) -> None:
-        await self._change(turn_id, {"resets": True})
-
-    async def _change(self, turn_id: int, values: dict[str, Any]) -> None:
         def work(connection: Connection) -> None:
-            change_turn(connection, turn_id, values)
+            change(connection, SETTLE, turn_id, said=answer, outcome=outcome)
 
         await self.database.write(work)
 
+    async def finish(self, turn_id: int) -> None:
+        await self._change(turn_id, status="done")
 
-def change_turn(connection: Connection, turn_id: int, values: dict[str, Any]) -> None:
-    changed = connection.execute(update(turns).where(turns.c.id == turn_id).values(values))
-    if changed.rowcount != 1:
+    async def reset(self, turn_id: int) -> None:
+        await self._change(turn_id, resets=True)
+
+    async def _change(self, turn_id: int, **values: Any) -> None:
+        await self.database.write(lambda connection: change(connection, CHANGE, turn_id, **values))
+
+
+def change(connection: Connection, how: Update, turn_id: int, **values: Any) -> None:
+    if connection.execute(how, {"turn": turn_id, **values}).rowcount != 1:
         raise StoreError(f"There is no turn {turn_id}.")
 
 
 def begin_reply(connection: Connection, turn_id: int) -> None:
-    """A row for a message that has no id yet, where the question is."""
-    columns = "turn_id", "platform", "account", "channel"
-    source = select(turns.c.id, *(turns.c[column] for column in columns[1:]))
-    made = replies.insert().from_select(columns, source.where(turns.c.id == turn_id))
-    if connection.scalar(made.returning(replies.c.id)) is None:
+    """See to it that there is one row for a message that has no id yet."""
+    made_now = connection.scalar(BEGIN_REPLY, {"turn": turn_id})
+    if made_now is None and connection.scalar(PLACING, {"turn": turn_id}) is None:
         raise StoreError(f"There is no turn {turn_id}.")
 
 
-KEY = "platform", "account", "channel", "message"
+# Made once: building a statement costs as much as running it.
+
+CHANGE = update(turns).where(turns.c.id == bindparam("turn"))
+TRY = CHANGE.values(tries=turns.c.tries + 1)
+KNOWN_TEXT = select(texts.c.id).where(texts.c.hash == bindparam("hash"))
+TRY_PROMPT = TRY.values(system_id=KNOWN_TEXT.scalar_subquery())
+# A message that was deleted meanwhile leaves no words behind, and is not shown again.
+SETTLE = CHANGE.values(
+    answer=case((turns.c.deleted, ""), else_=bindparam("said")),
+    status=case((turns.c.deleted, "done"), else_="final"),
+)
+IS_PLACING = and_(replies.c.turn_id == bindparam("turn"), replies.c.message.is_(None))
+PLACING = select(replies.c.id).where(IS_PLACING)
+DROP_PLACING = delete(replies).where(IS_PLACING)
+PLACE = update(replies).where(IS_PLACING)
+KNOWN_REPLY = select(replies.c.id).where(
+    *(replies.c[column] == bindparam(column) for column in KEY)
+)
+# Where the question is.
+BEGIN_REPLY = (
+    replies.insert()
+    .from_select(
+        ("turn_id", *KEY[:3]),
+        select(turns.c.id, *(turns.c[column] for column in KEY[:3])).where(
+            turns.c.id == bindparam("turn"), ~PLACING.exists()
+        ),
+    )
+    .returning(replies.c.id)
+)
 HEARD = (*KEY, "thread", "author_id", "author_name", "question", "at", "private")
 INBOX = WHOLE_TURNS.where(
     turns.c.platform == bindparam("platform"),

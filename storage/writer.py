@@ -46,6 +46,23 @@ class Operation:
                 self.told.set_result(result)
 
 
+def unguarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
+    return group[0].work(connection, [operation.argument for operation in group])
+
+
+def guarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
+    """`run` under a savepoint: results, or for an operation that failed its exception."""
+    try:
+        with connection.begin_nested():
+            return unguarded(connection, group)
+    except Exception as error:  # one operation's failure must not end the others
+        if not is_its_own_fault(error):
+            raise
+        if len(group) == 1:
+            return [error]
+        return [guarded(connection, [operation])[0] for operation in group]
+
+
 class Writer:
     """Must be closed. `explain` makes a StoreError of what the database raised; `scrub` wipes
     replaced bytes.
@@ -126,38 +143,24 @@ class Writer:
             self.scrub(self.engine)
         return [self.explain(r) if isinstance(r, Exception) else r for r in results]
 
-    def committed(self, groups: list[list[Operation]]) -> list[Any]:
+    def committed(
+        self,
+        groups: list[list[Operation]],
+        one: Callable[[Connection, list[Operation]], Sequence[Any]] = unguarded,
+    ) -> list[Any]:
+        """Without savepoints first: they cost as much as what they guard."""
         try:
             with self.engine.begin() as connection:
-                if len(groups) == 1:
-                    return list(run(connection, groups[0]))
-                return [r for group in groups for r in guarded(connection, group)]
+                return [result for group in groups for result in one(connection, group)]
         except Exception as error:  # one batch's failure must not end the writer
-            if len(groups) == 1 and len(groups[0]) > 1 and is_its_own_fault(error):
-                return self.committed([[operation] for operation in groups[0]])
+            if one is unguarded and is_its_own_fault(error):
+                return self.committed(groups, guarded)
             logger.warning("a write failed: %s", self.explain(error))
             return [error for group in groups for _ in group]
 
 
 def future() -> asyncio.Future[Any]:
     return asyncio.get_running_loop().create_future()
-
-
-def run(connection: Connection, group: list[Operation]) -> Sequence[Any]:
-    return group[0].work(connection, [operation.argument for operation in group])
-
-
-def guarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
-    """`run` under a savepoint: results, or for an operation that failed its exception."""
-    try:
-        with connection.begin_nested():
-            return run(connection, group)
-    except Exception as error:  # one operation's failure must not end the others
-        if not is_its_own_fault(error):
-            raise
-        if len(group) == 1:
-            return [error]
-        return [guarded(connection, [operation])[0] for operation in group]
 
 
 def is_its_own_fault(error: Exception) -> bool:
