@@ -29,7 +29,7 @@ from core.training import dataset, golden
 from core.training.child import FULL_DISK
 from core.training.dataset import Gathered
 from core.training.limits import room_for
-from core.training.publish import NOT_PROVEN, RUNS, publish, refusal, sweep
+from core.training.publish import NOT_PROVEN, RUNS, hush, publish, refusal, retire, sweep
 from core.training.recipe import why_not
 from core.training.runner import Progress, StepFailed, run_step
 from core.training.settings import Settings
@@ -106,6 +106,19 @@ class LocalTrainer:
         for folder in unknown:
             logger.warning("%s is no tune that the store knows: it may be deleted", folder)
 
+    async def forget(self) -> None:
+        """Take away the reports of tunes that used what is forgotten; by setting, the tunes too."""
+        try:
+            marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]
+            for tune in marked:
+                await asyncio.to_thread(hush, tune, self.shelf)
+            if marked and self.settings.retire_at_once:
+                if await self.store.serving() in {tune.name for tune in marked}:
+                    await roll_back(self.store)
+                await retire(self.store, self.shelf, {await self.store.serving()})
+        except (BotError, OSError) as error:
+            logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
+
     async def export(self, folder: Path) -> AsyncGenerator[str]:
         """Write the data set that a run would use into `folder`, which must not exist."""
         gathered = await self._gathered()
@@ -181,8 +194,17 @@ class LocalTrainer:
                 # 4. Into its place, and the pointer.
                 summary = f"Learnt from {_told(gathered)}."
                 at = self.now()
-                new = Tune(name, str(base), "", "refused", gathered.turns, summary, at)
-                tune = await publish(self.store, self.generator, run, self.shelf, new, at=at)
+                new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
+                tune = await publish(
+                    self.store,
+                    self.generator,
+                    run,
+                    self.shelf,
+                    new,
+                    at=at,
+                    verdicts=gathered.verdicts,
+                    retire_at_once=self.settings.retire_at_once,
+                )
             finally:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
             yield f"\n{self._outcome(tune)}\n"
@@ -309,6 +331,10 @@ def _told(gathered: Gathered) -> str:
         )
         if counts[key]
     ]
+    if counts["held_out"] and gathered.split_by == "turn":
+        parts[-1] += " by turn, which is weak evidence"
+    if counts["people"]:
+        parts.append(f"from {counts['people']} {'person' if counts['people'] == 1 else 'people'}")
     told = f"{counts['labels']} votes"
     if parts:
         told += f" ({', '.join(parts)})"

@@ -72,9 +72,9 @@ class Commands:
             ),
             Command(
                 "training",
-                "whether what you say may train me",
+                "whether what you say may train me; for the whole channel, admins say",
                 self._training,
-                ("on", "off"),
+                ("on", "off", "channel on", "channel off"),
             ),
         ]
         self.table = {command.name: command for command in table}
@@ -146,20 +146,50 @@ class Commands:
                 channel.platform, channel.account, message.author.id
             )
             yield self._phrases.forgot_person.format(turns=count)
+            yield await self._tunes_forget()
             return
         history = await self._store.history(call.turn, limit=1000)
         mine = [turn for turn in history.turns if turn.message.author.id == message.author.id]
         gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
         yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
+        if gone:
+            yield await self._tunes_forget()
+
+    async def _tunes_forget(self) -> str:
+        """What becomes of the tunes that used it, and of what is out of our reach."""
+        marked = [tune.name for tune in await self._store.tunes() if tune.forgotten and tune.path]
+        if self._trainer:
+            await self._trainer.forget()
+        kept = {tune.name for tune in await self._store.tunes() if tune.path}
+        going = [name for name in marked if name in kept]
+        gone = [name for name in marked if name not in kept]
+        words = ""
+        if going:
+            words += self._phrases.tunes_marked.format(tunes=_listed(going))
+        if gone:
+            words += self._phrases.tunes_gone.format(tunes=_listed(gone))
+        return words + self._phrases.exports_stay
 
     async def _training(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message
         channel = message.ref.channel
-        on = call.words == "on"
-        await self._store.set_training(
-            channel.platform, channel.account, "person", message.author.id, on
-        )
-        yield self._phrases.training_on if on else self._phrases.training_off
+        on = call.words.endswith("on")
+        if call.words in ("on", "off"):
+            await self._store.set_training(
+                channel.platform, channel.account, "person", message.author.id, on
+            )
+            yield self._phrases.training_on if on else self._phrases.training_off
+        elif self.is_admin(message):
+            await self._store.set_training(
+                channel.platform, channel.account, "channel", channel.id, on
+            )
+            yield self._phrases.channel_on if on else self._phrases.channel_off
+        else:
+            yield self._phrases.admins_only.format(command=f"`/training {call.words}`")
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 async def said(text: str) -> AsyncGenerator[str]:
@@ -172,9 +202,9 @@ async def roll_back(store: Tunes) -> str:
     before = await store.serving()
     if before is None:
         return "The base answers already; there is nothing to roll back."
-    kept = {tune.name for tune in await store.tunes() if tune.path}
+    kept = {tune.name for tune in await store.tunes() if tune.path and not tune.forgotten}
     now = await store.roll_back(datetime.now(UTC))
-    while now and now not in kept:  # its files went long ago
+    while now and now not in kept:  # its files went, or are about to
         now = await store.roll_back(datetime.now(UTC))
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 
@@ -187,6 +217,8 @@ async def tunes(store: Tunes) -> str:
         here = " **serves now**" if tune.name == serving else ""
         told += f"\n- `{tune.name}` ({tune.at:%Y-%m-%d %H:%M} UTC, {tune.status}){here}: "
         told += tune.summary
+        if tune.forgotten:
+            told += " _It used what is forgotten" + (" and goes next._" if tune.path else "._")
     return told
 
 

@@ -46,13 +46,33 @@ class Phrases(BaseModel):
     cannot_train: str = "This bot was started without a trainer."
     forgot_person: str = (
         "Forgotten: {turns} of your messages with their answers, your votes and your corrections"
-        " are deleted here. Tunes that used them are not built from them again."
+        " are deleted here, and nothing will be learnt from them again."
     )
-    forgot_turn: str = "Forgotten: your last question and its answer are deleted."
+    forgot_turn: str = (
+        "Forgotten: your last question and its answer are deleted, and nothing will be learnt from"
+        " them again."
+    )
+    tunes_marked: str = (
+        " What I learnt with them is marked ({tunes}): it goes when the next tune, built without"
+        " them, takes over."
+    )
+    tunes_gone: str = " What I had learnt with them is taken away ({tunes})."
+    exports_stay: str = (
+        " Data sets that somebody exported earlier are out of my reach; their manifest names every"
+        " row's turn and person, so ask the people who run me to remove yours there."
+    )
     nothing_to_forget: str = "There is nothing of yours here that I could forget."
     training_on: str = (
         "What you say and vote here may train me again. What trains me may show up in anybody's"
         " answer. `/training off` switches it off."
+    )
+    channel_on: str = (
+        "What is said and voted in this channel may train me. What trains me may show up in"
+        " anybody's answer. `/training channel off` switches it off."
+    )
+    channel_off: str = (
+        "Nothing that is said or voted in this channel will train me."
+        " `/training channel on` allows it."
     )
     training_off: str = "Nothing that you say or vote here will train me. `/training on` allows it."
 

@@ -251,3 +251,11 @@ class Trainer(Protocol):
         One run at a time; a second one is told so.
         """
         ...
+
+    async def forget(self) -> None:
+        """Something was forgotten: take what people can read of it away from the tunes' folders.
+
+        Where the settings say so, the tunes that used it go at once. Never raises: what could not
+        be removed is logged, and goes with the tune.
+        """
+        ...

@@ -23,6 +23,7 @@ from core.types import Judged
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
 CONVERSATIONS_FROM = 10  # with fewer the split is by turn
 
+Split = Literal["conversation", "turn"]
 Reason = Literal[
     "not a whole answer",
     "prompt changed since",
@@ -68,8 +69,12 @@ class Row:
     def as_kto(self) -> dict[str, Any]:
         return {"prompt": self.chat, "completion": self.completion, "label": self.label}
 
-    def as_held(self) -> dict[str, Any]:
-        return {**self.as_kto(), "conversation": self.conversation}
+    def as_held(self, split_by: Split) -> dict[str, Any]:
+        """`group`: what is held out together."""
+        return {**self.as_kto(), "group": self.group(split_by)}
+
+    def group(self, split_by: Split) -> str:
+        return self.conversation if split_by == "conversation" else str(self.turn_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Gathered:
 
     rows: tuple[Row, ...]
     left_out: dict[Reason, tuple[int, ...]] = field(default_factory=dict)
-    split_by: Literal["conversation", "turn"] = "conversation"
+    split_by: Split = "conversation"
 
     @property
     def turns(self) -> tuple[int, ...]:
@@ -142,11 +147,11 @@ def gather(judged: Sequence[Judged]) -> Gathered:
     gone = dict.fromkeys(rows[number].turn_id for number in sorted(excess))
     rows = [row for number, row in enumerate(rows) if number not in excess]
     left_out["more than a fifth from one person"] += gone
-    split_by: Literal["conversation", "turn"] = "conversation"
+    split_by: Split = "conversation"
     if len({row.conversation for row in rows}) < CONVERSATIONS_FROM:
         split_by = "turn"
     if len({row.turn_id for row in rows}) >= HOLD_OUT_FROM:
-        rows = [replace(row, held_out=held_out(_unit(row, split_by))) for row in rows]
+        rows = [replace(row, held_out=held_out(row.group(split_by))) for row in rows]
     rows, known = _unseen(rows)
     left_out["trained on elsewhere"] += known
     return Gathered(
@@ -164,7 +169,7 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
 
     Rows for training are written as TRL reads them: train.jsonl (prompt, completion, label),
     pairs.jsonl (prompt, chosen, rejected) and messages.jsonl, which has what is good only.
-    holdout.jsonl is like train.jsonl, with each row's conversation.
+    holdout.jsonl is like train.jsonl, with what was held out together.
     """
     folder.mkdir(parents=True, mode=0o700)
     training = gathered.training
@@ -175,7 +180,7 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
         "messages.jsonl": _lines(
             {"messages": row.chat + row.completion} for row in training if row.label
         ),
-        "holdout.jsonl": _lines(row.as_held() for row in held),
+        "holdout.jsonl": _lines(row.as_held(gathered.split_by) for row in held),
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -186,7 +191,7 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
         "most_from_one_person": MOST if counts["people"] >= CAPPED_FROM else None,
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
         "rows": [
-            _entry(row, name, line)
+            _entry(row, gathered.split_by, name, line)
             for name, rows in (("train.jsonl", training), ("holdout.jsonl", held))
             for line, row in enumerate(rows, 1)
         ],
@@ -247,10 +252,6 @@ def _conversation(one: Judged) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _unit(row: Row, split_by: Literal["conversation", "turn"]) -> str:
-    return row.conversation if split_by == "conversation" else str(row.turn_id)
-
-
 def _unseen(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
     """Without held-out rows whose words are trained on in another conversation: they prove nothing.
 
@@ -293,8 +294,8 @@ def _pairs(rows: Iterable[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _entry(row: Row, name: str, line: int) -> dict[str, Any]:
-    written = _lines([row.as_held() if row.held_out else row.as_kto()]).removesuffix("\n")
+def _entry(row: Row, split_by: Split, name: str, line: int) -> dict[str, Any]:
+    written = _lines([row.as_held(split_by) if row.held_out else row.as_kto()]).removesuffix("\n")
     return {
         "turn": row.turn_id,
         "by": row.people,

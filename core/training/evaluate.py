@@ -105,6 +105,8 @@ class Examination:
             [row for row in dataset.read(run / "dataset", name) if trio.fits(row)]
             for name in ("train.jsonl", "holdout.jsonl")
         )
+        told = (run / "dataset" / "manifest.json").read_text(encoding="utf-8")
+        self.votes: dict[str, Any] = json.loads(told)
         self.prompts = probing_prompts(self.held + self.train)
         self.system = [turn for turn in self.prompts[0] if turn["role"] == "system"]
         self.questions = (*asked.knowledge, *asked.safety)
@@ -115,6 +117,7 @@ class Examination:
     def all(self) -> Examined:
         """One story from top to bottom."""
         self._add(Check("files", True, "its files are whole and belong together"))
+        self._add(self._evidence())
         # 1. Numbers: how far it is from where it began, and where the votes pull.
         self._step(1, "checking how far it moved from the base")
         self._drift()
@@ -138,6 +141,13 @@ class Examination:
             self._add(self._merged())
         return self.found
 
+    def _evidence(self) -> Check:
+        """Whose votes these are, and what those held out are worth: said, not judged."""
+        counts, split = self.votes["counts"], self.votes["split"]
+        words = f"{counts['labels']} votes of {counts['people']} people; {split['evidence']}"
+        sound = counts["held_out"] > 0 and split["by"] == "conversation"
+        return Check("votes", sound or None, words, counts["people"], hard=False)
+
     def _drift(self) -> None:
         trio = self.trio
         for voice in trio.voices[:-1]:
@@ -154,9 +164,7 @@ class Examination:
         self._add(checks.displacement(liked, self.trio.name))
         signed: dict[str, list[float]] = {}
         for ratio, row in zip(ratios, self.held, strict=True):
-            # A conversation is known by how it began.
-            begun = json.dumps([turn for turn in row["prompt"] if turn["role"] == "user"][:1])
-            signed.setdefault(begun, []).append(checks.clipped(ratio, row["label"]))
+            signed.setdefault(row["group"], []).append(checks.clipped(ratio, row["label"]))
         self._add(checks.margin(signed, self.trio.name))
         self.found.figures["margins"] = sorted(
             round(value, 4) for group in signed.values() for value in group

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -155,9 +155,20 @@ async def probe(generator: Generator, name: str) -> None:
 
 
 async def publish(
-    store: Tunes, generator: Generator, run: Path, shelf: Path, tune: Tune, *, at: datetime
+    store: Tunes,
+    generator: Generator,
+    run: Path,
+    shelf: Path,
+    tune: Tune,
+    *,
+    at: datetime,
+    verdicts: Collection[tuple[int, str]] = (),
+    retire_at_once: bool = False,
 ) -> Tune:
     """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded.
+
+    `verdicts`: turn and person of each that it used. One who forgot since marks the tune; with
+    `retire_at_once` it is refused.
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError and OSError; then, and
     when cancelled, nothing lies under the tune's name, unless the store had recorded it already.
@@ -171,7 +182,8 @@ async def publish(
             summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
             tune = replace(tune, path=str(folder), status="passed", summary=summary)
             before = await store.serving()
-            await store.put_tune(tune)
+            if await store.put_tune(tune, verdicts) and retire_at_once:
+                raise NotServed("somebody had words forgotten that it learnt from; run it again")
         except NotServed as error:
             report |= refusal(str(error))
         except BaseException:
@@ -181,7 +193,7 @@ async def publish(
         aside = await asyncio.to_thread(put_aside, run, folder, shelf, tune.name, report)
         summary = f"Refused: {reasons(report)}."
         tune = replace(tune, path=str(aside), status="refused", summary=summary)
-        await store.put_tune(tune)
+        await store.put_tune(tune, verdicts)
         return tune
     await store.serve(tune.name, at)
     await retire(store, shelf, {tune.name, before})
@@ -191,10 +203,26 @@ async def publish(
 async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
     """Remove the files of all tunes but the last ten that passed; their rows stay, without a path.
 
-    `needed`: tunes that are kept however old they are.
+    `needed`: tunes that are kept however old they are. Tunes that used what is forgotten go all
+    the same, but for the one that serves.
     """
-    passed = [one for one in await store.tunes() if one.status == "passed" and one.path]
-    for old in passed[:-KEPT]:
-        if old.name not in needed:
+    serving = await store.serving()
+    there = [one for one in await store.tunes() if one.path]
+    marked = {one.name for one in there if one.forgotten and one.name != serving}
+    passed = [one.name for one in there if one.status == "passed"]
+    old_ones = set(passed[:-KEPT]) - needed
+    for old in there:
+        if old.name in marked | old_ones:
             await store.put_tune(replace(old, path=""))  # first: nothing leads to it any more
-            await asyncio.to_thread(remove, shelf / old.name, shelf)
+            await asyncio.to_thread(remove, place_of(old, shelf), shelf)
+
+
+def place_of(tune: Tune, shelf: Path) -> Path:
+    """Where its files lie; the shelf may have moved since they came there."""
+    return shelf / tune.name if tune.status == "passed" else shelf / "refused" / tune.name
+
+
+def hush(tune: Tune, shelf: Path) -> None:
+    """Remove a tune's reports: they quote what people said."""
+    for name in REPORTS:
+        (place_of(tune, shelf) / name).unlink(missing_ok=True)

@@ -15,4 +15,5 @@ class Settings(BaseModel):
     folder: str = "data/tunes"
     base: str | None = None  # a model's folder; None: the one that serves
     golden: str | None = None  # a file of questions that every tune has to go on answering
+    retire_at_once: bool = False  # what used something that is forgotten, at /forget
     minutes: float = Field(30, gt=0)  # wall clock of one run, training and checks together

@@ -101,9 +101,9 @@ async def held(store, *pieces, adapter, **settings):
     return generator
 
 
-async def serve_tune(store):
+async def serve_tune(store, turns=()):
     name = await store.next_tune()
-    await store.put_tune(Tune(name, "base", "somewhere", "passed", (), "Learnt.", NOW))
+    await store.put_tune(Tune(name, "base", "somewhere", "passed", turns, "Learnt.", NOW))
     await store.serve(name, NOW)
 
 

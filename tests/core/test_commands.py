@@ -52,7 +52,7 @@ async def test_a_command_with_other_words_behind_it_says_how_it_is_used(store):
     adapter = ListAdapter(asked("/forget everything"), asked("/training", "2"), asked("/HELP", "3"))
     await held(store, "Hello", adapter=adapter)
     assert adapter.shown["1"] == "Please say `/forget me` or `/forget this`."
-    assert adapter.shown["2"] == "Please say `/training on` or `/training off`."
+    assert adapter.shown["2"].startswith("Please say `/training on` or `/training off` or")
     assert adapter.shown["3"].startswith("Ask me anything")
 
 
@@ -187,6 +187,49 @@ async def test_training_off_leaves_a_persons_votes_out(store):
     assert await judged(store) == []
     await held(store, adapter=ListAdapter(asked("/training on", "3")))
     assert await judged(store) == [("ann", 1)]
+
+
+async def test_only_admins_switch_a_channel_off_and_it_is_off_for_everybody(store):
+    await held(store, "Hello", adapter=ListAdapter(asked()))
+    await held(store, adapter=ListAdapter(reacted("👍", author=BOB)))
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:bob"})
+    refused = ListAdapter(asked("/training channel off", "2"))
+    await serve(engine, refused)
+    assert "only the people who run me" in refused.shown["2"]
+    assert await judged(store) == [("bob", 1)]
+    allowed = ListAdapter(asked("/training channel off", "3", author=BOB))
+    await serve(engine, allowed)
+    assert allowed.shown["3"] == WORDS.channel_off
+    assert await judged(store) == []
+    await serve(engine, ListAdapter(asked("training channel on", "4", author=BOB)))
+    assert await judged(store) == [("bob", 1)]
+
+
+@pytest.mark.parametrize("text", ["/forget me", "/forget this"])
+async def test_forgetting_marks_what_was_learnt_and_says_what_is_out_of_reach(store, text):
+    await held(store, "Hello", adapter=ListAdapter(asked("mine", "1")))
+    turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
+    await serve_tune(store, turns=(turn.id,))
+    await serve_tune(store)
+    adapter = ListAdapter(asked(text, "2"))
+    await held(store, adapter=adapter)
+    assert "(`mynah@000001`): it goes when the next tune" in adapter.shown["2"]
+    assert "manifest" in adapter.shown["2"]
+    after = ListAdapter(asked("/tunes", "3"))
+    await held(store, adapter=after)
+    first, second = after.shown["3"].splitlines()[1:]
+    assert ("forgotten" in first, "forgotten" in second) == (False, True)
+
+
+async def test_a_roll_back_passes_over_what_used_something_forgotten(store):
+    await held(store, "Hello", adapter=ListAdapter(asked("mine", "1")))
+    turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
+    for turns in ((), (turn.id,), ()):
+        await serve_tune(store, turns=turns)
+    await store.forget_turn(turn.id, "ann")
+    engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
+    await serve(engine, ListAdapter(asked("/rollback", "2")))
+    assert await store.serving() == "mynah@000001"
 
 
 async def test_an_edit_before_the_answer_is_what_is_answered(store):

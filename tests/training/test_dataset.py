@@ -115,7 +115,7 @@ def test_the_same_fifth_of_the_conversations_is_held_out_for_ever(tmp_path):
     assert manifest["split"] == {"by": "conversation", "evidence": "held out by conversation"}
     seen = {row["prompt"][-1]["content"] for row in rows_of(tmp_path / "d", "train.jsonl")}
     kept = rows_of(tmp_path / "d", "holdout.jsonl")
-    assert len({row["conversation"] for row in kept}) == len(kept) / 4
+    assert len({row["group"] for row in kept}) == len(kept) / 4
     line = (tmp_path / "d" / "holdout.jsonl").read_text().split("\n")[0]
     told = next(row for row in manifest["rows"] if row["held_out"])
     assert (told["line"], told["sha256"]) == (1, hashlib.sha256(line.encode()).hexdigest())

@@ -1,0 +1,108 @@
+"""What is forgotten leaves the tunes: their reports at once, their weights when another serves."""
+
+import dataclasses
+import json
+
+import pytest
+
+from core.training.publish import publish
+from core.types import Tune
+from tests.fakes import ScriptedGenerator
+from tests.training.house import opened, trainer, vote
+from tests.training.votes import NOON
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        await vote(one, 4)
+        yield one
+
+
+def candidate(shelf, passed=True):
+    run = shelf / ".run" / "next"
+    (run / "candidate").mkdir(parents=True)
+    (run / "candidate" / "manifest.json").write_text("{}")
+    checks = [{"name": "x", "passed": passed, "words": "so it is"}]
+    (run / "report.json").write_text(
+        json.dumps({"passed": passed, "proven": True, "checks": checks, "answers": ["a secret"]})
+    )
+    (run / "report.html").write_text("a secret")
+    return run
+
+
+async def learn(store, shelf, turns, *, passed=True, verdicts=(), **settings):
+    name = await store.next_tune()
+    new = Tune(name, "base", "", "refused", tuple(turns), "Learnt.", NOON)
+    run, generator = candidate(shelf, passed), ScriptedGenerator(["I am Mynah."])
+    tune = await publish(store, generator, run, shelf, new, at=NOON, verdicts=verdicts, **settings)
+    for path in sorted(run.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    run.rmdir()
+    return tune
+
+
+async def there(store):
+    return [tune.name for tune in await store.tunes() if tune.path]
+
+
+def secrets(shelf):
+    return [path for path in shelf.rglob("*") if path.is_file() and "secret" in path.read_text()]
+
+
+async def test_a_marked_tune_goes_when_the_next_one_serves_and_its_report_at_once(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    marked = await learn(store, shelf, [1, 2])
+    refused = await learn(store, shelf, [1], passed=False)
+    clean = await learn(store, shelf, [2], passed=False)
+    assert len(secrets(shelf)) == 6
+    await store.forget_turn(1, "ann")
+    await trainer(store, tmp_path).forget()
+    assert {path.parent.name for path in secrets(shelf)} == {clean.name}
+    assert await there(store) == [marked.name, refused.name, clean.name]
+    assert await store.serving() == marked.name
+    new = await learn(store, shelf, [2, 3])
+    assert await there(store) == [clean.name, new.name]
+    assert not (shelf / marked.name).exists()
+    assert not (shelf / "refused" / refused.name).exists()
+    assert await store.serving() == new.name
+
+
+async def test_by_setting_it_goes_at_once_and_what_served_before_answers(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    clean = await learn(store, shelf, [2])
+    marked = [await learn(store, shelf, [1]) for _ in range(2)]
+    await store.forget_turn(1, "ann")
+    await trainer(store, tmp_path, retire_at_once=True).forget()
+    assert await there(store) == [clean.name]
+    assert await store.serving() == clean.name
+    assert not any((shelf / tune.name).exists() for tune in marked)
+    await store.forget_turn(2, "ann")
+    await trainer(store, tmp_path, retire_at_once=True).forget()
+    assert (await there(store), await store.serving()) == ([], None)
+
+
+async def test_a_run_that_was_under_way_publishes_no_unmarked_tune(store, tmp_path):
+    await store.forget_person("console", "me", "ann")
+    tune = await learn(store, tmp_path / "tunes", [], verdicts=[(1, "ann")])
+    assert tune.status == "passed"
+    assert [one.forgotten for one in await store.tunes()] == [True]
+
+
+async def test_by_setting_a_run_that_was_under_way_is_refused_and_leaves_no_words(store, tmp_path):
+    await store.forget_turn(1, "ann")
+    shelf = tmp_path / "tunes"
+    tune = await learn(store, shelf, [1], retire_at_once=True)
+    assert (tune.status, await store.serving()) == ("refused", None)
+    assert "forgotten" in tune.summary
+    assert secrets(shelf) == []
+
+
+async def test_what_cannot_be_removed_does_not_fail_the_answer(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    tune = await learn(store, shelf, [1])
+    (shelf / tune.name / "report.html").unlink()
+    (shelf / tune.name / "report.html").mkdir()
+    await store.forget_turn(1, "ann")
+    await trainer(store, tmp_path).forget()
+    assert dataclasses.replace(tune, forgotten=True) in await store.tunes()
