@@ -15,15 +15,17 @@ PAD, END, SYSTEM, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|system|>", "<|user|
 SPECIAL = [PAD, END, SYSTEM, USER, ASSISTANT]
 CONTEXT = 2048
 
+# A special token that a person typed is taken apart by a space, so that it stays text.
 TEMPLATE = (
     "{%- for message in messages -%}"
+    "{%- set content = message['content'] | replace('<|', '< |') -%}"
     "{%- if message['role'] == 'assistant' -%}"
     "{{- '<|assistant|>' -}}"
-    "{%- generation -%}{{- message['content'] + '<|end|>' -}}{%- endgeneration -%}"
+    "{%- generation -%}{{- content + '<|end|>' -}}{%- endgeneration -%}"
     "{%- elif message['role'] == 'system' -%}"
-    "{{- '<|system|>' + message['content'] + '<|end|>' -}}"
+    "{{- '<|system|>' + content + '<|end|>' -}}"
     "{%- else -%}"
-    "{{- '<|user|>' + message['content'] + '<|end|>' -}}"
+    "{{- '<|user|>' + content + '<|end|>' -}}"
     "{%- endif -%}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
