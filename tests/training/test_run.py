@@ -46,7 +46,7 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     assert not (tmp_path / "tunes" / ".run").exists()
 
     words = await said(mynah.retrain(dry=False))
-    assert "Learning from 24 votes (12 liked, 12 disliked)." in words
+    assert "Learning from 24 votes (12 liked, 12 disliked, from 1 person)." in words
     assert "- weighing all votes\n" in words
     assert "`mynah@000002` answers from now on; `/rollback` takes it back." in words
     assert "not proven" in words
