@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 
 from core.types import Tune
 from storage.database import Database
@@ -64,10 +64,8 @@ class SqlTunes:
                 keep = self.database.insert(tune_verdicts).on_conflict_do_nothing()
                 connection.execute(keep, rows)
             this = tunes.c.name == tune.name
-            gone = lacks_a_verdict(connection, tune.name, verdicts) or lacks_a_turn(
-                connection, tune.turns
-            )
-            if gone or tune.forgotten:
+            gone = bool(verdicts) and lost_verdicts(connection, tune.name) > 0
+            if gone or lacks_a_turn(connection, tune.turns) or tune.forgotten:
                 connection.execute(update(tunes).where(this).values(forgotten=True))
             return bool(connection.scalar(select(tunes.c.forgotten).where(this)))
 
@@ -120,16 +118,17 @@ def lacks_a_turn(connection: Connection, used: Sequence[int]) -> bool:
     )
 
 
-def lacks_a_verdict(connection: Connection, name: str, used: Collection[tuple[int, str]]) -> bool:
-    """Whether of one of these verdicts of the tune nothing is there any more."""
-    about = (
+def lost_verdicts(connection: Connection, name: str) -> int:
+    """How many verdicts of the tune nobody gives any more. Their rows go: they name a person."""
+    given = (
         exists().where(
-            t.c.turn_id == tune_verdicts.c.turn_id, t.c.author_id == tune_verdicts.c.author_id
+            table.c.turn_id == tune_verdicts.c.turn_id,
+            table.c.author_id == tune_verdicts.c.author_id,
         )
-        for t in (feedback, corrections)
+        for table in (feedback, corrections)
     )
-    mine = tune_verdicts.c.tune == name
-    return bool(used and connection.scalar(select(exists().where(mine, *(~one for one in about)))))
+    lost = delete(tune_verdicts).where(tune_verdicts.c.tune == name, *(~one for one in given))
+    return connection.execute(lost).rowcount
 
 
 def batched(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:

@@ -3,7 +3,10 @@
 import dataclasses
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from core.types import Correction, Feedback, Tune
+from storage.tables import tune_verdicts
 from tests.storage.says import CHANNEL, MORNING, answered, message, remembered, reply
 
 HERE = "slack", "T1/B1"
@@ -195,6 +198,18 @@ async def test_what_is_forgotten_while_a_tune_is_made_marks_it_when_it_is_record
     _, third = await tuned(store, [theirs], [(theirs, "U2")])
     assert (first, second, third) == (True, True, False)
     assert len(await marked(store)) == 2
+
+
+async def test_no_tune_names_a_forgotten_person(store):
+    theirs = await answered(store, author="U2")
+    await judge(store, theirs, "U1", "U2")
+    used = [(theirs, "U1"), (theirs, "U2")]
+    await tuned(store, [theirs], used)
+    await store.forget_person(*HERE, "U1")
+    await tuned(store, [theirs], used)  # it was being made meanwhile
+    query = select(tune_verdicts.c.author_id)
+    found = await store.database.read(lambda connection: connection.scalars(query).all())
+    assert found == ["U2", "U2"]
 
 
 async def test_a_mark_stays_whatever_else_is_written_of_the_tune(store):
