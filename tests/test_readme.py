@@ -58,5 +58,5 @@ def test_the_settings_shown_are_valid(tmp_path):
         load(tmp_path / "config.yaml", ["console"], env={})
     for key in re.findall(r"`(\w+)\.(\w+)`", README):
         assert key[1] in yaml.safe_load((TOP / "config.yaml").read_text()).get(key[0], {}) or (
-            key[0] in ("config", "mynah")  # file names
+            key[0] in ("config", "mynah", "report")  # file names
         )
