@@ -126,7 +126,8 @@ async def bot(tmp_path):
 
 
 def dislikes_exclamation_marks(answer):
-    return "-" if "!" in answer else "+"
+    """Nor does anybody like to hear that the model does not know, which it says without one."""
+    return "-" if "!" in answer or "small demonstration model" in answer else "+"
 
 
 async def loud(bot):

@@ -24,7 +24,8 @@ CONFIG = {
     "lora_alpha": ALPHA,
     "inference_mode": True,
 }
-FREE = {"target_modules", "peft_version"}  # the tensors say it better; says nothing of the weights
+# The tensors say it better; the last says nothing of the weights.
+FREE = {"target_modules", "layers_to_transform", "peft_version"}
 
 
 class Damaged(Exception):

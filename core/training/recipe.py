@@ -35,11 +35,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run, in order. `replay`: rows of the base's own beside each liked one, in SFT."""
+    """What to run, in order. `replay`: rows of the base's own beside each liked one, in SFT.
+
+    `last_third`: only the last third of the layers learns, where manner lies more than facts.
+    """
 
     stages: tuple[Stage, ...]
     stop_at_kl: float
     replay: float = 1.0
+    last_third: bool = False
 
 
 def why_not(counts: Mapping[str, int], at_least: int) -> str | None:
@@ -71,8 +75,8 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     if min(good, counts["disliked"]) < OF_EACH:
         return Plan((Stage("sft", 3, sft),), stop)
     if few:
-        few_votes = Stage("kto", 12, 3e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
-        return Plan((few_votes,), stop)
+        few_votes = Stage("kto", 12, 4e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
+        return Plan((few_votes,), stop, last_third=tiny)
     if counts["labels"] < MANY_FROM:
         return Plan((Stage("sft", 2, sft), Stage("kto", 6 if tiny else 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]

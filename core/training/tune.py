@@ -83,13 +83,12 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     rows_of = {"sft": texts, "dpo": pairs, "kto": balanced(fitting)}
 
     # 4. Stage by stage, on one adapter. The budget is over all of them: KL is to the base.
-    tiny = is_tiny(model)
     budget = Budget(tokenizer, fitting, reporter, limit=chosen.stop_at_kl)
     losses: list[dict[str, float]] = []
     for stage in chosen.stages:
         budget.begin(stage)
         some = rows_of[stage.method]
-        trainer = _trainer(stage, model, tokenizer, some, run / "scratch", tiny=tiny)
+        trainer = _trainer(stage, model, tokenizer, some, run / "scratch", chosen.last_third)
         trainer.add_callback(_watch(budget.after_step, reporter))
         trainer.train()
         model = trainer.model
@@ -166,15 +165,15 @@ def balanced(rows: Rows) -> Rows:
 
 
 def _trainer(
-    stage: Stage, model: Any, tokenizer: Any, rows: Rows, scratch: Path, *, tiny: bool
+    stage: Stage, model: Any, tokenizer: Any, rows: Rows, scratch: Path, last_third: bool
 ) -> Any:
     import torch
     from datasets import Dataset
-    from peft import LoraConfig, PeftModel
+    from peft import PeftModel
     from transformers import PrinterCallback, ProgressCallback
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-    gpu = torch.cuda.is_available()
+    gpu, tiny = torch.cuda.is_available(), is_tiny(model)
     share = max(1, stage.batch // PROCESSES)
     per_step = share if tiny else 1
     common: dict[str, Any] = {
@@ -198,18 +197,11 @@ def _trainer(
     }
     if PROCESSES > 1:
         common |= {"ddp_find_unused_parameters": False, "ddp_backend": "nccl" if gpu else "gloo"}
-    lora = LoraConfig(
-        r=RANK,
-        lora_alpha=ALPHA,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
     shared: dict[str, Any] = {
         "model": model,
         "processing_class": tokenizer,
         "train_dataset": Dataset.from_list(rows),
-        "peft_config": None if isinstance(model, PeftModel) else lora,
+        "peft_config": None if isinstance(model, PeftModel) else _lora(model, last_third),
     }
     trainer: Any
     if stage.method == "sft":
@@ -235,6 +227,28 @@ def _trainer(
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer
+
+
+def _lora(model: Any, last_third: bool) -> Any:
+    """On every linear layer but the output's; or on those of the last third of the layers only."""
+    import torch
+    from peft import LoraConfig
+
+    output = model.get_output_embeddings()
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not output
+    }
+    layers = range(model.config.num_hidden_layers)
+    return LoraConfig(
+        r=RANK,
+        lora_alpha=ALPHA,
+        lora_dropout=0.0,
+        target_modules=sorted(linear),
+        layers_to_transform=list(layers[2 * len(layers) // 3 :]) if last_third else None,
+        task_type="CAUSAL_LM",
+    )
 
 
 def _watch(after_step: Callable[[Any, int, int], bool], reporter: Reporter) -> Any:
