@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -124,14 +125,13 @@ def rank_8(run):
 
 
 def foreign_layer(run):
+    """A layer of the adapter once more, under the number of one that the base has not."""
     from safetensors.torch import load_file, save_file
 
     path = run / "candidate" / WEIGHTS
     tensors = load_file(path)
-    for key in list(tensors):
-        if "layers.0.self_attn.q_proj" in key:
-            tensors[key.replace("layers.0", "layers.9")] = tensors[key].clone()
-    save_file(tensors, path)
+    foreign = {re.sub(r"layers\.\d+", "layers.9", key): t.clone() for key, t in tensors.items()}
+    save_file(tensors | foreign, path)
     sign(run)
 
 
@@ -149,7 +149,7 @@ BY_FILES: dict[str, Callable[[Path], object]] = {
     "rank 8 in the configuration": lambda run: configure(run, r=8),
     "a layer too many": foreign_layer,
     "half of a pair": lambda run: rewrite(
-        run, lambda key, t: None if "layers.0.mlp.up_proj.lora_B" in key else t
+        run, lambda key, t: None if "mlp.up_proj.lora_B" in key else t
     ),
     "no tensors": lambda run: rewrite(run, lambda key, t: None),
     "a shape of petabytes": huge,
