@@ -13,14 +13,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StoreError
 from storage.writer import Work, Writer
+
+if TYPE_CHECKING:  # PostgreSQL's dialect takes 2.4 MB, also where only SQLite is used
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 

@@ -36,6 +36,8 @@ def migrate(url: URL) -> None:
 
 
 def bring_up(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        same_predicates()
     present = set(inspect(connection).get_table_names())
     if version.name in present:
         found = connection.scalar(select(version.c.version_num))
@@ -49,6 +51,17 @@ def bring_up(connection: Connection) -> None:
     else:
         SQLModel.metadata.create_all(connection)
         connection.execute(version.insert().values(version_num=HEAD))
+
+
+def same_predicates() -> None:
+    """Give PostgreSQL's partial indexes the predicates of SQLite's.
+
+    Here and not in the tables: to name them there loads PostgreSQL's dialect for everybody.
+    """
+    for table in SQLModel.metadata.tables.values():
+        for index in table.indexes:
+            where = index.dialect_options["sqlite"]["where"]
+            index.dialect_options["postgresql"]["where"] = where
 
 
 def upgrade(connection: Connection, found: str | None) -> None:
