@@ -66,5 +66,5 @@ $(VENV)/local: $(VENV)/torch-$(BUILD) pyproject.toml
 
 $(VENV)/dev: $(VENV)/local
 	@echo "Installing what the tests need..."
-	$(PIP) install -q -e '.[local,train,postgres,dev]' -c constraints.txt
+	$(PIP) install -q -e '.[local,train,postgres,slack,discord,telegram,dev]' -c constraints.txt
 	@touch $@
