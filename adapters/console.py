@@ -12,7 +12,7 @@ import re
 import select
 import sys
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Protocol, TextIO
@@ -28,6 +28,7 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
+    Quoted,
     ThreadRef,
 )
 
@@ -139,6 +140,10 @@ class ConsoleAdapter:
             self._unwanted.discard(to.ref)
             if is_awaited:
                 self._is_out.set()
+
+    async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
+        """Nothing: here the channel is the conversation."""
+        return ()
 
     async def _ask(self, text: str, inbox: Inbox) -> None:
         ref = MessageRef(CHANNEL, new_id())

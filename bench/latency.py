@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from core.engine import Settings as BotSettings
 from core.generation import ModelServer, Settings
 from core.phrases import Phrases
 from core.ports import Inbox
-from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Quoted, ThreadRef
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
 from tests.fake_model import FakeModel
@@ -165,6 +166,9 @@ class Feed:
                     await answer.placing()
                     await answer.placed(MessageRef(to.ref.channel, f"answer to {to.ref.id}"))
         self._shown.release()
+
+    async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
+        return ()
 
     async def _event(self, inbox: Inbox, number: int) -> None:
         channel = ChannelRef(self.name, "feed", f"c{number % CHANNELS}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -20,8 +21,10 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
+    Noted,
     Outcome,
     Recipe,
+    Seen,
     ThreadRef,
     Turn,
 )
@@ -64,7 +67,7 @@ class Desk:
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._did_stop: set[int] = set()  # the turns that said "stop" in time
 
-    async def ready(self, account: str) -> None:
+    async def ready(self, account: str) -> Sequence[Seen]:
         oldest = self._engine.now() - timedelta(hours=self._engine.settings.retry_for_h)
         expired = 0
         for turn in await self._engine.store.unanswered(self._adapter.name, account):
@@ -77,6 +80,7 @@ class Desk:
                 self._start(turn)
         if expired:
             logger.warning("%s: %d messages were too old to answer", self._adapter.name, expired)
+        return ()
 
     async def message(self, message: IncomingMessage) -> None:
         if message.author.is_bot or not message.addressed:
@@ -96,8 +100,8 @@ class Desk:
             self._did_stop.add(turn.id)
         self._start(turn)
 
-    async def reaction(self, reaction: IncomingReaction) -> None:
-        await self._engine.judge(reaction)
+    async def reaction(self, reaction: IncomingReaction) -> Noted:
+        return await self._engine.judge(reaction)
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
         await self._engine.store.change(ref, text)

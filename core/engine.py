@@ -26,6 +26,7 @@ from core.types import (
     Feedback,
     IncomingReaction,
     MessageRef,
+    Noted,
     Prompt,
     Recipe,
     Turn,
@@ -127,19 +128,20 @@ class Engine:
                 async for piece in pieces:
                     yield piece
 
-    async def judge(self, reaction: IncomingReaction) -> None:
+    async def judge(self, reaction: IncomingReaction) -> Noted:
         """Keep a verdict on one of our answers; ignore every other reaction."""
         verdict = score(reaction.emoji)
         if verdict is None or reaction.author.is_bot:
-            return
+            return Noted(None)
         turn = await self.store.turn_behind(reaction.target)
         if turn is None:
-            return
+            return Noted(None)
         who = reaction.author.id
         if reaction.added:
             await self.store.put_feedback(Feedback(turn.id, who, verdict, reaction.at))
         else:
             await self.store.drop_feedback(turn.id, who, verdict)
+        return Noted(verdict if reaction.added else None)
 
     async def correct(self, target: MessageRef, author: Author, text: str) -> None:
         """Keep what the bot should have said; ignore it where the answer is not ours."""

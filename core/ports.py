@@ -17,10 +17,13 @@ from core.types import (
     IncomingReaction,
     Judged,
     MessageRef,
+    Noted,
     Outcome,
     Prompt,
+    Quoted,
     Recipe,
     Score,
+    Seen,
     Tune,
     Turn,
 )
@@ -33,16 +36,23 @@ class Inbox(Protocol):
     come again. StoreError: soon. Closing: at the next start; replies under way still go out.
     """
 
-    async def ready(self, account: str) -> None:
+    async def ready(self, account: str) -> Sequence[Seen]:
         """We are connected as `account`: what was left unanswered there is answered from here on.
 
-        Called once, before the first event.
+        Called once, before the first event. What was said meanwhile in the conversations that come
+        back, the adapter fetches where the platform can, and hands to `message`.
         """
         ...
 
-    async def message(self, message: IncomingMessage) -> None: ...
+    async def message(self, message: IncomingMessage) -> None:
+        """Something was said to us, now or while we were away. Doubles are no harm.
 
-    async def reaction(self, reaction: IncomingReaction) -> None: ...
+        The core drops what it does not answer: bots, follow-ups where we did not answer before, and
+        what is too old.
+        """
+        ...
+
+    async def reaction(self, reaction: IncomingReaction) -> Noted: ...
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
         """A person edited a message; None: deleted it."""
@@ -69,7 +79,16 @@ class Adapter(Protocol):
         """Show `answer` under `to` as it grows, and report each message made for it.
 
         An answer that already has messages goes on in them. Reads the answer to its end. Raises
-        AdapterError. Called from outside `run`, also for a moment after intake has stopped.
+        AdapterError; Refused where the place is gone for good. Called from outside `run`, also for
+        a moment after intake has stopped.
+        """
+        ...
+
+    async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
+        """What was said in the thread before `to`, oldest first: at most the newest 50 messages.
+
+        Nothing where the channel itself is the conversation. Asked at the first turn of a
+        conversation only. Raises AdapterError; the question is then answered without.
         """
         ...
 

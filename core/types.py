@@ -48,15 +48,43 @@ class Author:
     is_bot: bool = False
 
 
+Place = Literal["public", "private", "direct"]
+"""Who can read it: everybody there; a closed group or channel; two alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
+    """`follows`: said in a thread where, once we answered in it, nobody has to mention us."""
+
     ref: MessageRef
     thread: ThreadRef  # where the answer will appear
     author: Author
     text: str  # the mention of the bot is already cut off
-    addressed: bool  # a direct message, a mention, or a follow-up to the bot
+    addressed: bool  # a direct message, a mention, a reply to us, or a command
     at: datetime
     private: bool = False  # the answer is for the author's eyes only (a slash command)
+    follows: bool = False
+    place: Place = "public"
+    unread: tuple[str, ...] = ()  # names of attachments that cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What somebody, or we, said in a thread before we were asked there."""
+
+    ref: MessageRef
+    author: Author
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A conversation in which we were spoken to in the last seven days."""
+
+    thread: ThreadRef
+    last: str  # the id of the newest message that we heard there
+    at: datetime  # its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +96,17 @@ class IncomingReaction:
     emoji: str  # Unicode, skin tone or not: "👍🏽"
     added: bool
     at: datetime
+
+
+Score = Literal[-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What became of a reaction, for the person who reacted and for nobody else."""
+
+    score: Score | None  # their verdict that stands now; None: none, or not about our answer
+    words: str = ""  # what to tell this person alone, where the platform can; "" for nothing
 
 
 Role = Literal["system", "user", "assistant"]
@@ -128,9 +167,6 @@ class History:
 
     turns: tuple[Turn, ...]
     whole: bool
-
-
-Score = Literal[-1, 1]
 
 
 @dataclass(frozen=True, slots=True)

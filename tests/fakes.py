@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import GenerationError, StoreError
-from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Prompt
+from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted, Prompt, Seen
 
 
 @dataclass
@@ -54,23 +54,27 @@ class ListInbox:
     reactions: list[IncomingReaction] = field(default_factory=list)
     changes: list[tuple[MessageRef, str | None]] = field(default_factory=list)
     corrections: list[tuple[MessageRef, Author, str]] = field(default_factory=list)
+    seen: Sequence[Seen] = ()  # what `ready` gives back
+    noted: Noted = field(default_factory=lambda: Noted(None))  # what `reaction` gives back
     full: bool = False
 
     def _check(self) -> None:
         if self.full:
             raise StoreError("The disk is full. Make room and say it again.")
 
-    async def ready(self, account: str) -> None:
+    async def ready(self, account: str) -> Sequence[Seen]:
         self._check()
         self.accounts.append(account)
+        return self.seen
 
     async def message(self, message: IncomingMessage) -> None:
         self._check()
         self.messages.append(message)
 
-    async def reaction(self, reaction: IncomingReaction) -> None:
+    async def reaction(self, reaction: IncomingReaction) -> Noted:
         self._check()
         self.reactions.append(reaction)
+        return self.noted
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
         self._check()

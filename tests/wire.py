@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
+    Quoted,
     ThreadRef,
 )
 
@@ -88,6 +90,9 @@ class WireAdapter:
                 await self._show(to, answer, text, shown)
                 last = time.monotonic()
         await self._show(to, answer, text, shown)
+
+    async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
+        return ()
 
     async def _show(self, to: IncomingMessage, answer: Answer, text: str, shown: list[str]) -> None:
         """`shown`: what each message shows already, as far as we know."""

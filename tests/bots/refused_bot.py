@@ -33,6 +33,9 @@ class Pigeon:
     async def land(self):
         raise Refused("the pigeon's ring is missing: put one on")
 
+    async def earlier(self, to):
+        return ()
+
     async def reply(self, to, answer):
         raise AssertionError("nobody was heard")
 

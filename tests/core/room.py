@@ -67,6 +67,9 @@ class ListAdapter:
                 raise self.error
         self.shown[to.ref.id] = text
 
+    async def earlier(self, to):
+        return ()
+
 
 def asked(text="hi", id="1", thread="", author=ANN, at=NOW, **how):
     how = {"addressed": True} | how
