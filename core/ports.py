@@ -9,6 +9,7 @@ from typing import Protocol
 from core.answer import Answer
 from core.types import (
     Author,
+    ChannelRef,
     Consenting,
     Correction,
     Feedback,
@@ -24,6 +25,7 @@ from core.types import (
     Recipe,
     Score,
     Seen,
+    ThreadRef,
     Tune,
     Turn,
 )
@@ -113,6 +115,32 @@ class Generator(Protocol):
         ...
 
 
+class Conversations(Protocol):
+    """What is known of the places where turns are."""
+
+    async def seen(self, platform: str, account: str, since: datetime) -> list[Seen]:
+        """The conversations with a message that was heard since then, newest first."""
+        ...
+
+    async def takes_part(self, thread: ThreadRef) -> bool:
+        """Whether we were spoken to in this thread, in the open."""
+        ...
+
+    async def can_quote(self, turn: Turn) -> bool:
+        """Whether what was said in the turn's thread may be shown: after a reset, or
+        a /forget, it may not.
+        """
+        ...
+
+    async def is_first(self, turn: Turn) -> bool:
+        """Whether nothing was heard in the turn's channel before it."""
+        ...
+
+    async def voted(self, channel: ChannelRef) -> bool:
+        """Whether any verdict stands in this channel."""
+        ...
+
+
 class Turns(Protocol):
     """The life of a turn. Each call returns when what it says is on disk."""
 
@@ -172,16 +200,21 @@ class Votes(Protocol):
         """The turn whose answer this message carries, or a part of it."""
         ...
 
-    async def put_feedback(self, feedback: Feedback) -> None: ...
+    async def put_feedback(self, feedback: Feedback) -> Score | None:
+        """Returns the person's verdict that stands now: an older one changes nothing."""
+        ...
 
-    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> None:
-        """A thumb is taken back: remove the verdict only if it is the one that stands."""
+    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> Score | None:
+        """A thumb is taken back: remove the verdict only if it is the one that stands.
+
+        Returns the one that stands now.
+        """
         ...
 
     async def put_correction(self, correction: Correction) -> None: ...
 
     async def change(self, ref: MessageRef, text: str | None) -> None:
-        """A person edited a message that we heard, or deleted it (None).
+        """A person edited a message that we heard or quoted, or deleted it (None).
 
         A deleted message leaves no words of its author behind, and history no longer shows the
         turn; one that nobody has begun to answer is not answered any more. Tunes that used it are
@@ -193,8 +226,10 @@ class Votes(Protocol):
         """Every turn of these platforms that has a verdict or a correction, oldest first.
 
         Left out is what was deleted, what people or channels said that switched training off, and
-        what was said in private where nobody switched it on; also from `shown`, so that the digest
-        of such a turn does not fit.
+        what was said in private where nobody switched it on; also from `shown` and from quotes, so
+        that the digest of such a turn does not fit. In private are: a private place, until the
+        channel switches it on; a direct one, and an answer for one person's eyes, until the person
+        or the channel does.
         """
         ...
 
@@ -235,7 +270,8 @@ class People(Protocol):
     """What people may ask about what they said: that it is forgotten, or does not train."""
 
     async def forget_person(self, platform: str, account: str, author_id: str) -> int:
-        """Empty every turn of this person, of their name too, and remove what they said of others.
+        """Empty every turn of this person, of their name too, and remove what they said of others
+        and what was quoted of them.
 
         Returns how many turns. History and training no longer show them, and every tune that used
         them is marked as forgotten, also where a verdict had been taken back since.
@@ -257,8 +293,8 @@ class People(Protocol):
         ...
 
 
-class Store(Turns, Votes, Tunes, People, Protocol):
-    """All four on one database."""
+class Store(Turns, Conversations, Votes, Tunes, People, Protocol):
+    """All of them on one database."""
 
 
 class Trainer(Protocol):

@@ -128,12 +128,14 @@ class Recipe:
 
     `first` is the oldest turn that was shown (None: the question stood alone); every later turn of
     the conversation was shown too. `digest` is `core.conversation.digest` of the exact messages.
+    `quotes`: what the question was shown of what was said before it, oldest first.
     """
 
     model: str
     system: str
     first: int | None
     digest: str
+    quotes: tuple[Quoted, ...] = ()
 
 
 Status = Literal["heard", "final", "done"]

@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from core.types import Consenting
 from storage.database import Database
-from storage.tables import consents, corrections, feedback, tune_verdicts, tunes, turns
-from storage.votes import empty_turns
+from storage.tables import consents, corrections, feedback, quotes, tune_verdicts, tunes, turns
+from storage.votes import drop_quotes, empty_turns, quoted_in
 
 
 class SqlPeople:
@@ -30,6 +30,7 @@ class SqlPeople:
                 connection.execute(
                     delete(table).where(table.c.author_id == author_id, judged_here.exists())
                 )
+            drop_quotes(connection, and_(quotes.c.author_id == author_id, quoted_in(here)))
             return forget(connection, and_(here, turns.c.author_id == author_id))
 
         return await self.database.write(work, scrubs=True)

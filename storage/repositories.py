@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.errors import StoreError
+from storage.conversations import SqlConversations
 from storage.database import Database
 from storage.people import SqlPeople
 from storage.tunes import SqlTunes
@@ -33,7 +34,7 @@ class Settings(BaseModel):
         return None
 
 
-class SqlStore(SqlTurns, SqlVotes, SqlTunes, SqlPeople):
+class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlPeople):
     """Only this process has the database while it is open. Must be closed."""
 
     def __init__(self, database: Database, opened: AsyncExitStack) -> None:

@@ -14,18 +14,25 @@ from core.types import (
     IncomingMessage,
     MessageRef,
     Outcome,
+    Place,
+    Quoted,
     Recipe,
     Status,
     ThreadRef,
     Turn,
 )
-from storage.tables import replies, texts, turns
+from storage.tables import quotes, replies, texts, turns
 
 WHOLE_TURNS = select(turns, texts.c.text.label("system")).join_from(turns, texts, isouter=True)
 REPLIES = (
     select(replies)
     .where(replies.c.turn_id.in_(bindparam("ids", expanding=True)))
     .order_by(replies.c.id)
+)
+QUOTES = (
+    select(quotes)
+    .where(quotes.c.turn_id.in_(bindparam("ids", expanding=True)))
+    .order_by(quotes.c.turn_id, quotes.c.number)
 )
 CONVERSATION = and_(
     turns.c.platform == bindparam("platform"),
@@ -52,6 +59,10 @@ def message_is(table: Any, ref: MessageRef) -> ColumnElement[bool]:
     return and_(*(table.c[column] == value for column, value in message_key(ref).items()))
 
 
+def channel_is(table: Any, ref: ChannelRef) -> ColumnElement[bool]:
+    return and_(*(table.c[column] == value for column, value in channel_key(ref).items()))
+
+
 def heard_row(message: IncomingMessage) -> dict[str, Any]:
     channel = message.ref.channel
     return {
@@ -65,23 +76,43 @@ def heard_row(message: IncomingMessage) -> dict[str, Any]:
         "question": message.text,
         "at": message.at,
         "private": message.private,
+        "place": message.place,
+        "unread": "\n".join(name.replace("\n", " ") for name in message.unread),
     }
 
 
 def read_turns(
-    connection: Connection, query: Select[Any], parameters: Mapping[str, Any] | None = None
+    connection: Connection,
+    query: Select[Any],
+    parameters: Mapping[str, Any] | None = None,
+    quoted: Select[Any] = QUOTES,
 ) -> list[Turn]:
     """The turns of a query that is made of WHOLE_TURNS, in its order."""
     rows = (connection.execute(query, parameters)).all()
-    parts: dict[int, list[Row[Any]]] = defaultdict(list)
-    if rows:
-        for part in connection.execute(REPLIES, {"ids": [row.id for row in rows]}):
-            parts[part.turn_id].append(part)
-    return [turn_of(row, parts[row.id]) for row in rows]
+    parts = by_turn(connection, REPLIES, [row.id for row in rows])
+    said = by_turn(connection, quoted, [row.id for row in rows if row.quoted])
+    return [turn_of(row, parts[row.id], said[row.id]) for row in rows]
 
 
-def turn_of(row: Row[Any], parts: list[Row[Any]]) -> Turn:
+def by_turn(
+    connection: Connection, query: Select[Any], ids: list[int]
+) -> Mapping[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    if ids:
+        for row in connection.execute(query, {"ids": ids}):
+            found[row.turn_id].append(row)
+    return found
+
+
+def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]]) -> Turn:
     channel = ChannelRef(row.platform, row.account, row.channel)
+    recipe = None
+    if row.digest:
+        shown = tuple(
+            Quoted(MessageRef(channel, q.message), Author(q.author_id, q.author_name), q.text, q.at)
+            for q in said
+        )
+        recipe = Recipe(row.model, row.system, row.first, row.digest, shown)
     return Turn(
         id=row.id,
         message=IncomingMessage(
@@ -92,11 +123,13 @@ def turn_of(row: Row[Any], parts: list[Row[Any]]) -> Turn:
             addressed=True,  # nothing else is heard
             at=row.at,
             private=row.private,
+            place=cast(Place, row.place),
+            unread=tuple(row.unread.split("\n")) if row.unread else (),
         ),
         status=cast(Status, row.status),
         outcome=cast(Outcome | None, row.outcome),
         answer=row.answer,
-        recipe=Recipe(row.model, row.system, row.first, row.digest) if row.digest else None,
+        recipe=recipe,
         replies=tuple(
             MessageRef(ChannelRef(part.platform, part.account, part.channel), part.message)
             for part in parts

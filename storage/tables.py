@@ -28,12 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0002"  # the newest revision in migrations/versions; a test compares
+HEAD = "0003"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
 PROMPTED = "digest IS NOT NULL"  # the turn has a recipe
 RESETS = "resets"
+THREADED = "thread <> ''"
+OPENLY = "NOT private"  # not for its author's eyes only
 
 
 class Moment(TypeDecorator[datetime]):
@@ -91,7 +93,8 @@ CONVERSATION = ("platform", "account", "channel", "thread", "id")
 class TurnRow(SQLModel, table=True):
     """A message that we answer. Rows are emptied, never removed: the key keeps doubles out.
 
-    Hearing touches the unique key, the inbox and the author's index only; the others fill later.
+    Hearing in a channel touches the unique key, the inbox, the author's index and the one by time,
+    which grows at its end; the others fill later.
     """
 
     __tablename__ = "turns"
@@ -101,6 +104,8 @@ class TurnRow(SQLModel, table=True):
         partial("turns_counting", COUNTS, *CONVERSATION),
         partial("turns_prompted", PROMPTED, *CONVERSATION),
         partial("turns_resetting", RESETS, *CONVERSATION),
+        partial("turns_threaded", THREADED, *CONVERSATION[:-1]),
+        partial("turns_recent", OPENLY, "platform", "account", "at"),
         Index("turns_author", "platform", "account", "author_id"),
         {"sqlite_autoincrement": True},
     )
@@ -125,6 +130,23 @@ class TurnRow(SQLModel, table=True):
     tries: int = Field(sa_column_kwargs={"server_default": "0"})
     resets: bool = flag()  # the conversation begins anew after this turn
     deleted: bool = flag()
+    place: str = Field(sa_column_kwargs={"server_default": "public"})
+    unread: str = words("")  # names of attachments, one a line
+    quoted: bool = flag()  # its prompt quoted what was said before it
+
+
+class QuoteRow(SQLModel, table=True):
+    """What somebody said in a thread before its first turn, in that turn's channel."""
+
+    __tablename__ = "quotes"
+    __table_args__ = (Index("quotes_message", "message"), Index("quotes_author", "author_id"))
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    number: int = Field(primary_key=True)
+    message: str
+    author_id: str
+    author_name: str
+    text: str = words()
+    at: datetime = moment()
 
 
 class ReplyRow(SQLModel, table=True):
@@ -233,6 +255,7 @@ class VersionRow(SQLModel, table=True):
 
 _tables = SQLModel.metadata.tables
 turns = _tables["turns"]
+quotes = _tables["quotes"]
 replies = _tables["replies"]
 feedback = _tables["feedback"]
 corrections = _tables["corrections"]

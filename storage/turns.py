@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Update, and_, bindparam, case, delete, func, select, text, update
 
 from core.errors import StoreError
-from core.types import History, IncomingMessage, MessageRef, Outcome, Recipe, Turn
+from core.types import History, IncomingMessage, MessageRef, Outcome, Quoted, Recipe, Turn
 from storage.database import Database
 from storage.rows import (
     CONVERSATION,
@@ -19,7 +19,7 @@ from storage.rows import (
     message_key,
     read_turns,
 )
-from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, replies, texts, turns
+from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, quotes, replies, texts, turns
 
 KEY = "platform", "account", "channel", "message"
 
@@ -76,7 +76,9 @@ class SqlTurns:
             if connection.scalar(KNOWN_TEXT, {"hash": hash}) is None:
                 connection.execute(texts.insert(), {"hash": hash, "text": recipe.system})
             prompt = {"model": recipe.model, "first": recipe.first, "digest": recipe.digest}
-            change(connection, TRY_PROMPT, turn_id, hash=hash, **prompt)
+            change(connection, TRY_PROMPT, turn_id, hash=hash, quoted=bool(recipe.quotes), **prompt)
+            if recipe.quotes:
+                put_quotes(connection, turn_id, recipe.quotes)
 
         await self.database.write(work)
 
@@ -118,6 +120,26 @@ def change(connection: Connection, how: Update, turn_id: int, **values: Any) -> 
         raise StoreError(f"There is no turn {turn_id}.")
 
 
+def put_quotes(connection: Connection, turn_id: int, said: Sequence[Quoted]) -> None:
+    """Instead of those of an earlier try; none where the turn was deleted meanwhile."""
+    connection.execute(DROP_QUOTES, {"turn": turn_id})
+    if connection.scalar(IS_DELETED, {"turn": turn_id}):
+        return
+    rows = [
+        {
+            "turn_id": turn_id,
+            "number": number,
+            "message": quote.ref.id,
+            "author_id": quote.author.id,
+            "author_name": quote.author.name,
+            "text": quote.text,
+            "at": quote.at,
+        }
+        for number, quote in enumerate(said)
+    ]
+    connection.execute(quotes.insert(), rows)
+
+
 def begin_reply(connection: Connection, turn_id: int) -> None:
     """See to it that there is one row for a message that has no id yet."""
     made_now = connection.scalar(BEGIN_REPLY, {"turn": turn_id})
@@ -131,6 +153,8 @@ CHANGE = update(turns).where(turns.c.id == bindparam("turn"))
 TRY = CHANGE.values(tries=turns.c.tries + 1)
 KNOWN_TEXT = select(texts.c.id).where(texts.c.hash == bindparam("hash"))
 TRY_PROMPT = TRY.values(system_id=KNOWN_TEXT.scalar_subquery())
+DROP_QUOTES = delete(quotes).where(quotes.c.turn_id == bindparam("turn"))
+IS_DELETED = select(turns.c.deleted).where(turns.c.id == bindparam("turn"))
 # A message that was deleted meanwhile leaves no words behind, and is not shown again.
 SETTLE = CHANGE.values(
     answer=case((turns.c.deleted, ""), else_=bindparam("said")),
@@ -154,7 +178,17 @@ BEGIN_REPLY = (
     )
     .returning(replies.c.id)
 )
-HEARD = (*KEY, "thread", "author_id", "author_name", "question", "at", "private")
+HEARD = (
+    *KEY,
+    "thread",
+    "author_id",
+    "author_name",
+    "question",
+    "at",
+    "private",
+    "place",
+    "unread",
+)
 INBOX = WHOLE_TURNS.where(
     turns.c.platform == bindparam("platform"),
     turns.c.account == bindparam("account"),

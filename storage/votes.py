@@ -26,8 +26,16 @@ from sqlalchemy import (
 from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
 from storage.database import Database
 from storage.openings import openings
-from storage.rows import CONVERSATION, WHOLE_TURNS, conversation, message_is, read_turns
-from storage.tables import COUNTS, consents, corrections, replies, tunes, turns
+from storage.rows import (
+    CONVERSATION,
+    QUOTES,
+    WHOLE_TURNS,
+    channel_is,
+    conversation,
+    message_is,
+    read_turns,
+)
+from storage.tables import COUNTS, consents, corrections, quotes, replies, tunes, turns
 from storage.tables import feedback as verdicts
 
 About = TypeVar("About", Feedback, Correction)
@@ -42,11 +50,15 @@ class SqlVotes:
         found = await self.database.read(lambda connection: read_turns(connection, query))
         return next(iter(found), None)
 
-    async def put_feedback(self, feedback: Feedback) -> None:
-        await self._put(verdicts, **asdict(feedback))
+    async def put_feedback(self, feedback: Feedback) -> Score | None:
+        def work(connection: Connection) -> Score | None:
+            self._put(connection, verdicts, **asdict(feedback))
+            return standing(connection, feedback.turn_id, feedback.author_id)
 
-    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> None:
-        def work(connection: Connection) -> None:
+        return await self.database.write(work)
+
+    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> Score | None:
+        def work(connection: Connection) -> Score | None:
             connection.execute(
                 delete(verdicts).where(
                     verdicts.c.turn_id == turn_id,
@@ -54,34 +66,38 @@ class SqlVotes:
                     verdicts.c.score == score,
                 )
             )
+            return standing(connection, turn_id, author_id)
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def put_correction(self, correction: Correction) -> None:
-        await self._put(corrections, **asdict(correction))
-
-    async def _put(self, table: Table, **values: Any) -> None:
-        """One row per turn and person. An older event that comes again changes nothing."""
-
         def work(connection: Connection) -> None:
-            insert = self.database.insert(table).values(values)
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=[table.c.turn_id, table.c.author_id],
-                    set_={name: insert.excluded[name] for name in values},
-                    where=table.c.at <= insert.excluded.at,
-                )
-            )
+            self._put(connection, corrections, **asdict(correction))
 
         await self.database.write(work)
 
+    def _put(self, connection: Connection, table: Table, **values: Any) -> None:
+        """One row per turn and person. An older event that comes again changes nothing."""
+        insert = self.database.insert(table).values(values)
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=[table.c.turn_id, table.c.author_id],
+                set_={name: insert.excluded[name] for name in values},
+                where=table.c.at <= insert.excluded.at,
+            )
+        )
+
     async def change(self, ref: MessageRef, text: str | None) -> None:
+        quoted = and_(quotes.c.message == ref.id, quoted_in(channel_is(turns, ref.channel)))
+
         def work(connection: Connection) -> None:
             if text is None:
                 empty_turns(connection, message_is(turns, ref))
+                drop_quotes(connection, quoted)
                 return
             edited = and_(message_is(turns, ref), ~turns.c.deleted)
             connection.execute(update(turns).where(edited).values(question=text))
+            connection.execute(update(quotes).where(quoted).values(text=text))
 
         await self.database.write(work, scrubs=True)
 
@@ -115,7 +131,7 @@ def turns_by_id(connection: Connection, ids: Collection[int]) -> dict[int, Turn]
     in_order = sorted(ids)
     found: dict[int, Turn] = {}
     for start in range(0, len(in_order), 500):
-        some = read_turns(connection, BY_ID, {"turn_ids": in_order[start : start + 500]})
+        some = read_turns(connection, BY_ID, {"turn_ids": in_order[start : start + 500]}, MAY_TRAIN)
         found |= {turn.id: turn for turn in some}
     return found
 
@@ -136,6 +152,27 @@ def by_turn(about: Iterable[About]) -> dict[int, list[About]]:
     return found
 
 
+def standing(connection: Connection, turn_id: int, author_id: str) -> Score | None:
+    query = select(verdicts.c.score).where(
+        verdicts.c.turn_id == turn_id, verdicts.c.author_id == author_id
+    )
+    found: Score | None = connection.scalar(query)
+    return found
+
+
+def quoted_in(where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The quotes of these turns."""
+    return select(turns.c.id).where(where, turns.c.id == quotes.c.turn_id).exists()
+
+
+def drop_quotes(connection: Connection, where: ColumnElement[bool]) -> None:
+    """Tunes that used the turns which quoted it are marked."""
+    dropped = delete(quotes).where(where).returning(quotes.c.turn_id)
+    turn_ids = set(connection.scalars(dropped))
+    if turn_ids:
+        mark_tunes(connection, turn_ids)
+
+
 def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> int:
     """Take the words out of turns; returns how many. The row stays: its key keeps doubles out.
 
@@ -154,6 +191,7 @@ def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any)
             **also,
         )
     )
+    connection.execute(delete(quotes).where(quoted_in(where)))
     mark_tunes(connection, ids)
     return len(ids)
 
@@ -177,17 +215,24 @@ def allowed(kind: str, id: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def not_private() -> ColumnElement[bool]:
-    """What was said in private trains only where somebody there switched training on."""
+    """What was said in private trains only where somebody there switched training on.
+
+    One person alone cannot do that for a private channel.
+    """
     chosen = exists().where(
         consents.c.platform == turns.c.platform,
         consents.c.account == turns.c.account,
         or_(
             and_(consents.c.kind == "channel", consents.c.id == turns.c.channel),
-            and_(consents.c.kind == "person", consents.c.id == turns.c.author_id),
+            and_(
+                consents.c.kind == "person",
+                consents.c.id == turns.c.author_id,
+                turns.c.place != "private",
+            ),
         ),
         consents.c.on,
     )
-    return or_(~turns.c.private, chosen)
+    return or_(and_(turns.c.place == "public", ~turns.c.private), chosen)
 
 
 def usable(table: Table) -> Any:
@@ -206,6 +251,7 @@ def usable(table: Table) -> Any:
     )
 
 
+MAY_TRAIN = QUOTES.join(turns).where(allowed("person", quotes.c.author_id))
 VERDICTS = usable(verdicts)
 CORRECTIONS = usable(corrections)
 BY_ID = WHOLE_TURNS.where(turns.c.id.in_(bindparam("turn_ids", expanding=True))).order_by(

@@ -136,6 +136,40 @@ async def test_what_was_said_in_private_trains_where_somebody_there_switched_it_
     assert await judges(store) == {}
 
 
+async def switched_on(store, place, *choices):
+    """Whether a verdict in such a place trains once these choices are made."""
+    turn_id = await answered(store, author="U1", place=place)
+    await judge(store, turn_id, "U1")
+    before = await judges(store)
+    for kind, id in choices:
+        await store.set_training(*HERE, kind, id, True)
+    return turn_id not in before and turn_id in await judges(store)
+
+
+async def test_a_direct_message_trains_when_its_person_switches_it_on(store):
+    assert not await switched_on(store, "direct", ("person", "U2"), ("channel", "C9"))
+    assert await switched_on(store, "direct", ("person", "U1"))
+
+
+async def test_a_private_channel_trains_when_the_channel_switches_it_on(store):
+    assert not await switched_on(store, "private", ("person", "U1"))
+    assert await switched_on(store, "private", ("channel", "C1"))
+
+
+async def test_a_person_who_switched_it_off_does_not_train_where_the_channel_is_on(store):
+    assert await switched_on(store, "private", ("channel", "C1"))
+    await store.set_training(*HERE, "person", "U1", False)
+    assert await judges(store) == {}
+
+
+async def test_what_was_said_in_private_does_not_train_as_what_was_shown_either(store):
+    first = await answered(store, author="U1", place="private")
+    public = await answered(store, author="U1", first=first)
+    await judge(store, public, "U1")
+    (judged,) = await store.judged(["slack"])
+    assert judged.shown == ()
+
+
 async def tuned(store, turns, verdicts=()):
     name = await store.next_tune()
     tune = Tune(name, "base", "here", "passed", tuple(turns), "Learnt.", MORNING)

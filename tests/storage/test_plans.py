@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import URL, create_engine, make_url
 
+from storage.conversations import EARLIER, LEFT_BEHIND, SEEN, SPOKEN
 from storage.migrate import migrate
 from storage.turns import FRAME, INBOX, SHOWN
 
@@ -24,7 +25,7 @@ def connection(request, tmp_path):
 
 
 def plan(connection, query):
-    words = {"platform": "p", "account": "a", "channel": "c", "thread": "t"}
+    words = {"platform": "p", "account": "a", "channel": "c", "thread": "t", "since": "2026-01-01"}
     numbers = {"before": 9, "first": 1, "limit": 5}
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     given = {**compiled.params, **words, **numbers}
@@ -53,3 +54,20 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
     assert "Seq Scan on turns" not in text
     assert "TEMP B-TREE" not in text
     assert "Sort" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (SPOKEN, "turns_threaded"),
+        (LEFT_BEHIND, "turns_threaded"),
+        (EARLIER, "turns_"),  # the unique key, or on an empty PostgreSQL another
+        (SEEN, "turns_recent"),
+    ],
+    ids=["spoken", "left behind", "earlier", "seen"],
+)
+def test_what_is_asked_about_a_place_is_found_by_index(connection, query, index):
+    text = plan(connection, query)
+    assert index in text
+    assert "SCAN turns" not in text
+    assert "Seq Scan on turns" not in text

@@ -1,0 +1,91 @@
+"""What is known of the places where turns are, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, or_, select, text
+
+from core.types import ChannelRef, Seen, ThreadRef, Turn
+from storage.database import Database
+from storage.rows import CONVERSATION, channel_key, conversation
+from storage.tables import OPENLY, RESETS, THREADED, feedback, turns
+
+
+class SqlConversations:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def seen(self, platform: str, account: str, since: datetime) -> list[Seen]:
+        here = {"platform": platform, "account": account, "since": since}
+        return await self.database.read(
+            lambda connection: [
+                Seen(
+                    ThreadRef(ChannelRef(platform, account, row.channel), row.thread),
+                    row.message,
+                    row.at,
+                )
+                for row in connection.execute(SEEN, here)
+            ]
+        )
+
+    async def takes_part(self, thread: ThreadRef) -> bool:
+        return await self._any(SPOKEN, conversation(thread))
+
+    async def can_quote(self, turn: Turn) -> bool:
+        where = {**conversation(turn.message.thread), "before": turn.id}
+        return not await self._any(LEFT_BEHIND, where)
+
+    async def is_first(self, turn: Turn) -> bool:
+        where = {**channel_key(turn.message.ref.channel), "before": turn.id}
+        return not await self._any(EARLIER, where)
+
+    async def voted(self, channel: ChannelRef) -> bool:
+        return await self._any(VOTED, channel_key(channel))
+
+    async def _any(self, query: Any, where: Mapping[str, Any]) -> bool:
+        return await self.database.read(
+            lambda connection: connection.scalar(query, where) is not None
+        )
+
+
+CHANNEL = and_(
+    turns.c.platform == bindparam("platform"),
+    turns.c.account == bindparam("account"),
+    turns.c.channel == bindparam("channel"),
+)
+BEFORE = turns.c.id < bindparam("before")
+SPOKEN = select(turns.c.id).where(CONVERSATION, text(THREADED), text(OPENLY)).limit(1)
+# A forgotten turn has no author any more.
+LEFT_BEHIND = (
+    select(turns.c.id)
+    .where(CONVERSATION, text(THREADED), BEFORE, or_(text(RESETS), turns.c.author_id == ""))
+    .limit(1)
+)
+EARLIER = select(turns.c.id).where(CHANNEL, BEFORE).limit(1)
+VOTED = select(turns.c.id).join(feedback).where(CHANNEL).limit(1)
+
+_recent = (
+    select(
+        turns.c.channel,
+        turns.c.thread,
+        turns.c.message,
+        turns.c.at,
+        func.row_number()
+        .over(
+            partition_by=(turns.c.channel, turns.c.thread),
+            order_by=(turns.c.at.desc(), turns.c.id.desc()),
+        )
+        .label("place"),
+    )
+    .where(
+        turns.c.platform == bindparam("platform"),
+        turns.c.account == bindparam("account"),
+        turns.c.at > bindparam("since"),
+        text(OPENLY),
+    )
+    .subquery()
+)
+SEEN = select(_recent).where(_recent.c.place == 1).order_by(_recent.c.at.desc())
