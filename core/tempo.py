@@ -1,0 +1,87 @@
+"""How often calls to a platform may go out: what can be left out is, what cannot waits its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+from aiolimiter import AsyncLimiter
+
+MOST_KEYS = 1_000  # whose pace is remembered; beyond, those that rest are forgotten
+
+
+class Tempo:
+    """How often calls may go out, by key. A key is a kind and a name, such as "channel:C1".
+
+    Never more than the published number of calls goes out in any window of the published length; a
+    quarter of it at once, the rest evenly.
+    """
+
+    def __init__(self, rates: Mapping[str, tuple[int, float]]) -> None:
+        """`rates`: for each kind of key, how many calls in how many seconds, as the vendor says."""
+        self._rates = rates
+        self._limiters: dict[str, AsyncLimiter] = {}
+        self._waiting: dict[str, int] = {}  # calls that cannot be left out, by key
+        self._held_until: dict[str, float] = {}
+
+    def may(self, *keys: str) -> bool:
+        """Whether a call that can be left out may go out now; True counts it.
+
+        It leaves a quarter of the pace to those that cannot be left out, and lets them go first.
+        """
+        limiters = [self._limiter(key) for key in keys]
+        for key, limiter in zip(keys, limiters, strict=True):
+            enough = min(limiter.max_rate, 1 + limiter.max_rate / 4)
+            if self._waiting.get(key) or self._held_s(key) > 0 or not limiter.has_capacity(enough):
+                return False
+        for limiter in limiters:
+            with contextlib.suppress(StopIteration):
+                limiter.acquire().send(None)  # there is room, so that it waits for nothing
+        return True
+
+    async def turn(self, *keys: str) -> None:
+        """Return when a call that cannot be left out may go out; it is counted."""
+        for key in keys:
+            limiter = self._limiter(key)
+            self._waiting[key] = self._waiting.get(key, 0) + 1
+            try:
+                await limiter.acquire()
+            finally:
+                self._waiting[key] -= 1
+                if not self._waiting[key]:
+                    del self._waiting[key]
+        while True:
+            held_s = max(self._held_s(key) for key in keys)
+            if held_s <= 0:
+                return
+            await asyncio.sleep(held_s)  # it may be held again meanwhile
+
+    def hold(self, seconds: float, *keys: str) -> None:
+        """The platform said "not before": nothing goes out under these keys until then."""
+        until = asyncio.get_running_loop().time() + seconds
+        for key in keys:
+            self._held_until[key] = max(until, self._held_until.get(key, until))
+
+    def _held_s(self, key: str) -> float:
+        left = self._held_until.get(key, 0) - asyncio.get_running_loop().time()
+        if left <= 0:
+            self._held_until.pop(key, None)
+        return left
+
+    def _limiter(self, key: str) -> AsyncLimiter:
+        if key not in self._limiters:
+            if len(self._limiters) >= MOST_KEYS:
+                self._forget()
+            calls, seconds = self._rates[key.partition(":")[0]]
+            at_once = max(1, calls // 4)
+            # A leaky bucket lets `at_once` out, then drips: in a window all of it and what drips.
+            steady = (calls + 1 - at_once) / seconds
+            self._limiters[key] = AsyncLimiter(at_once, at_once / steady)
+        return self._limiters[key]
+
+    def _forget(self) -> None:
+        """Drop the limiters that a new one would not differ from."""
+        for key, limiter in list(self._limiters.items()):
+            if key not in self._waiting and limiter.has_capacity(limiter.max_rate):
+                del self._limiters[key]

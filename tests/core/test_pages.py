@@ -1,0 +1,152 @@
+"""Long texts are cut without losing a character, and code stays code on every page."""
+
+import re
+
+import regex  # type: ignore[import-untyped]
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from core.pages import pages
+
+RULERS = {
+    "characters": len,
+    "UTF-16": lambda text: len(text.encode("utf-16-le")) // 2,
+    "escaped": lambda text: len(text) + 3 * (text.count("<") + text.count(">")) + text.count("&"),
+}
+FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})([^\n]*)$")
+
+words = st.lists(
+    st.sampled_from(["a", "two", "😀", "e\u0301", "<&>", "x" * 30, "end.", "- ", "``", "`", "*b*"]),
+    min_size=1,
+    max_size=12,
+).map(" ".join)
+signs = [*"ab `~>-.\n\n\t*1<&", "\u0301", "😀", "👍🏽", "\u200d", "é", "ก", "🇩🇪"]
+anything = st.lists(st.sampled_from(signs), max_size=600).map("".join)
+persons_signs = ["😀", "👍🏽", "👩‍👩‍👧", "🇩🇪", "e\u0301\u0323", "각", "क्षि", "a"]
+
+
+@st.composite
+def code(draw):
+    """A fenced block as models write it: bare, in a list, quoted; long fences, of ~ or `."""
+    sign = draw(st.sampled_from(["```", "````", "~~~", "~~~~~"]))
+    info = draw(st.sampled_from(["", "py", "c++", "text title=x"]))
+    lines = draw(
+        st.lists(st.sampled_from(["CODE x = 1", "", "CODE " + "y" * 40, "``"]), max_size=25)
+    )
+    first, prefix = draw(
+        st.sampled_from(
+            [("", ""), ("  ", "  "), ("- PROSE\n\n  ", "  "), ("> ", "> "), ("> > ", "> > ")]
+        )
+    )
+    body = [f"{first}{sign}{info}", *(prefix + line for line in lines), f"{prefix}{sign}"]
+    return "\n".join(body)
+
+
+@st.composite
+def documents(draw):
+    prose = words.map(lambda text: "PROSE " + text.replace("``", "'").replace("`", "'"))
+    blocks = draw(st.lists(st.one_of(prose, code()), min_size=1, max_size=8))
+    return "\n\n".join(blocks) + draw(st.sampled_from(["", "\n"]))
+
+
+def test_a_short_text_is_one_page():
+    assert pages("", 100) == [""]
+    assert pages("hello\n", 100) == ["hello\n"]
+
+
+@given(anything, st.integers(40, 200), st.sampled_from(sorted(RULERS)))
+def test_every_page_measures_at_most_the_limit_by_the_platforms_ruler(text, limit, ruler):
+    size = RULERS[ruler]
+    assert all(size(page) <= limit for page in pages(text, limit, size))
+
+
+@given(st.one_of(anything, documents()), st.integers(40, 200), st.sampled_from(sorted(RULERS)))
+def test_nothing_is_lost_and_nothing_added_but_fences(text, limit, ruler):
+    assert holds(pages(text, limit, RULERS[ruler]), text)
+
+
+def holds(cut: list[str], text: str) -> bool:
+    """Whether the pages, each with or without its first line's or its last line's fence, are it."""
+    left = {0}  # how much of the text may have been consumed
+    for page in cut:
+        bodies = {page}
+        for body in set(bodies):
+            lines = body.splitlines(keepends=True)
+            if lines and FENCE.match(lines[0].rstrip("\n")):
+                bodies.add(body[len(lines[0]) :])
+                bodies.add(re.sub(r"^[ >]*>", "", body[len(lines[0]) :]))  # a quote goes on
+        for body in set(bodies):
+            at = body.rfind("\n") + 1
+            if FENCE.match(body[at:]):
+                bodies |= {body[:at], body[: max(0, at - 1)]}
+        left = {at + len(body) for at in left for body in bodies if text.startswith(body, at)}
+    return len(text) in left
+
+
+@settings(max_examples=200)
+@given(documents(), st.integers(200, 500))
+def test_code_is_code_and_prose_is_prose_on_every_page(text, limit):
+    for page in pages(text, limit):
+        for token in MarkdownIt().parse(page):
+            if token.type == "fence":
+                assert "PROSE" not in token.content, page
+            elif token.content:
+                assert "CODE" not in token.content, page
+
+
+@settings(max_examples=200)
+@given(st.one_of(anything, documents()), st.integers(60, 200), st.sampled_from(sorted(RULERS)))
+def test_pages_before_the_last_do_not_change_while_the_text_grows(text, limit, ruler):
+    whole = pages(text, limit, RULERS[ruler])
+    for end in range(0, len(text), 7):
+        done = pages(text[:end], limit, RULERS[ruler])[:-1]
+        assert done == whole[: len(done)]
+
+
+@given(st.lists(st.sampled_from(persons_signs), max_size=100).map("".join))
+def test_no_character_is_cut_as_a_person_sees_it(text):
+    ends = {match.end() for match in regex.finditer(r"\X", text)}
+    at = 0
+    for page in pages(text, 60)[:-1]:
+        at += len(page)
+        assert at in ends
+
+
+def test_cuts_are_made_at_the_best_place_that_leaves_no_short_page():
+    paragraphs = f"{'a ' * 30}\n\n{'b ' * 10}\n{'c ' * 40}"
+    assert pages(paragraphs, 100)[0] == f"{'a ' * 30}\n\n"
+    lines = f"{'a ' * 30}\n{'b ' * 10}. {'c ' * 40}"
+    assert pages(lines, 100)[0] == f"{'a ' * 30}\n"
+    sentences = f"{'a ' * 30}end. {'b ' * 40}"
+    assert pages(sentences, 100)[0] == f"{'a ' * 30}end. "
+    link = f"see {'a' * 20} https://example.com/{'b' * 60} there"
+    assert pages(link, 100)[0] == f"see {'a' * 20} "
+
+
+def test_a_code_block_that_fits_on_the_next_page_is_not_cut():
+    text = "Intro. " * 10 + "\n\n```py\n" + "x = 1\n" * 10 + "```\n"
+    assert pages(text, 120)[1] == "```py\n" + "x = 1\n" * 10 + "```\n"
+
+
+def test_a_fence_that_only_looks_like_an_end_does_not_end_the_code():
+    text = "````md\n" + "```py\nx\n```\n" * 20 + "````\nafter"
+    first, *middle, last = pages(text, 100)
+    assert all(page.startswith("````md\n") and page.endswith("\n````") for page in middle)
+    assert first.startswith("````md\n")
+    assert last.endswith("````\nafter")
+
+
+def test_code_that_is_still_being_written_is_closed():
+    assert pages("```py\nx = 1", 100) == ["```py\nx = 1\n```"]
+
+
+def test_a_hundred_thousand_characters_are_measured_in_small_pieces():
+    measured = []
+
+    def size(text):
+        measured.append(len(text))
+        return len(text)
+
+    assert len(pages("word " * 20_000, 2_000, size)) > 50
+    assert sum(measured) < 3_000_000
