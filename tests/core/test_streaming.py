@@ -200,7 +200,7 @@ async def test_a_rate_limit_at_the_end_is_waited_for():
 
 
 async def test_a_rate_limit_on_the_way_leaves_edits_out_until_it_is_over():
-    paper = Paper(faults=[None, RateLimited("slow down", retry_after_s=0.3)])
+    paper = Paper(limit=4_000, faults=[None, RateLimited("slow down", retry_after_s=0.3)])
     await shown(paper, *["a "] * 100, pause_s=0.005, every_s=0.01)
     assert paper.visible == ["a " * 100]
     assert paper.times[2] - paper.times[1] >= 0.29
