@@ -25,9 +25,10 @@ class Platform:
 
 PLATFORMS = {
     "console": Platform("adapters.console", "ConsoleAdapter"),
+    "slack": Platform("adapters.slack", "SlackAdapter", extra="slack"),
+    "discord": Platform("adapters.discord", "DiscordAdapter", extra="discord"),
+    "telegram": Platform("adapters.telegram", "TelegramAdapter", extra="telegram"),
 }
-# Later versions serve these; whose votes train may be settled now.
-LATER = ("slack", "discord", "telegram")
 
 
 def settings_of(name: str) -> type[BaseModel]:
@@ -68,3 +69,12 @@ async def who_am_i(name: str, settings: BaseModel) -> str:
     """Whom the platform takes us for, asked of the platform itself. Raises AdapterError."""
     who: str = await _module(name).who_am_i(settings)
     return who
+
+
+async def missing(name: str, settings: BaseModel) -> list[str]:
+    """What is not set up there yet, asked of the platform: a sentence each that says what to do.
+
+    Raises AdapterError.
+    """
+    sentences: list[str] = await _module(name).missing(settings)
+    return sentences

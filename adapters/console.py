@@ -199,6 +199,10 @@ async def who_am_i(settings: Settings) -> str:
     return f"{ME.name}, at this terminal"
 
 
+async def missing(settings: Settings) -> list[str]:
+    return []
+
+
 class Pipe:
     """Lines in, answers out, and nothing else on `sink`. No call blocks the event loop."""
 

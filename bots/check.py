@@ -7,7 +7,7 @@ import time
 import yaml
 from rich.console import Console
 
-from adapters import who_am_i
+from adapters import missing, who_am_i
 from bots.config import Config, shown
 from bots.wiring import model_server
 from core.errors import BotError
@@ -30,9 +30,26 @@ async def check(config: Config) -> int:
     for name, settings in config.platforms.items():
         try:
             tell(name, await who_am_i(name, settings))
+            sentences = await missing(name, settings)
         except BotError as error:
             tell(name, error)
+            continue
+        for sentence in [*sentences, *unused_votes(config, name)]:
+            out.print(f"[yellow]![/] {name}: ", end="")
+            out.print(sentence, markup=False)
     return 1 if wrong else 0
+
+
+def unused_votes(config: Config, platform: str) -> list[str]:
+    """That votes given there do not train, if so, and what to write."""
+    trained = config.training.platforms
+    if platform in trained:
+        return []
+    listed = ", ".join([*trained, platform])
+    return [
+        "Votes are kept, but nothing is learnt from them. Where its terms and your people allow it,"
+        f" write `platforms: [{listed}]` under `training` in config.yaml."
+    ]
 
 
 async def the_model(config: Config, out: Console) -> str | BotError:

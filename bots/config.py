@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from adapters import LATER, PLATFORMS, settings_of, unknown
+from adapters import PLATFORMS, settings_of, unknown
 from core import engine, generation
 from core.errors import ConfigError
 from core.training import settings as training
@@ -63,7 +63,7 @@ def load(
     tree.only_keys((), [*SECTIONS, "platforms"])
     sections: dict[str, Any] = {name: tree.model((name,), kind) for name, kind in SECTIONS.items()}
     trained: tuple[str, ...] = sections["training"].platforms
-    tree.only_platforms(("training", "platforms"), trained, {*PLATFORMS, *LATER})
+    tree.only_platforms(("training", "platforms"), trained, PLATFORMS)
     tree.only_platforms(("platforms",), tree.mapping(("platforms",)), PLATFORMS)
     if has_password(sections["storage"].url):
         raise tree.error(
@@ -162,7 +162,8 @@ class Tree:
                     values[key.removesuffix("_env")] = self._secret((*at, key), name)
         for name in secrets:
             if fields[name].is_required() and name not in values:
-                problem = f"`{'.'.join(at)}` lacks `{name}_env`: write `{name}_env: NAME`"
+                line = f"{name}_env: {f'{at[-1]}_{name}'.upper()}"
+                problem = f"`{'.'.join(at)}` lacks `{name}_env`: write `{line}`"
                 raise self.error(at, f"{problem}, the environment variable that holds it")
         try:
             return kind(**values)

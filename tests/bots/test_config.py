@@ -1,5 +1,6 @@
 """config.yaml: what is wrong is said with file, line, and what to write."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from bots.config import load, masked
 from core.errors import ConfigError
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "config.yaml"
+PLATFORMS = ["slack", "discord", "telegram"]
+TOKENS = ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_BOT_TOKEN", "TELEGRAM_BOT_TOKEN"]
 
 
 class Settings(BaseModel):
@@ -55,8 +58,36 @@ def test_the_shipped_file_names_every_setting_with_its_default():
         assert not missing, f"config.yaml lacks {section}: {missing}"
         defaults = model().model_dump(mode="json")
         assert {k: defaults[k] for k in shipped[section]} == shipped[section]
-    for name in adapters.PLATFORMS.keys() - {"pigeon", "owl"}:
-        assert shipped["platforms"][name] == adapters.settings_of(name)().model_dump(mode="json")
+    console = adapters.settings_of("console")().model_dump(mode="json")
+    assert shipped["platforms"] == {"console": console}
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_the_shipped_file_shows_every_setting_of_a_platform_as_a_comment(name, tmp_path):
+    pytest.importorskip(f"adapters.{name}", exc_type=ImportError)
+    text = SHIPPED.read_text()
+    path = tmp_path / "config.yaml"
+    block = re.findall(rf"^  # {name}:\n(?:  #   .*\n)+", text, re.MULTILINE)[0]
+    path.write_text(text.replace(block, re.sub("^  # ", "  ", block, flags=re.MULTILINE)))
+    shown = load(path, [name], env=dict.fromkeys(TOKENS, "secret")).shown()["platforms"][name]
+    section = yaml.safe_load(path.read_text())["platforms"][name]
+    fields = adapters.settings_of(name).model_fields
+    secrets = {key for key, field in fields.items() if field.annotation is SecretStr}
+    assert {key: f"{name}_{key}".upper() for key in secrets} == {
+        key.removesuffix("_env"): value for key, value in section.items() if key.endswith("_env")
+    }
+    assert {key: shown[key] for key in section if not key.endswith("_env")} == {
+        key: fields[key].get_default() for key in fields.keys() - secrets - {"admins"}
+    }
+    assert all(shown[key] == "********" for key in secrets)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_platform_that_has_no_section_says_what_to_write_and_export(written, name):
+    pytest.importorskip(f"adapters.{name}", exc_type=ImportError)
+    path = written("bot: {}\n")
+    with pytest.raises(ConfigError, match=rf"write `(bot|app)_token_env: {name.upper()}_"):
+        load(path, [name], env={})
 
 
 def test_the_name_is_filled_into_the_system_text(written):
@@ -146,7 +177,7 @@ def test_an_unknown_platform_in_the_file_is_named_with_its_line(written, asked, 
     assert words in str(caught.value)
 
 
-def test_the_votes_of_platforms_that_later_versions_serve_may_be_named(written):
+def test_the_votes_of_platforms_that_are_not_served_may_be_named(written):
     path = written("training: {platforms: [console, slack, discord, telegram]}\n")
     assert len(load(path, ["console"]).training.platforms) == 4
 
