@@ -15,6 +15,10 @@ from datetime import UTC, datetime
 from core.phrases import Phrases
 from core.ports import Store, Trainer, Tunes
 from core.types import IncomingMessage, Turn
+from core.welcome import Welcome
+
+# Zero-width signs and marks of direction: a text of nothing else is empty (Unicode, Cf).
+_INVISIBLE = dict.fromkeys([0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2060, 0x2065), 0xFEFF])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Command:
     words: tuple[str, ...] = ("",)  # what may stand behind the name
     admin: bool = False
     slow: bool = False  # takes minutes: its words are shown as they come
+    hidden: bool = False  # help does not list it
 
     @property
     def usage(self) -> str:
@@ -41,16 +46,26 @@ class Command:
 
 
 class Commands:
-    """Finds a command in a text, and runs it. `admins`: "platform:id" of each."""
+    """Finds a command in a text, and runs it."""
 
     def __init__(
-        self, store: Store, trainer: Trainer | None, phrases: Phrases, admins: Collection[str]
+        self,
+        store: Store,
+        trainer: Trainer | None,
+        phrases: Phrases,
+        admins: Collection[str],
+        *,
+        name: str = "Mynah",
+        trained: Collection[str] = (),
     ) -> None:
+        """`admins`: "platform:id" of each. `trained`: the platforms whose votes train."""
+        self.welcome = Welcome(store, phrases, name=name, trained=trained)
         self._store = store
         self._trainer = trainer
         self._phrases = phrases
         self._admins = frozenset(admins)
         table = [
+            Command("start", "what I am", self._start, hidden=True),
             Command("help", "what I understand", self._help),
             Command("reset", "begin the conversation anew", self._reset),
             Command("stop", "stop the answer under way", self._stop),
@@ -81,7 +96,8 @@ class Commands:
 
     def find(self, text: str) -> tuple[Command, str] | None:
         """The command that `text` is, with the words behind it; None: it is a question."""
-        slash, bare = text.lstrip().startswith("/"), " ".join(text.lower().split())
+        visible = text.translate(_INVISIBLE)
+        slash, bare = visible.lstrip().startswith("/"), " ".join(visible.lower().split())
         name, _, words = bare.removeprefix("/").partition(" ")
         if not bare:
             return self.table["help"], ""
@@ -110,9 +126,14 @@ class Commands:
     async def _misused(self, call: Call) -> AsyncGenerator[str]:
         yield self._phrases.misused_command.format(usage=call.words)
 
+    async def _start(self, call: Call) -> AsyncGenerator[str]:
+        yield await self.welcome.greeting(call.turn.message)
+
     async def _help(self, call: Call) -> AsyncGenerator[str]:
         yield "Ask me anything. I understand these commands:\n\n"
         for command in self.table.values():
+            if command.hidden:
+                continue
             only = " (admins)" if command.admin else ""
             yield f"- {command.usage}: {command.help}{only}\n"
         yield "\nA thumb up or down on an answer is a vote, and votes are what I learn from."
@@ -179,7 +200,7 @@ class Commands:
                 channel.platform, channel.account, "person", message.author.id, on
             )
             yield self._phrases.training_on if on else self._phrases.training_off
-        elif self.is_admin(message):
+        elif self.is_admin(message) or message.place != "public":  # its own people say
             await self._store.set_training(
                 channel.platform, channel.account, "channel", channel.id, on
             )

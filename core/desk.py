@@ -8,21 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from core.answer import Answer
 from core.commands import Call, said
-from core.engine import Engine
+from core.engine import Engine, says_nothing
 from core.errors import AdapterError, Closing, RateLimited, Refused, StoreDamaged, StoreError
-from core.ports import Adapter, Store
+from core.ports import Adapter
+from core.records import PlaceRecord, TurnRecord
 from core.types import (
     Author,
     IncomingMessage,
     IncomingReaction,
     MessageRef,
     Noted,
-    Outcome,
+    Quoted,
     Recipe,
     Seen,
     ThreadRef,
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 MOST_TRIES = 3  # a turn that died so often with the process ends in a sentence of ours
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0  # after a platform or the disk failed
+EARLIER_WITHIN_S = 5.0  # what was said before is worth so long a wait
+LOOKS_BACK = timedelta(days=7)  # at conversations, after an absence
+QUIET_S = 2.0  # without a message that is too old, their number is said
 
 
 async def serve(engine: Engine, adapter: Adapter, *, grace_s: float = 20.0) -> None:
@@ -55,6 +59,7 @@ async def serve(engine: Engine, adapter: Adapter, *, grace_s: float = 20.0) -> N
                 task.cancel()
         running.cancel()
         closing.cancel()
+        desk.too_old.say()
 
 
 class Desk:
@@ -66,29 +71,36 @@ class Desk:
         self._under_way: dict[ThreadRef, Answer | None] = {}  # None: it is being prepared
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._did_stop: set[int] = set()  # the turns that said "stop" in time
+        # What changed on the platform while a turn was about to quote it.
+        self._meanwhile: dict[int, dict[MessageRef, str | None]] = {}
+        self.too_old = TooOld(adapter.name)
 
     async def ready(self, account: str) -> Sequence[Seen]:
-        oldest = self._engine.now() - timedelta(hours=self._engine.settings.retry_for_h)
-        expired = 0
+        oldest = self._oldest()
         for turn in await self._engine.store.unanswered(self._adapter.name, account):
             begun = turn.status == "final" or turn.replies or turn.placing
             if turn.message.at < oldest and not begun:  # what a person sees begun is finished
-                expired += 1
-                await self._engine.store.settle(turn.id, turn.answer, "expired")
-                await self._engine.store.finish(turn.id)
+                await self._expire(turn)
             else:
                 self._start(turn)
-        if expired:
-            logger.warning("%s: %d messages were too old to answer", self._adapter.name, expired)
-        return ()
+        since = self._engine.now() - LOOKS_BACK
+        return await self._engine.store.seen(self._adapter.name, account, since)
 
     async def message(self, message: IncomingMessage) -> None:
-        if message.author.is_bot or not message.addressed:
+        said = bool(message.text.strip() or message.unread)
+        is_for_us = message.addressed or (message.follows and said)
+        if message.author.is_bot or not is_for_us:
             return
         if self._engine.closing.is_set():
             raise Closing("Intake has ended: deliver it again at the next start.")
+        store = self._engine.store
         try:
-            turn = await self._engine.store.hear(message)
+            if not message.addressed and not await store.takes_part(message.thread):
+                return
+            turn = await store.hear(message)
+            if turn is not None and message.at < self._oldest():
+                await self._expire(turn)
+                return
         except StoreError:
             self._engine.failures += 1
             raise
@@ -104,10 +116,21 @@ class Desk:
         return await self._engine.judge(reaction)
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
+        for changes in self._meanwhile.values():
+            changes[ref] = text
         await self._engine.store.change(ref, text)
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> None:
         await self._engine.correct(target, author, text)
+
+    def _oldest(self) -> datetime:
+        """What was said before is too old to answer."""
+        return self._engine.now() - timedelta(hours=self._engine.settings.retry_for_h)
+
+    async def _expire(self, turn: Turn) -> None:
+        self.too_old.add()
+        await self._engine.store.settle(turn.id, turn.answer, "expired")
+        await self._engine.store.finish(turn.id)
 
     def _start(self, turn: Turn) -> None:
         if self._engine.closing.is_set():
@@ -181,17 +204,23 @@ class Desk:
             raise
         finally:
             del self._under_way[thread]
+            self._meanwhile.pop(turn.id, None)
             self._unwanted.discard(thread)
 
     async def _open(self, turn: Turn) -> Answer:
         """The answer to a turn: known already, a command's, a refusal, or the model's."""
-        engine = self._engine
+        engine, message = self._engine, turn.message
         make = partial(Answer, refs=turn.replies, placing=turn.placing, phrases=engine.phrases)
         if turn.status == "final":
             places = PlaceRecord(engine.store, turn.id)
-            return make(said(turn.answer), outcome=turn.outcome or "answered", record=places)
+            opening = await engine.opening(turn)
+            outcome = turn.outcome or "answered"
+            return make(said(turn.answer), outcome=outcome, opening=opening, record=places)
         record = TurnRecord(engine.store, turn.id)
-        found = engine.commands.find(turn.message.text)
+        if says_nothing(message):
+            words = engine.phrases.cannot_read(message.unread)
+            return make(said(words), outcome="refused", record=record)
+        found = engine.commands.find(message.text)
         if found and turn.tries:  # a deed is never done a second time
             words = engine.phrases.broken_command.format(command=found[0].usage)
             return make(said(words), outcome="refused", record=record)
@@ -199,16 +228,17 @@ class Desk:
             call = Call(turn, found[1], did_stop=turn.id in self._did_stop)
             self._did_stop.discard(turn.id)
             await engine.store.began(turn.id, None)
+            opening = await engine.opening(turn)
             saying = engine.commands.run(found[0], call)
             if found[0].slow:
-                return make(saying, outcome="command", record=record)
+                return make(saying, outcome="command", opening=opening, record=record)
             text = "".join([piece async for piece in saying])
             await record.settle(text, "command")  # first, so that showing it may fail
             places = PlaceRecord(engine.store, turn.id)
-            return make(said(text), outcome="command", record=places)
+            return make(said(text), outcome="command", opening=opening, record=places)
         if turn.tries >= MOST_TRIES:
             return make(said(engine.phrases.gave_up), outcome="refused", record=record)
-        asked = await engine.question(turn)
+        asked = await engine.question(turn, partial(self._earlier, turn))
         if isinstance(asked, str):
             return make(said(asked), outcome="refused", record=record)
         prompt, recipe, opening = asked
@@ -216,6 +246,17 @@ class Desk:
         # order of its writes, so it is there before the answer's end is.
         self._group.create_task(self._began(turn, recipe))
         return make(engine.generate(prompt), opening=opening, record=record)
+
+    async def _earlier(self, turn: Turn) -> Sequence[Quoted]:
+        """What was said in the turn's thread before it; nothing where the platform fails."""
+        self._meanwhile[turn.id] = {}
+        try:
+            async with asyncio.timeout(EARLIER_WITHIN_S):
+                return await self._adapter.earlier(turn.message)
+        except (AdapterError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            logger.warning("turn %d: answered without what was said before: %s", turn.id, why)
+            return ()
 
     def _stop(self, thread: ThreadRef) -> bool:
         """Stop what is answered in this conversation; False: nothing is."""
@@ -229,8 +270,12 @@ class Desk:
         return True
 
     async def _began(self, turn: Turn, recipe: Recipe) -> None:
+        store = self._engine.store
         try:
-            await self._engine.store.began(turn.id, recipe)
+            await store.began(turn.id, recipe)
+            changes = self._meanwhile.pop(turn.id, {})
+            for ref in {quote.ref for quote in recipe.quotes} & changes.keys():
+                await store.change(ref, changes[ref])
         except StoreError as error:
             logger.warning("turn %d: its recipe is not kept: %s", turn.id, error)
 
@@ -251,24 +296,23 @@ class Desk:
             pass
 
 
-class PlaceRecord:
-    """Keeps where a text that is settled already is shown, under its turn's id."""
+class TooOld:
+    """Counts messages that are too old to answer, and says how many once no more come."""
 
-    def __init__(self, store: Store, turn_id: int) -> None:
-        self._store, self._turn_id = store, turn_id
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def placing(self) -> None:
-        await self._store.placing(self._turn_id)
+    def add(self) -> None:
+        self._count += 1
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(QUIET_S, self.say)
 
-    async def placed(self, ref: MessageRef) -> None:
-        await self._store.placed(self._turn_id, ref)
-
-    async def settle(self, text: str, outcome: Outcome) -> None:
-        """It stands as it is, also where a person stops its being shown again."""
-
-
-class TurnRecord(PlaceRecord):
-    """Keeps all that an answer reports."""
-
-    async def settle(self, text: str, outcome: Outcome) -> None:
-        await self._store.settle(self._turn_id, text, outcome)
+    def say(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if self._count:
+            logger.warning("%s: %d messages were too old to answer", self._platform, self._count)
+        self._count, self._timer = 0, None

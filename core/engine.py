@@ -6,14 +6,26 @@ It knows no platform, no database and no model library.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.commands import Commands
-from core.conversation import TOKENS_PER_MESSAGE, digest, fitting, render
+from core.conversation import (
+    AFTER_QUOTES,
+    BEFORE_QUOTES,
+    TOKENS_PER_MESSAGE,
+    asked,
+    behind,
+    digest,
+    fitting,
+    newest,
+    quote_line,
+    render,
+)
 from core.errors import Closing, StoreDamaged
 from core.feedback import score
 from core.lanes import Lanes
@@ -24,10 +36,12 @@ from core.types import (
     Author,
     Correction,
     Feedback,
+    IncomingMessage,
     IncomingReaction,
     MessageRef,
     Noted,
     Prompt,
+    Quoted,
     Recipe,
     Turn,
 )
@@ -36,9 +50,33 @@ from core.types import (
 # of 250,000 tokens holds.
 MOST_TURNS_SHOWN = 20_000
 
+# More signs to a token than any text holds that is worth reading: what is longer is too long,
+# and no tokenizer has to be fed with it.
+MOST_CHARS_PER_TOKEN = 20
+CHARS_PER_TOKEN = 4  # to say how long that is
+
+LONGEST_QUOTE_CHARS = 4_000  # what is longer is quoted in part
+
+Earlier = Callable[[], Awaitable[Sequence[Quoted]]]
+"""Asks the platform what was said in a turn's thread before it. Never raises."""
+
+
+async def nothing_earlier() -> Sequence[Quoted]:
+    return ()
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def clipped(text: str) -> str:
+    short = text[:LONGEST_QUOTE_CHARS]
+    return text if short == text else f"{short} […]"
+
+
+def says_nothing(message: IncomingMessage) -> bool:
+    """Whether all that came is something that we cannot read."""
+    return bool(message.unread) and not message.text.strip()
 
 
 class Settings(BaseModel):
@@ -92,32 +130,81 @@ class Engine:
         """Hear nothing more and begin no further answer; the next start goes on."""
         self.closing.set()
 
-    async def question(self, turn: Turn) -> tuple[Prompt, Recipe, str] | str:
-        """The prompt for a turn, its recipe and an opening; or the sentence why there is none."""
+    async def question(
+        self, turn: Turn, earlier: Earlier = nothing_earlier
+    ) -> tuple[Prompt, Recipe, str] | str:
+        """The prompt for a turn, its recipe and an opening; or the sentence why there is none.
+
+        `earlier` is asked where the turn is the first of its conversation.
+        """
         message, settings = turn.message, self.settings
         if not self.commands.is_admin(message) and not self.pace.allows(turn):
             return self.phrases.too_many.format(limit=settings.turns_per_minute)
+        longest = settings.longest_question_tokens
+        if len(message.text) > MOST_CHARS_PER_TOKEN * longest:
+            tokens = len(message.text) // CHARS_PER_TOKEN
+            return self.phrases.too_long.format(tokens=tokens, limit=longest)
         system = settings.system_text
         history = await self.store.history(turn, MOST_TURNS_SHOWN)
+        is_first = not history.turns
+        quotes = await self._quotes(turn, earlier) if is_first and message.thread.thread else ()
         texts = [system, message.text]
         for past in history.turns:
-            texts += [past.message.text, past.answer]
+            texts += [asked(past), past.answer]
+        if quotes:
+            texts += [f"{BEFORE_QUOTES}\n\n{AFTER_QUOTES}\n", *map(quote_line, quotes)]
         sizes = [size + TOKENS_PER_MESSAGE for size in await self.generator.count(texts)]
         context = await self.generator.context()
         max_tokens = min(self.max_tokens, context // 2)  # a small window is shared evenly
         budget = context - max_tokens
-        longest = min(settings.longest_question_tokens, budget - sizes[0])
+        longest = min(longest, budget - sizes[0])
         if sizes[1] > longest:
             return self.phrases.too_long.format(tokens=sizes[1], limit=max(0, longest))
-        pairs = [a + b for a, b in zip(sizes[2::2], sizes[3::2], strict=True)]
-        left_out = fitting(pairs, sizes[0] + sizes[1], budget)
-        shown = history.turns[left_out:]
-        messages = render(system, shown, message.text)
+        left_out, shown = 0, history.turns
+        if is_first:
+            room = min(budget // 4, budget - sizes[0] - sizes[1])
+            quotes = quotes[newest(sizes[3:], room - sum(sizes[2:3])) :]
+        else:
+            pairs = [a + b for a, b in zip(sizes[2::2], sizes[3::2], strict=True)]
+            left_out = fitting(pairs, sizes[0] + sizes[1], budget)
+            shown = history.turns[left_out:]
+        messages = render(system, shown, behind(quotes, message.text))
         model = await self.store.serving() or self.model
         prompt = Prompt(messages, model, max_tokens, self.temperature)
-        recipe = Recipe(model, system, shown[0].id if shown else None, digest(messages))
-        opening = self.phrases.forgotten_beginning if left_out and history.whole else ""
+        first = shown[0].id if shown else None
+        recipe = Recipe(model, system, first, digest(messages), tuple(quotes))
+        opening = await self.opening(turn) if is_first else self.unread(message)
+        if left_out and history.whole:
+            opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
+
+    async def _quotes(self, turn: Turn, earlier: Earlier) -> Sequence[Quoted]:
+        """What may be quoted ahead of a conversation's first turn: what an earlier try kept, or
+        what the platform says.
+        """
+        if turn.recipe and turn.recipe.quotes:
+            return turn.recipe.quotes
+        if not await self.store.can_quote(turn):
+            return ()
+        return [
+            replace(quote, text=clipped(quote.text))
+            for quote in await earlier()
+            if quote.text.strip() and quote.ref != turn.message.ref
+        ]
+
+    async def opening(self, turn: Turn) -> str:
+        """Our words ahead of an answer: a greeting where we never met, and what we cannot read."""
+        message, found = turn.message, self.commands.find(turn.message.text)
+        if says_nothing(message):
+            return ""  # the answer is that we cannot read it
+        words, is_start = self.unread(message), found is not None and found[0].name == "start"
+        if message.place == "direct" and not is_start and await self.store.is_first(turn):
+            words = f"{await self.commands.welcome.greeting(message)}\n\n{words}"
+        return words
+
+    def unread(self, message: IncomingMessage) -> str:
+        """What we cannot read, ahead of an answer to the words beside it."""
+        return f"{self.phrases.cannot_read(message.unread)}\n\n" if message.unread else ""
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[str]:
         """Wait for a free slot, then the model's pieces. Raises Closing where that came first."""
@@ -129,7 +216,10 @@ class Engine:
                     yield piece
 
     async def judge(self, reaction: IncomingReaction) -> Noted:
-        """Keep a verdict on one of our answers; ignore every other reaction."""
+        """Keep a verdict on one of our answers; ignore every other reaction.
+
+        The first verdict in a place that is not public is answered with how such places train.
+        """
         verdict = score(reaction.emoji)
         if verdict is None or reaction.author.is_bot:
             return Noted(None)
@@ -137,11 +227,11 @@ class Engine:
         if turn is None:
             return Noted(None)
         who = reaction.author.id
-        if reaction.added:
-            await self.store.put_feedback(Feedback(turn.id, who, verdict, reaction.at))
-        else:
-            await self.store.drop_feedback(turn.id, who, verdict)
-        return Noted(verdict if reaction.added else None)
+        if not reaction.added:
+            return Noted(await self.store.drop_feedback(turn.id, who, verdict))
+        words = await self.commands.welcome.first_vote(turn.message)
+        feedback = Feedback(turn.id, who, verdict, reaction.at)
+        return Noted(await self.store.put_feedback(feedback), words)
 
     async def correct(self, target: MessageRef, author: Author, text: str) -> None:
         """Keep what the bot should have said; ignore it where the answer is not ours."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
 from core.types import Outcome
+
+LONGEST_NAME = 80  # of a file, as we repeat it
+_MARKUP = re.compile(r"[^\w .()+-]")
 
 
 class Phrases(BaseModel):
@@ -32,6 +38,25 @@ class Phrases(BaseModel):
     forgotten_beginning: str = (
         "_(This conversation has grown long: I no longer see its beginning."
         " Say /reset to begin anew.)_\n\n"
+    )
+    unread: str = "I cannot read {names}: I read text only."
+    greeting: str = (
+        "Hello, I am {name}, a bot: ask me anything, and `/help` lists what else I understand."
+        " A thumb up or down on an answer of mine is your vote, and {training}."
+    )
+    votes_train: str = "votes here train me (`/training off` ends that)"
+    votes_may_train: str = "votes here train me only once you say `/training on`"
+    votes_of_channel_may_train: str = (
+        "votes here train me only once somebody here says `/training channel on`"
+    )
+    votes_are_kept: str = "votes here are kept, but nothing trains on them"
+    switch_on_direct: str = (
+        "Your vote is kept, but nothing that is said here trains me until you say `/training on`."
+        " What trains me may show up in anybody's answer."
+    )
+    switch_on_private: str = (
+        "Your vote is kept, but nothing that is said in this channel trains me until somebody here"
+        " says `/training channel on`. What trains me may show up in anybody's answer."
     )
     reset: str = "Fresh start: I no longer look at what was said before. It stays stored."
     stopping: str = "I stopped the answer under way."
@@ -63,8 +88,8 @@ class Phrases(BaseModel):
     )
     nothing_to_forget: str = "There is nothing of yours here that I could forget."
     training_on: str = (
-        "What you say and vote here may train me again. What trains me may show up in anybody's"
-        " answer. `/training off` switches it off."
+        "What you say and vote may train me, here and in direct messages. What trains me may show"
+        " up in anybody's answer. `/training off` switches it off."
     )
     channel_on: str = (
         "What is said and voted in this channel may train me. What trains me may show up in"
@@ -75,6 +100,12 @@ class Phrases(BaseModel):
         " `/training channel on` allows it."
     )
     training_off: str = "Nothing that you say or vote here will train me. `/training on` allows it."
+
+    def cannot_read(self, names: Sequence[str]) -> str:
+        """That attachments of these names are not read. Names are people's words: no markup."""
+        listed = [_MARKUP.sub("_", name)[:LONGEST_NAME] for name in names]
+        head = ", ".join(listed[:-1])
+        return self.unread.format(names=f"{head} and {listed[-1]}" if head else listed[-1])
 
     def note(self, outcome: Outcome, text: str) -> str:
         """What is shown after an answer that ended this way, set apart from `text`; "" for none."""

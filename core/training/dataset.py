@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from core.conversation import Messages, digest, render
+from core.conversation import Messages, asked, digest, render
 from core.training.redact import redact
 from core.training.shares import CAPPED_FROM, MOST, too_many
 from core.types import Judged
@@ -216,7 +216,7 @@ def _rows_of(one: Judged) -> list[Row] | Reason:
     turn, recipe = one.turn, one.turn.recipe
     if recipe is None or turn.outcome != "answered" or not turn.answer.strip():
         return "not a whole answer"
-    prompt = render(recipe.system, one.shown, turn.message.text)
+    prompt = render(recipe.system, one.shown, asked(turn))
     if digest(prompt) != recipe.digest:
         return "prompt changed since"
     corrections = [c for c in one.corrections if c.text.strip() != turn.answer.strip()]

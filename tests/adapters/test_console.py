@@ -99,7 +99,7 @@ def engine_of(store, generator):
         store,
         generator,
         Commands(store, None, phrases, ()),
-        BotSettings(retry_for_h=24, turns_per_minute=1000, longest_question_tokens=4000),
+        BotSettings(retry_for_h=24, turns_per_minute=1000, longest_question_tokens=100_000),
         model="base",
         max_tokens=100,
         temperature=0,

@@ -17,6 +17,7 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
+    Quoted,
     ThreadRef,
     Tune,
 )
@@ -33,8 +34,10 @@ class ListAdapter:
 
     name = "list"
 
-    def __init__(self, *events, stays=False, fails=0, error=None):
-        self.events, self.fails = events, fails
+    def __init__(self, *events, stays=False, fails=0, error=None, before=()):
+        """`before`: what was said in the threads before, or the error instead."""
+        self.events, self.fails, self.before = events, fails, before
+        self.seen, self.noted, self.asked_for = None, [], []
         self.error = error or AdapterError("the platform is down")
         self.shown = {}
         self.stays = asyncio.Event()
@@ -43,7 +46,7 @@ class ListAdapter:
 
     async def run(self, inbox):
         self.inbox = inbox
-        await inbox.ready("me")
+        self.seen = await inbox.ready("me")
         for event in self.events:
             await self.deliver(event)
         await self.stays.wait()
@@ -52,7 +55,7 @@ class ListAdapter:
         if isinstance(event, IncomingMessage):
             await self.inbox.message(event)
         else:
-            await self.inbox.reaction(event)
+            self.noted.append(await self.inbox.reaction(event))
 
     async def reply(self, to, answer):
         if not answer.refs:
@@ -68,7 +71,10 @@ class ListAdapter:
         self.shown[to.ref.id] = text
 
     async def earlier(self, to):
-        return ()
+        self.asked_for.append(to.ref.id)
+        if isinstance(self.before, Exception):
+            raise self.before
+        return self.before
 
 
 def asked(text="hi", id="1", thread="", author=ANN, at=NOW, **how):
@@ -82,8 +88,12 @@ def reacted(emoji, target="answer to 1", *, added=True, author=ANN):
     return IncomingReaction(MessageRef(ROOM, target), author, emoji, added, NOW)
 
 
-def engine_on(store, generator, *, admins=(), **settings):
-    commands = Commands(store, None, WORDS, admins)
+def quote(id, text, author=BOB):
+    return Quoted(MessageRef(ROOM, id), author, text, NOW)
+
+
+def engine_on(store, generator, *, admins=(), trained=(), **settings):
+    commands = Commands(store, None, WORDS, admins, trained=trained)
     chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
         store,
