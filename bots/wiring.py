@@ -51,7 +51,14 @@ async def house(
         generator, ready = await stack.enter_async_context(model_server(config, on_status))
         trainer = trainer_of(config, store, generator)
         phrases = Phrases()
-        commands = Commands(store, trainer, phrases, {OPERATOR, *config.bot.admins})
+        commands = Commands(
+            store,
+            trainer,
+            phrases,
+            {OPERATOR, *config.bot.admins},
+            name=config.bot.name,
+            trained=config.training.platforms,
+        )
         at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
         engine = Engine(
             store,
