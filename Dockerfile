@@ -5,7 +5,7 @@ FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 mynah
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-ARG EXTRAS=postgres
+ARG EXTRAS=slack,discord,telegram,postgres
 RUN pip install --no-cache-dir -e ".[${EXTRAS}]" -c constraints.txt
 COPY bots bots
 COPY core core
