@@ -134,7 +134,7 @@ async def learnt(taste: Taste, seed: int) -> Learnt:
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name).resolve()
         settings = {
-            "storage": {"url": f"sqlite+aiosqlite:///{folder}/mynah.db"},
+            "storage": {"url": f"sqlite:///{folder}/mynah.db"},
             "training": {"folder": str(folder / "tunes")},
             "platforms": {"console": {}},
         }
