@@ -1,7 +1,9 @@
-"""python -m docs.capture: hold a conversation in a real terminal and draw what a person saw.
+"""python -m docs.capture STORY...: talk in a real terminal and draw what a person saw.
 
-Writes docs/conversation.svg, unedited: it types, waits for the prompt, and keeps the screen. In the
-middle the bot is killed with SIGKILL while it answers, and started again in the same folder.
+Writes docs/STORY.svg, unedited: it types, waits for the prompt, and keeps the screen.
+conversation: questions, votes, a correction; the bot is killed with SIGKILL while it answers, and
+started again in the same folder. learning: a person who dislikes exclamation marks votes on what is
+answered, says /retrain, hears the tune, and takes it back (some minutes).
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from rich.style import Style
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
+from tests.test_loop import VOTED_ON
+
 TOP = Path(__file__).resolve().parent.parent
 COLUMNS, LINES = 92, 40
 PROMPT = "> "
@@ -38,6 +42,7 @@ SAID = (
     "What is the capital of France?",
 )
 KILLED_AT = "What is the gate?"
+HEARD_BEFORE_AND_AFTER = ("What does /help do?", "How do I vote?", "What is a conversation?")
 
 
 class Seen:
@@ -126,13 +131,20 @@ def start(folder: Path) -> Seen:
     return Seen(child)
 
 
+def say(seen: Seen, text: str, within_s: float = 90) -> str:
+    """Type it, and wait for the prompt; gives what was said to it."""
+    known = len(seen.lines())
+    seen.child.send(text + "\r")
+    seen.watch(0.5)
+    seen.until_prompt(within_s)
+    return "\n".join(line.plain for line in seen.lines()[known:])
+
+
 def conversation(folder: Path) -> list[Text]:
     seen = start(folder)
     seen.until_prompt()
     for text in SAID:
-        seen.child.send(text + "\r")
-        seen.watch(0.5)
-        seen.until_prompt()
+        say(seen, text)
     seen.child.send(KILLED_AT + "\r")
     seen.until_busy(KILLED_AT)
     os.kill(seen.child.pid, 9)
@@ -141,19 +153,50 @@ def conversation(folder: Path) -> list[Text]:
     again = start(folder)
     again.until_prompt()
     again.watch(5)
-    again.child.send("\x04")
-    again.watch(2)
+    leave(again)
     note = [Text(), Text("$ kill -9 (the bot); make run", "bold"), Text()]
     return [Text("$ make run", "bold"), Text(), *before, *note, *again.lines()]
 
 
+def learning(folder: Path) -> list[Text]:
+    seen = start(folder)
+    seen.until_prompt()
+    for question in HEARD_BEFORE_AND_AFTER:
+        say(seen, question)
+    say(seen, "/retrain")
+    for question in VOTED_ON:
+        answer = say(seen, question)
+        say(seen, "-" if "!" in answer or "small demonstration model" in answer else "+")
+        say(seen, "/reset")
+    say(seen, "/retrain", within_s=300)
+    for question in HEARD_BEFORE_AND_AFTER:
+        say(seen, question)
+    say(seen, "/tunes")
+    say(seen, "/rollback")
+    for question in HEARD_BEFORE_AND_AFTER:
+        say(seen, question)
+    leave(seen)
+    return [Text("$ make run", "bold"), Text(), *seen.lines()]
+
+
+def leave(seen: Seen) -> None:
+    seen.child.send("\x04")
+    seen.watch(2)
+
+
+STORIES = {"conversation": conversation, "learning": learning}
+
+
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        lines = conversation(Path(folder))
+    for name in sys.argv[1:] or STORIES:
+        with tempfile.TemporaryDirectory() as folder:
+            draw(STORIES[name](Path(folder)), TOP / "docs" / f"{name}.svg")
+
+
+def draw(lines: list[Text], path: Path) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     for line in lines:
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
-    path = TOP / "docs" / "conversation.svg"
     # The reader's own monospaced font will do: a picture fetches nothing.
     plain = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     console.save_svg(str(path), title="Mynah", theme=MONOKAI, code_format=plain)
