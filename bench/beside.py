@@ -91,7 +91,7 @@ def embedded(folder: Path, platform: WirePlatform) -> Path:
     folder.mkdir()
     settings = {
         "bot": {"turns_per_minute": 100_000},
-        "storage": {"url": f"sqlite+aiosqlite:///{folder}/mynah.db"},
+        "storage": {"url": f"sqlite:///{folder}/mynah.db"},
         "platforms": {"wire": {"address": platform.address}},
     }
     path = folder / "config.yaml"

@@ -86,7 +86,7 @@ async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
 
 CONFIG = """
 generation: {{url: "http://127.0.0.1:9/v1", model: served}}
-storage: {{url: "sqlite+aiosqlite:///{folder}/mynah.db"}}
+storage: {{url: "sqlite:///{folder}/mynah.db"}}
 training: {{folder: "{folder}/tunes", base: "{base}"}}
 platforms: {{console: {{}}}}
 """
