@@ -15,15 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.commands import Commands
 from core.conversation import (
-    AFTER_QUOTES,
-    BEFORE_QUOTES,
     TOKENS_PER_MESSAGE,
-    asked,
+    Past,
     behind,
     digest,
-    fitting,
-    newest,
-    quote_line,
     render,
 )
 from core.errors import Closing, StoreDamaged
@@ -49,6 +44,7 @@ from core.types import (
 # A bound on what is read at once: a turn takes 14 tokens at least, so this is more than a window
 # of 250,000 tokens holds.
 MOST_TURNS_SHOWN = 20_000
+MOST_TURNS_AHEAD = 20  # of its channel, where a question opens a thread
 
 # More signs to a token than any text holds that is worth reading: what is longer is too long,
 # and no tokenizer has to be fed with it.
@@ -145,38 +141,37 @@ class Engine:
             tokens = len(message.text) // CHARS_PER_TOKEN
             return self.phrases.too_long.format(tokens=tokens, limit=longest)
         system = settings.system_text
-        history = await self.store.history(turn, MOST_TURNS_SHOWN)
-        is_first = not history.turns
-        quotes = await self._quotes(turn, earlier) if is_first and message.thread.thread else ()
-        texts = [system, message.text]
-        for past in history.turns:
-            texts += [asked(past), past.answer]
-        if quotes:
-            texts += [f"{BEFORE_QUOTES}\n\n{AFTER_QUOTES}\n", *map(quote_line, quotes)]
-        sizes = [size + TOKENS_PER_MESSAGE for size in await self.generator.count(texts)]
+        past = await self._past(turn, earlier)
+        counted = await self.generator.count([system, message.text, *past.texts])
+        of_system, of_question, *of_past = [size + TOKENS_PER_MESSAGE for size in counted]
         context = await self.generator.context()
         max_tokens = min(self.max_tokens, context // 2)  # a small window is shared evenly
         budget = context - max_tokens
-        longest = min(longest, budget - sizes[0])
-        if sizes[1] > longest:
-            return self.phrases.too_long.format(tokens=sizes[1], limit=max(0, longest))
-        left_out, shown = 0, history.turns
-        if is_first:
-            room = min(budget // 4, budget - sizes[0] - sizes[1])
-            quotes = quotes[newest(sizes[3:], room - sum(sizes[2:3])) :]
-        else:
-            pairs = [a + b for a, b in zip(sizes[2::2], sizes[3::2], strict=True)]
-            left_out = fitting(pairs, sizes[0] + sizes[1], budget)
-            shown = history.turns[left_out:]
-        messages = render(system, shown, behind(quotes, message.text))
+        longest = min(longest, budget - of_system)
+        if of_question > longest:
+            return self.phrases.too_long.format(tokens=of_question, limit=max(0, longest))
+        shown = past.within(of_past, of_system + of_question, budget)
+        messages = render(system, shown.turns, behind(shown.quotes, message.text))
         model = await self.store.serving() or self.model
         prompt = Prompt(messages, model, max_tokens, self.temperature)
-        first = shown[0].id if shown else None
-        recipe = Recipe(model, system, first, digest(messages), tuple(quotes))
-        opening = await self.opening(turn) if is_first else self.unread(message)
-        if left_out and history.whole:
+        ids = tuple(turn.id for turn in shown.turns)
+        first, ahead = ids[0] if ids else None, ids if past.is_first else ()
+        recipe = Recipe(model, system, first, digest(messages), shown.quotes, ahead)
+        opening = await self.opening(turn) if past.is_first else self.unread(message)
+        if shown.forgets:
             opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
+
+    async def _past(self, turn: Turn, earlier: Earlier) -> Past:
+        """What may stand ahead of the turn's question."""
+        history, thread = await self.store.history(turn, MOST_TURNS_SHOWN), turn.message.thread
+        if history.turns:
+            return Past((*history.ahead, *history.turns), len(history.ahead), whole=history.whole)
+        if thread.thread == turn.message.ref.id:  # it opens the thread: nothing was said there
+            ahead = await self.store.latest(turn, MOST_TURNS_AHEAD)
+            return Past(ahead, len(ahead), is_first=True)
+        quotes = await self._quotes(turn, earlier) if thread.thread else ()
+        return Past((), quotes=tuple(quotes), is_first=True)
 
     async def _quotes(self, turn: Turn, earlier: Earlier) -> Sequence[Quoted]:
         """What may be quoted ahead of a conversation's first turn: what an earlier try kept, or

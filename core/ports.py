@@ -132,6 +132,12 @@ class Conversations(Protocol):
         """
         ...
 
+    async def latest(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
+        """What was said in the turn's channel before it, in whichever thread, since the last reset
+        there: the newest `limit` turns, oldest first and without recipes.
+        """
+        ...
+
     async def is_first(self, turn: Turn) -> bool:
         """Whether nothing was heard in the turn's channel before it."""
         ...

@@ -128,7 +128,8 @@ class Recipe:
 
     `first` is the oldest turn that was shown (None: the question stood alone); every later turn of
     the conversation was shown too. `digest` is `core.conversation.digest` of the exact messages.
-    `quotes`: what the question was shown of what was said before it, oldest first.
+    `quotes`: what the question was shown of what others said before it, oldest first. `ahead`: the
+    turns of the channel that stood at the front where the question opened a thread, oldest first.
     """
 
     model: str
@@ -136,6 +137,7 @@ class Recipe:
     first: int | None
     digest: str
     quotes: tuple[Quoted, ...] = ()
+    ahead: tuple[int, ...] = ()
 
 
 Status = Literal["heard", "final", "done"]
@@ -165,10 +167,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a prompt may show, oldest first. `whole`: it begins where the conversation did."""
+    """What a prompt may show, oldest first. `whole`: it begins where the conversation did.
+
+    `ahead`: turns of the channel that stand at the front, without recipes.
+    """
 
     turns: tuple[Turn, ...]
     whole: bool
+    ahead: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

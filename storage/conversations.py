@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,8 @@ from sqlalchemy import and_, bindparam, func, or_, select, text
 
 from core.types import ChannelRef, Seen, ThreadRef, Turn
 from storage.database import Database
-from storage.rows import CONVERSATION, channel_key, conversation
-from storage.tables import OPENLY, RESETS, THREADED, feedback, turns
+from storage.rows import CONVERSATION, WHOLE_TURNS, channel_key, conversation, read_turns
+from storage.tables import OPENLY, RESETS, SHOWN_BESIDE, THREADED, feedback, turns
 
 
 class SqlConversations:
@@ -37,6 +38,11 @@ class SqlConversations:
     async def can_quote(self, turn: Turn) -> bool:
         where = {**conversation(turn.message.thread), "before": turn.id}
         return not await self._any(LEFT_BEHIND, where)
+
+    async def latest(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
+        where = {**channel_key(turn.message.ref.channel), "before": turn.id, "limit": limit}
+        found = await self.database.read(lambda connection: read_turns(connection, LATEST, where))
+        return tuple(replace(turn, recipe=None) for turn in reversed(found))
 
     async def is_first(self, turn: Turn) -> bool:
         where = {**channel_key(turn.message.ref.channel), "before": turn.id}
@@ -65,6 +71,12 @@ LEFT_BEHIND = (
     .limit(1)
 )
 EARLIER = select(turns.c.id).where(CHANNEL, BEFORE).limit(1)
+_reset = select(func.max(turns.c.id)).where(CHANNEL, BEFORE, text(RESETS)).scalar_subquery()
+LATEST = (
+    WHOLE_TURNS.where(CHANNEL, BEFORE, turns.c.id > func.coalesce(_reset, 0), text(SHOWN_BESIDE))
+    .order_by(turns.c.id.desc())
+    .limit(bindparam("limit"))
+)
 VOTED = select(turns.c.id).join(feedback).where(CHANNEL).limit(1)
 
 _recent = (

@@ -29,6 +29,9 @@ REPLIES = (
     .where(replies.c.turn_id.in_(bindparam("ids", expanding=True)))
     .order_by(replies.c.id)
 )
+BY_ID = WHOLE_TURNS.where(turns.c.id.in_(bindparam("turn_ids", expanding=True))).order_by(
+    turns.c.id
+)
 QUOTES = (
     select(quotes)
     .where(quotes.c.turn_id.in_(bindparam("ids", expanding=True)))
@@ -112,7 +115,8 @@ def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]]) -> Turn:
             Quoted(MessageRef(channel, q.message), Author(q.author_id, q.author_name), q.text, q.at)
             for q in said
         )
-        recipe = Recipe(row.model, row.system, row.first, row.digest, shown)
+        ahead = tuple(map(int, row.ahead.split()))
+        recipe = Recipe(row.model, row.system, row.first, row.digest, shown, ahead)
     return Turn(
         id=row.id,
         message=IncomingMessage(

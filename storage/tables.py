@@ -36,6 +36,7 @@ PROMPTED = "digest IS NOT NULL"  # the turn has a recipe
 RESETS = "resets"
 THREADED = "thread <> ''"
 OPENLY = "NOT private"  # not for its author's eyes only
+SHOWN_BESIDE = f"{COUNTS} AND {OPENLY} AND {THREADED}"  # new threads of the channel show the turn
 
 
 class Moment(TypeDecorator[datetime]):
@@ -105,6 +106,7 @@ class TurnRow(SQLModel, table=True):
         partial("turns_prompted", PROMPTED, *CONVERSATION),
         partial("turns_resetting", RESETS, *CONVERSATION),
         partial("turns_threaded", THREADED, *CONVERSATION[:-1]),
+        partial("turns_beside", SHOWN_BESIDE, "platform", "account", "channel", "id"),
         partial("turns_recent", OPENLY, "platform", "account", "at"),
         Index("turns_author", "platform", "account", "author_id"),
         {"sqlite_autoincrement": True},
@@ -133,6 +135,7 @@ class TurnRow(SQLModel, table=True):
     place: str = Field(sa_column_kwargs={"server_default": "public"})
     unread: str = words("")  # names of attachments, one a line
     quoted: bool = flag()  # its prompt quoted what was said before it
+    ahead: str = words("")  # the turns of the channel that stood ahead of it: "12 15"
 
 
 class QuoteRow(SQLModel, table=True):

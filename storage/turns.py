@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Update, and_, bindparam, case, delete, func, select, text, update
@@ -12,6 +13,7 @@ from core.errors import StoreError
 from core.types import History, IncomingMessage, MessageRef, Outcome, Quoted, Recipe, Turn
 from storage.database import Database
 from storage.rows import (
+    BY_ID,
     CONVERSATION,
     WHOLE_TURNS,
     conversation,
@@ -63,7 +65,8 @@ class SqlTurns:
             shown = read_turns(connection, SHOWN, {**where, "first": frame.first, "limit": limit})
             shown.reverse()
             begins_at = shown[0].id if shown else None
-            return History(tuple(shown), whole=begins_at == frame.oldest)
+            ahead = read_ahead(connection, shown[0].recipe, frame.first) if shown else ()
+            return History(tuple(shown), whole=begins_at == frame.oldest, ahead=ahead)
 
         return await self.database.read(work)
 
@@ -75,8 +78,14 @@ class SqlTurns:
             hash = hashlib.sha256(recipe.system.encode()).hexdigest()
             if connection.scalar(KNOWN_TEXT, {"hash": hash}) is None:
                 connection.execute(texts.insert(), {"hash": hash, "text": recipe.system})
-            prompt = {"model": recipe.model, "first": recipe.first, "digest": recipe.digest}
-            change(connection, TRY_PROMPT, turn_id, hash=hash, quoted=bool(recipe.quotes), **prompt)
+            prompt = {
+                "model": recipe.model,
+                "first": recipe.first,
+                "digest": recipe.digest,
+                "quoted": bool(recipe.quotes),
+                "ahead": " ".join(map(str, recipe.ahead)),
+            }
+            change(connection, TRY_PROMPT, turn_id, hash=hash, **prompt)
             if recipe.quotes:
                 put_quotes(connection, turn_id, recipe.quotes)
 
@@ -118,6 +127,15 @@ class SqlTurns:
 def change(connection: Connection, how: Update, turn_id: int, **values: Any) -> None:
     if connection.execute(how, {"turn": turn_id, **values}).rowcount != 1:
         raise StoreError(f"There is no turn {turn_id}.")
+
+
+def read_ahead(connection: Connection, recipe: Recipe | None, first: int) -> tuple[Turn, ...]:
+    """What stood ahead of a conversation's first turn and may still be shown, from `first` on."""
+    ids = [id for id in recipe.ahead if id >= first] if recipe else []
+    if not ids:
+        return ()
+    found = read_turns(connection, AHEAD, {"turn_ids": ids})
+    return tuple(replace(turn, recipe=None) for turn in found)
 
 
 def put_quotes(connection: Connection, turn_id: int, said: Sequence[Quoted]) -> None:
@@ -224,6 +242,7 @@ FRAME = select(
     func.coalesce(_previous, _reset + 1, 0).label("first"),
     _oldest.label("oldest"),
 )
+AHEAD = BY_ID.where(text(COUNTS))
 SHOWN = (
     WHOLE_TURNS.where(CONVERSATION, BEFORE, turns.c.id >= bindparam("first"), text(COUNTS))
     .order_by(turns.c.id.desc())

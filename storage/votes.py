@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
 from storage.database import Database
 from storage.openings import openings
 from storage.rows import (
+    BY_ID,
     CONVERSATION,
     QUOTES,
     WHOLE_TURNS,
@@ -117,7 +118,7 @@ def read_judged(platforms: Collection[str], connection: Connection) -> list[Judg
     return [
         Judged(
             turn=known[id],
-            shown=tuple(known[shown_id] for shown_id in shown_ids),
+            shown=tuple(as_shown(known[shown_id], known[id]) for shown_id in shown_ids),
             feedback=tuple(scores_of[id]),
             corrections=tuple(said_of[id]),
             opening=began[id],
@@ -142,7 +143,18 @@ def shown_to(connection: Connection, turn: Turn) -> Sequence[int]:
         return ()
     frame = {"first": turn.recipe.first, "before": turn.id}
     where = {**conversation(turn.message.thread), **frame}
-    return (connection.scalars(SHOWN_TO, where)).all()
+    ids = (connection.scalars(SHOWN_TO, where)).all()
+    opened = connection.scalar(AHEAD_OF, {"turn": ids[0] if ids else turn.id}) or ""
+    ahead = [id for id in map(int, opened.split()) if id >= turn.recipe.first]
+    if not ahead:
+        return ids
+    return [*connection.scalars(AHEAD, {"turn_ids": ahead}), *ids]
+
+
+def as_shown(earlier: Turn, turn: Turn) -> Turn:
+    """What stood ahead of a thread, from others of its channel, was shown without its quotes."""
+    is_same = earlier.message.thread == turn.message.thread
+    return earlier if is_same else replace(earlier, recipe=None)
 
 
 def by_turn(about: Iterable[About]) -> dict[int, list[About]]:
@@ -254,18 +266,20 @@ def usable(table: Table) -> Any:
 MAY_TRAIN = QUOTES.join(turns).where(allowed("person", quotes.c.author_id))
 VERDICTS = usable(verdicts)
 CORRECTIONS = usable(corrections)
-BY_ID = WHOLE_TURNS.where(turns.c.id.in_(bindparam("turn_ids", expanding=True))).order_by(
-    turns.c.id
-)
+MAY_BE_SHOWN = and_(text(COUNTS), not_private(), allowed("person", turns.c.author_id))
 SHOWN_TO = (
     select(turns.c.id)
     .where(
         CONVERSATION,
         turns.c.id >= bindparam("first"),
         turns.c.id < bindparam("before"),
-        text(COUNTS),
-        not_private(),
-        allowed("person", turns.c.author_id),
+        MAY_BE_SHOWN,
     )
+    .order_by(turns.c.id)
+)
+AHEAD_OF = select(turns.c.ahead).where(turns.c.id == bindparam("turn"))
+AHEAD = (
+    select(turns.c.id)
+    .where(turns.c.id.in_(bindparam("turn_ids", expanding=True)), MAY_BE_SHOWN)
     .order_by(turns.c.id)
 )

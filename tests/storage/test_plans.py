@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import URL, create_engine, make_url
 
-from storage.conversations import EARLIER, LEFT_BEHIND, SEEN, SPOKEN
+from storage.conversations import EARLIER, LATEST, LEFT_BEHIND, SEEN, SPOKEN
 from storage.migrate import migrate
 from storage.turns import FRAME, INBOX, SHOWN
 
@@ -43,8 +43,9 @@ def plan(connection, query):
         (INBOX, ["turns_open"]),
         (FRAME, ["turns_resetting", "turns_prompted", "turns_counting"]),
         (SHOWN, ["turns_counting"]),
+        (LATEST, ["turns_beside"]),
     ],
-    ids=["inbox", "frame", "shown"],
+    ids=["inbox", "frame", "shown", "latest"],
 )
 def test_what_every_message_asks_for_is_found_by_index(connection, query, indexes):
     text = plan(connection, query)

@@ -17,10 +17,17 @@ def upgrade() -> None:
         sa.Column("place", sa.String, server_default="public", nullable=False),
         sa.Column("unread", sa.Text, server_default="", nullable=False),
         sa.Column("quoted", sa.Boolean, server_default=sa.false(), nullable=False),
+        sa.Column("ahead", sa.Text, server_default="", nullable=False),
     ):
         op.add_column("turns", column)
     for name, where, columns in (
         ("turns_threaded", "thread <> ''", CONVERSATION),
+        (
+            "turns_beside",
+            "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted AND NOT private"
+            " AND thread <> ''",
+            ["platform", "account", "channel", "id"],
+        ),
         ("turns_recent", "NOT private", ["platform", "account", "at"]),
     ):
         predicate = sa.text(where)
