@@ -17,6 +17,7 @@ from core.ports import Store, Trainer, Tunes
 from core.types import IncomingMessage, Turn
 from core.welcome import Welcome
 
+LONGEST_NAME = 32  # of what may be a command
 # Zero-width signs and marks of direction: a text of nothing else is empty (Unicode, Cf).
 _INVISIBLE = dict.fromkeys([0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2060, 0x2065), 0xFEFF])
 
@@ -106,7 +107,7 @@ class Commands:
             return command, words
         if slash and command:
             return Command(name, "", self._misused), command.usage
-        if slash and name.isalpha():
+        if slash and name.isalpha() and len(name) <= LONGEST_NAME:
             return Command(name, "", self._unknown), ""
         return None
 

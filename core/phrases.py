@@ -41,22 +41,22 @@ class Phrases(BaseModel):
     )
     unread: str = "I cannot read {names}: I read text only."
     greeting: str = (
-        "Hello, I am {name}, a bot: ask me anything, and `/help` lists what else I understand."
+        "Hello, I am {name}, a bot: ask me anything, and say `help` to see what else I understand."
         " A thumb up or down on an answer of mine is your vote, and {training}."
     )
-    votes_train: str = "votes here train me (`/training off` ends that)"
-    votes_may_train: str = "votes here train me only once you say `/training on`"
+    votes_train: str = "votes here train me (tell me `training off` to end that)"
+    votes_may_train: str = "votes here train me only once you tell me `training on`"
     votes_of_channel_may_train: str = (
-        "votes here train me only once somebody here says `/training channel on`"
+        "votes here train me only once somebody here tells me `training channel on`"
     )
     votes_are_kept: str = "votes here are kept, but nothing trains on them"
     switch_on_direct: str = (
-        "Your vote is kept, but nothing that is said here trains me until you say `/training on`."
+        "Your vote is kept, but nothing said here trains me until you tell me `training on`."
         " What trains me may show up in anybody's answer."
     )
     switch_on_private: str = (
-        "Your vote is kept, but nothing that is said in this channel trains me until somebody here"
-        " says `/training channel on`. What trains me may show up in anybody's answer."
+        "Your vote is kept, but nothing said in this channel trains me until somebody here"
+        " tells me `training channel on`. What trains me may show up in anybody's answer."
     )
     reset: str = "Fresh start: I no longer look at what was said before. It stays stored."
     stopping: str = "I stopped the answer under way."

@@ -20,12 +20,13 @@ class Welcome:
     async def greeting(self, message: IncomingMessage) -> str:
         """What it is, how to vote, and whether votes train where this was said."""
         words, place = self._phrases, message.place
-        if message.ref.channel.platform not in self._trained:
+        person, channel = await self._choices(message)
+        if not self._is_trained(message) or channel is False:
             training = words.votes_are_kept
-        elif (chosen := await self._chosen(message)) or (chosen is None and place == "public"):
-            training = words.votes_train
-        elif place == "private":
+        elif place == "private" and channel is None:
             training = words.votes_of_channel_may_train
+        elif person or (person is None and (channel or place == "public")):
+            training = words.votes_train
         else:
             training = words.votes_may_train
         return words.greeting.format(name=self._name, training=training)
@@ -35,22 +36,21 @@ class Welcome:
 
         "" where somebody chose or voted already, and where nothing trains anyway.
         """
-        channel = message.ref.channel
-        if message.place == "public" or channel.platform not in self._trained:
+        is_direct = message.place == "direct"
+        if message.place == "public" or not self._is_trained(message):
             return ""
-        if await self._chosen(message) is not None or await self._store.voted(channel):
+        person, channel = await self._choices(message)
+        if channel is not None or (is_direct and person is not None):
             return ""
-        direct = message.place == "direct"
-        return self._phrases.switch_on_direct if direct else self._phrases.switch_on_private
+        if await self._store.voted(message.ref.channel):
+            return ""
+        return self._phrases.switch_on_direct if is_direct else self._phrases.switch_on_private
 
-    async def _chosen(self, message: IncomingMessage) -> bool | None:
-        """What counts here of what the person and the channel chose; None: nobody chose."""
-        channel = message.ref.channel
-        here = channel.platform, channel.account
-        of_channel = await self._store.training(*here, "channel", channel.id)
-        of_person = await self._store.training(*here, "person", message.author.id)
-        if False in (of_channel, of_person):
-            return False
-        if message.place == "private":
-            return of_channel
-        return of_channel or of_person
+    def _is_trained(self, message: IncomingMessage) -> bool:
+        return message.ref.channel.platform in self._trained
+
+    async def _choices(self, message: IncomingMessage) -> tuple[bool | None, bool | None]:
+        """What the person chose, and the channel; None: nothing."""
+        at = message.ref.channel
+        person = await self._store.training(at.platform, at.account, "person", message.author.id)
+        return person, await self._store.training(at.platform, at.account, "channel", at.id)

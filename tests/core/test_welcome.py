@@ -37,7 +37,7 @@ async def test_the_first_answer_to_a_person_alone_is_opened_by_two_sentences(sto
     adapter = await met(store, direct(), direct("more", "2"), asked("hi", "3"))
     greeting, answer = adapter.shown["1"].split("\n\n")
     assert "I am Mynah" in greeting
-    assert "`/help`" in greeting
+    assert "`help`" in greeting
     assert "A thumb up or down" in greeting
     assert answer == adapter.shown["2"] == adapter.shown["3"] == "Hello"
     assert "I am Mynah" not in str(adapter.model.prompts)
@@ -73,6 +73,7 @@ async def test_a_greeting_is_shown_once_also_when_showing_it_failed(store):
         ("direct", "/training off", WORDS.votes_may_train),
         ("private", "", WORDS.votes_of_channel_may_train),
         ("private", "/training on", WORDS.votes_of_channel_may_train),
+        ("private", "/training channel off", WORDS.votes_are_kept),
         ("private", "/training channel on", WORDS.votes_train),
         ("public", "", WORDS.votes_train),
         ("public", "/training off", WORDS.votes_may_train),
@@ -170,6 +171,11 @@ async def test_a_hundred_thousand_signs_are_refused_before_anybody_counts_them(s
     adapter = ListAdapter(asked("x" * 100_000))
     await serve(engine_on(store, Counting(["Hello"])), adapter)
     assert "too long for me: about 25000 tokens" in adapter.shown["1"]
+
+
+async def test_nobody_is_told_of_a_command_with_an_endless_name(store):
+    adapter = await met(store, asked("/" + "x" * 50_000))
+    assert adapter.shown == {"1": "Hello"}
 
 
 async def test_a_text_of_another_script_is_answered_as_it_is(store):
