@@ -88,8 +88,9 @@ class Phrases(BaseModel):
     )
     nothing_to_forget: str = "There is nothing of yours here that I could forget."
     training_on: str = (
-        "What you say and vote may train me, here and in direct messages. What trains me may show"
-        " up in anybody's answer. `/training off` switches it off."
+        "What you say and vote may train me, direct messages included; in a private channel only"
+        " once somebody there tells me `training channel on`. What trains me may show up in"
+        " anybody's answer. `/training off` switches it off."
     )
     channel_on: str = (
         "What is said and voted in this channel may train me. What trains me may show up in"
