@@ -166,7 +166,8 @@ class Turns(Protocol):
         """What was said in the turn's conversation before it, since the last reset.
 
         It begins with the first turn that the previous prompt of the conversation showed, so that
-        prompts grow at the end only; at most the newest `limit` turns.
+        prompts grow at the end only; at most the newest `limit` turns. Where the conversation's
+        first turn is among them, so is what stood ahead of it.
         """
         ...
 
