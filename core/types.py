@@ -201,8 +201,9 @@ class Correction:
 class Judged:
     """A turn with all that people said of it, for training.
 
-    `shown`: the turns in its prompt, those of its channel that stood ahead first. `opening`: the id of the message that began its conversation.
-    Where the channel itself is the conversation, a reset or eight silent hours end one.
+    `shown`: the turns in its prompt, those of its channel that stood ahead first. `opening`: the id
+    of the message that began its conversation. Where the channel itself is the conversation, a
+    reset or eight silent hours end one.
     """
 
     turn: Turn
