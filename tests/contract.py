@@ -545,7 +545,7 @@ class AdapterContract:
         words = [f"word{n} " for n in range(rig.limit // 3)]
         answer = await self.shown(rig, *words)
         assert len(answer.refs) == len(rig.visible()) > 1
-        assert "".join(rig.visible()).split() == "".join(words).split()
+        assert "\n".join(rig.visible()).split() == "".join(words).split()  # cut between words
 
     async def test_the_limit_is_measured_as_the_platform_measures(self, rig: Rig):
         need(rig, "limits")
