@@ -15,6 +15,7 @@ import random
 import re
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -70,7 +71,11 @@ class FakeTelegram:
         self.deliveries: defaultdict[int, int] = defaultdict(int)
         self.refused = 0  # calls answered 429
         self.log: list[str] = []  # the transcript
-        self.sick_connections: set[int] = set()
+        self.judge: Callable[[Call], list[str]] = lambda call: []  # says what is wrong with a call
+        self.mistakes: list[str] = []  # what it said, and what we refused as no server would take
+        self.polling = 0  # polls that wait now
+        self._sick: set[int] = set()  # connections on which nothing works any more
+        self._connections: set[asyncio.Transport] = set()
         self._ids: defaultdict[int, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
         self._update_ids, self._query_ids = itertools.count(500_001), itertools.count(1)
         self._updates: dict[int, dict[str, Any]] = {}
@@ -78,7 +83,7 @@ class FakeTelegram:
         self._allowed: set[str] | None = None
         self._news = asyncio.Event()
         self._poll = 0
-        self._faults: defaultdict[str, list[Fault]] = defaultdict(list)
+        self._faults: list[Fault] = []
         self._who_pressed: dict[str, User] = {}  # by query, until it is answered
         self._newest: deque[dict[str, Any]] = deque(maxlen=100)
         self._flood = Flood()
@@ -88,7 +93,9 @@ class FakeTelegram:
         app = web.Application(client_max_size=60 * 2**20)
         app.router.add_route("*", "/bot{token}/{method}", self._serve)
         app.router.add_get("/file/bot{token}/{chat}/{message}", self._file)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -196,11 +203,18 @@ class FakeTelegram:
         self._again += list(self._newest)[-count:]
         self._news.set()
 
-    def fail(self, method: str, how: str | Complaint, times: int = 1) -> None:
-        self._faults[method].append(Fault(how, times))
+    def fail(self, methods: str, how: str | Complaint, times: int = 1) -> None:
+        """`methods`: which calls, by name, with blanks between them; "*": all."""
+        self._faults.append(Fault(methods.split(), how, times))
 
-    def flooded(self, method: str, retry_after_s: int, times: int = 1) -> None:
-        self.fail(method, too_many(retry_after_s), times)
+    def flooded(self, methods: str, retry_after_s: int, times: int = 1) -> None:
+        self.fail(methods, too_many(retry_after_s), times)
+
+    def drop(self) -> None:
+        """Cut every connection."""
+        for connection in self._connections:
+            connection.abort()
+        self._connections.clear()
 
     def heals(self) -> None:
         self._faults.clear()
@@ -226,16 +240,19 @@ class FakeTelegram:
             params[key] = (value.filename, value.file.read()) if is_file else value  # type: ignore[union-attr]
         method = request.match_info["method"]
         self.calls.append(call := Call(method, params, time.monotonic()))
+        self.mistakes += self.judge(call)
+        fault: str | Complaint = ""
         assert request.transport
+        self._connections.add(request.transport)
         connection = id(request.transport)
         try:
             if request.match_info["token"] != TOKEN:
                 raise Complaint(401, "Unauthorized")
-            if connection in self.sick_connections:
+            if connection in self._sick:
                 raise Complaint(502, "Bad Gateway")
             fault = self._fault(method)
             if fault == "sick":
-                self.sick_connections.add(connection)
+                self._sick.add(connection)
                 raise Complaint(502, "Bad Gateway")
             if fault == "hang":
                 await asyncio.sleep(3_600)
@@ -256,6 +273,9 @@ class FakeTelegram:
                 return web.Response()
             call.status = 200
         except Complaint as no:
+            is_ours = no is not fault and "not modified" not in no.description
+            if is_ours and no.code in (400, 403, 404):
+                self.mistakes.append(f"{method}: {no.description}")
             self.refused += no.code == 429
             call.status = no.code
             body = {"ok": False, "error_code": no.code, "description": no.description}
@@ -264,8 +284,8 @@ class FakeTelegram:
         return web.json_response(body, status=call.status)
 
     def _fault(self, method: str) -> str | Complaint:
-        for fault in [*self._faults[method], *self._faults["*"]]:
-            if fault.times:
+        for fault in self._faults:
+            if fault.times and (method in fault.methods or "*" in fault.methods):
                 fault.times -= 1
                 return fault.how
         for how, share in self.trouble.items():
@@ -297,11 +317,14 @@ class FakeTelegram:
                     self.deliveries[update["update_id"]] += 1
                 return found_now
             self._news.clear()
+            self.polling += 1
             try:
                 async with asyncio.timeout(left_s):
                     await self._news.wait()
             except TimeoutError:
                 continue
+            finally:
+                self.polling -= 1
             if poll != self._poll:
                 by = "terminated by other getUpdates request"
                 raise Complaint(409, f"Conflict: {by}; make sure that only one bot is running")

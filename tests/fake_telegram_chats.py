@@ -144,6 +144,7 @@ class Fault:
     """`how`: reset (before doing it), lost (done, and never said so), hang, double (an update comes
     twice), or a Complaint."""
 
+    methods: list[str]
     how: str | Complaint
     times: int
 

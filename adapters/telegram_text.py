@@ -1,0 +1,131 @@
+"""CommonMark as Telegram shows it: plain text and entities, measured in UTF-16 units.
+
+Entities and not markup, so that no character has to be escaped and half an answer, with its code
+block still open, is as good as a whole one. It knows no chat and sends nothing.
+https://core.telegram.org/bots/api#messageentity
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+
+import pyromark
+from telegram import MessageEntity
+from telegramify_markdown import MessageEntity as Mark
+from telegramify_markdown import RenderConfig, convert
+
+from core.markup import tables_as_code
+
+MOST_UNITS = 4_096  # of one message, https://core.telegram.org/bots/api#sendmessage
+MOST_ENTITIES = 100  # more are left out, https://limits.tginfo.me/en
+
+# The parser's view of CommonMark with tables, for finding what the converter takes for more.
+_COMMONMARK = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
+_EXTENSIONS = re.compile(rb"\|\||\$")
+_WEB = re.compile(r"https?://[^\s/]+\S*$")  # others are refused, and tg://user would ping somebody
+_NAME = re.compile(r"(?<!\w)@\w{4,32}")  # what Telegram takes for a person's name, and tells them
+_OPAQUE = {"code", "pre", "text_link"}  # names are not looked for inside of these
+
+
+def _plain_symbols() -> RenderConfig:
+    config = RenderConfig.isolated()
+    for level in range(1, 7):
+        setattr(config.markdown_symbol, f"heading_level_{level}", "")
+    config.markdown_symbol.unordered_list_item = "•"
+    config.cite_expandable = False
+    return config
+
+
+_CONFIG = _plain_symbols()
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def render(text: str) -> tuple[str, list[MessageEntity]]:
+    """The text to send, "" if nobody would see anything of it, and its entities."""
+    source = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent
+    marked = literal(tables_as_code(source))
+    plain, marks = convert(marked, latex_escape=False, config=_CONFIG)
+    plain = plain.rstrip()
+    if not is_visible(plain):  # only a link's definition, say
+        plain, marks = source.strip(), []
+    if not is_visible(plain):
+        return "", []
+    end = units(plain)
+    entities = [entity for mark in marks if (entity := _entity(mark, end))]
+    entities += _names(plain, entities)
+    return plain, sorted(entities, key=lambda one: (one.offset, -one.length))
+
+
+def size(text: str) -> int:
+    """How much of a message `text` takes, by its units or by its entities; 0: nobody sees it."""
+    plain, entities = render(text)
+    return max(units(plain), -(-len(entities) * MOST_UNITS // MOST_ENTITIES))
+
+
+def is_visible(text: str) -> bool:
+    """Telegram refuses messages of blanks and of signs without width."""
+    return any(unicodedata.category(sign)[0] not in "ZC" for sign in text)
+
+
+def literal(text: str) -> str:
+    """The same CommonMark, with a backslash before what the converter would take for more, or drop:
+    HTML, $math$ and ||spoilers||. Then it is shown as it was said.
+    """
+    source = text.encode()
+    is_settled = False
+    while not is_settled:
+        inserts, is_settled = _inserts(source)
+        bounds = [0, *sorted(inserts), len(source)]
+        parts = [inserts.get(a, b"") + source[a:b] for a, b in itertools.pairwise(bounds)]
+        source = b"".join(parts)
+    return source.decode()
+
+
+def _inserts(source: bytes) -> tuple[dict[int, bytes], bool]:
+    """What to put where, and whether that is all: what stands behind HTML may be something else
+    when it is none any more.
+    """
+    inserts: dict[int, bytes] = {}
+    has_html = in_code = False
+    for event, span in pyromark.events_with_range(source.decode(), options=_COMMONMARK):
+        if not isinstance(event, dict):
+            continue
+        start, end = span["start"], span["end"]
+        [(kind, what)] = event.items()
+        if kind in ("Html", "InlineHtml"):
+            if kind == "InlineHtml" or not has_html:
+                inserts[source.index(b"<", start)] = b"\\"
+            has_html = True
+        elif kind in ("Start", "End") and "CodeBlock" in str(what):
+            in_code = kind == "Start"
+        elif kind == "Text" and not in_code:
+            for hit in _EXTENSIONS.finditer(source, start, end):
+                if source[hit.start() - 1 : hit.start()] != b"\\":
+                    inserts |= dict.fromkeys(range(hit.start(), hit.end()), b"\\")
+    return inserts, not has_html
+
+
+def _entity(mark: Mark, end: int) -> MessageEntity | None:
+    """The SDK's entity, ending where the text does; None: it would ping, or be refused."""
+    length = min(mark.offset + mark.length, end) - mark.offset
+    if length < 1 or mark.type == "custom_emoji":
+        return None
+    if mark.type == "text_link" and not _WEB.match(mark.url or ""):
+        return None
+    return MessageEntity(mark.type, mark.offset, length, url=mark.url, language=mark.language)
+
+
+def _names(plain: str, entities: list[MessageEntity]) -> list[MessageEntity]:
+    """Names as code, in which Telegram looks for nobody to notify."""
+    out = []
+    taken = [(one.offset, one.offset + one.length) for one in entities if one.type in _OPAQUE]
+    for hit in _NAME.finditer(plain):
+        start = units(plain[: hit.start()])
+        if not any(a <= start < b for a, b in taken):
+            out.append(MessageEntity("code", start, units(hit.group())))
+    return out
