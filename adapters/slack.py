@@ -1,0 +1,554 @@
+"""Slack, over Socket Mode: no public address is needed.
+
+An event is stored before it is acknowledged, and anything at all is acknowledged but what could not
+be stored. How answers are shown is in slack_web.py. It knows nothing of the model and of the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, SecretStr
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack_calls import SILENT, Api, new_ticket, open_session, tell
+from adapters.slack_events import (
+    ASKED,
+    CORRECTION,
+    DOWN,
+    SCOPES,
+    UP,
+    correction,
+    is_ts,
+    thumb,
+    ts_of,
+    unescape,
+    when,
+)
+from adapters.slack_files import read
+from adapters.slack_history import before, since, thread_of
+from adapters.slack_sheet import VOTE, Sheet, Whisper
+from adapters.slack_socket import Line
+from core.answer import Answer
+from core.errors import AdapterError, BotError, Closing, StoreError
+from core.ports import Inbox
+from core.streaming import show
+from core.types import (
+    Author,
+    ChannelRef,
+    IncomingMessage,
+    IncomingReaction,
+    MessageRef,
+    Noted,
+    Place,
+    Quoted,
+    ThreadRef,
+)
+
+logger = logging.getLogger(__name__)
+
+LINES = 2  # an envelope comes on any of them: while Slack renews one, the other hears
+CATCH_UP_S = 8.0  # how long new events wait for what was said while we were away
+RECENT = timedelta(days=7)
+QUOTED = 50
+APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
+THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
+RESPONSE_S = 1_700.0  # how long a response_url is good for, nearly
+CORRECT = "mynah_correct"
+PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}
+
+VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
+KEPT = "Thank you: your correction is kept with your vote."
+NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
+THINKING = "is thinking…"
+
+Deed = Callable[[], Awaitable[BoltResponse | None]]
+DONE = BoltResponse(status=200, body="")
+AGAIN = BoltResponse(status=503, body="")  # not acknowledged: Slack delivers it again
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bot_token: SecretStr
+    app_token: SecretStr
+    base_url: str = AsyncWebClient.BASE_URL
+    votes: Literal["both", "reactions", "buttons", "none"] = "both"
+
+
+class SlackAdapter:
+    name = "slack"
+
+    def __init__(self, settings: Settings, *, every_s: float = 1.2, settle_s: float = 5.0) -> None:
+        """`every_s`: between edits of a message. `settle_s`: how long Slack may take to list a
+        message that it accepted.
+        """
+        self._settings, self._every_s, self._settle_s = settings, every_s, settle_s
+        self._me = self._team = self._account = ""
+        self._places: dict[str, Place] = {}  # by channel
+        self._names: dict[str, str] = {}  # by user
+        self._seen: dict[ThreadRef, str] = {}  # conversations with us, and what was heard last
+        self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()  # of commands, by trigger
+        self._hearing: set[asyncio.Task[Any]] = set()
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        async with open_session() as session:
+            self._api = self._new_api(session)
+            await self._greet()
+            seen = await inbox.ready(self._account)
+            self._seen = {
+                talk.thread: talk.last if is_ts(talk.last) else ts_of(talk.at) for talk in seen
+            }
+            try:
+                async with asyncio.TaskGroup() as self._group:
+                    catching_up = self._group.create_task(self._catch_up())
+                    await asyncio.wait({catching_up}, timeout=CATCH_UP_S)
+                    await self._listen(self._group)
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from failed
+            finally:
+                self._group = None
+
+    async def _greet(self) -> None:
+        who = await self._api.call("auth_test")
+        self._me, self._team = who["user_id"], who["team_id"]
+        self._account = f"{self._team}/{self._me}"
+        logger.info("slack: we are %s in %s", who["user"], who["team"])
+
+    def _new_api(self, session: aiohttp.ClientSession) -> Api:
+        token = self._settings.bot_token.get_secret_value()
+        return Api(token, self._settings.base_url, session)
+
+    # Staying connected.
+
+    async def _listen(self, group: asyncio.TaskGroup) -> None:
+        app = AsyncApp(
+            client=self._api.client, before_authorize=self._middleware, logger=SILENT, name="mynah"
+        )
+        token = self._settings.app_token.get_secret_value()
+        ticket = partial(new_ticket, self._api, token)
+        lines = [Line(app, token, ticket, SILENT) for _ in range(LINES)]
+        was_up = True
+        try:
+            await asyncio.gather(*(line.open() for line in lines))
+            logger.info("slack: connected")
+            while True:
+                await asyncio.sleep(0.5)
+                for line in lines:
+                    await line.keep_up()
+                is_up = any(line.is_up for line in lines)
+                if is_up != was_up:
+                    logger.warning("slack: %s", "connected again" if is_up else "connection lost")
+                    if is_up:
+                        group.create_task(self._catch_up())
+                was_up = is_up
+        finally:
+            await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
+            if self._hearing:
+                await asyncio.wait(self._hearing, timeout=1.0)
+
+    # Hearing.
+
+    async def _middleware(self, body: dict[str, Any]) -> BoltResponse:
+        """Bolt calls this for each envelope, before all else: what it returns is the answer."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._hearing.add(task)
+        task.add_done_callback(self._hearing.discard)
+        try:
+            deed = self._deed(body)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            logger.warning("slack: an event was not understood: %s", type(error).__name__)
+            return DONE
+        try:
+            return (await deed() if deed else None) or DONE
+        except (StoreError, Closing) as error:
+            logger.warning("slack: an event is left for later: %s", error)
+            return AGAIN
+        except Exception:  # a fault of ours: the event comes again, and the others go on
+            logger.exception("slack: an event broke")
+            return AGAIN
+
+    def _deed(self, body: dict[str, Any]) -> Deed | None:
+        """What is to be done about an envelope; None: nothing."""
+        if "command" in body:
+            return self._command(body)
+        match body.get("type"):
+            case "event_callback":
+                return self._event(body["event"])
+            case "block_actions":
+                return self._pressed(body, body["actions"][0])
+            case "view_submission" if body["view"].get("callback_id") == CORRECTION:
+                return self._corrected(body)
+        return None
+
+    def _event(self, event: dict[str, Any]) -> Deed | None:
+        match event["type"]:
+            case "app_mention" | "message":
+                return self._said_or_changed(event)
+            case "reaction_added" | "reaction_removed" if self._settings.votes in (
+                "both",
+                "reactions",
+            ):
+                return self._reacted(event)
+            case "agent_session_stopped":
+                for ts in event["streaming_message_ts"]:
+                    if answer := self._api.streams.get(ts):
+                        answer.stop()
+        return None
+
+    def _said_or_changed(self, event: dict[str, Any]) -> Deed | None:
+        channel = ChannelRef(self.name, self._account, event["channel"])
+        match event.get("subtype"):
+            case None | "file_share" | "thread_broadcast":
+                return self._said(event, channel)
+            case "message_changed":
+                now, before = event["message"], event.get("previous_message") or {}
+                if now.get("subtype") == "tombstone":
+                    return partial(self._inbox.changed, MessageRef(channel, now["ts"]), None)
+                if now.get("user") != self._me and now.get("text") != before.get("text"):
+                    return partial(self._edited, now, channel)
+            case "message_deleted":
+                return partial(self._inbox.changed, MessageRef(channel, event["deleted_ts"]), None)
+        return None
+
+    def _said(self, event: dict[str, Any], channel: ChannelRef) -> Deed | None:
+        user, ts, text = event["user"], event["ts"], event.get("text") or ""
+        if user in (self._me, "USLACKBOT"):
+            return None
+        direct = event.get("channel_type") == "im" or channel.id.startswith("D")
+        root = event.get("thread_ts") or ""
+        is_mention = bool(re.search(rf"<@{self._me}(\|[^>]*)?>", text))
+        addressed = direct or is_mention or event["type"] == "app_mention"
+        follows = bool(root) and root != ts and not re.match(r"\s*<@[UW]", text)
+        if not addressed and not follows:
+            return None
+        thread = ThreadRef(channel, root or ("" if direct else ts))
+        message = IncomingMessage(
+            ref=MessageRef(channel, ts),
+            thread=thread,
+            author=self._author(user, is_bot="bot_id" in event),
+            text=self._plain(text),
+            addressed=addressed,
+            follows=follows and not addressed,
+            at=when(ts),
+        )
+        return partial(self._hear, message, event)
+
+    async def _hear(self, message: IncomingMessage, event: dict[str, Any]) -> None:
+        text, unread = await self._with_files(message.text, event)
+        place = await self._place(message.ref.channel.id, event.get("channel_type") or "")
+        await self._inbox.message(
+            IncomingMessage(
+                ref=message.ref,
+                thread=message.thread,
+                author=message.author,
+                text=text,
+                addressed=message.addressed,
+                follows=message.follows,
+                at=message.at,
+                place=place,
+                unread=unread,
+            )
+        )
+        if message.addressed or message.thread in self._seen:
+            self._seen[message.thread] = max(message.ref.id, self._seen.get(message.thread, ""))
+
+    async def _edited(self, now: dict[str, Any], channel: ChannelRef) -> None:
+        text, _ = await self._with_files(self._plain(now.get("text") or ""), now)
+        await self._inbox.changed(MessageRef(channel, now["ts"]), text)
+
+    async def _with_files(self, text: str, event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        token = self._settings.bot_token.get_secret_value()
+        base = self._settings.base_url
+        read_text, unread = await read(self._api.session, event.get("files") or [], token, base)
+        return text + read_text, unread
+
+    async def _place(self, channel: str, kind: str) -> Place:
+        """Who can read there. An app_mention does not say, so that Slack is asked, once."""
+        if not kind and channel not in self._places:
+            try:
+                async with asyncio.timeout(1.0):
+                    about = (await self._api.call("conversations_info", channel=channel))["channel"]
+            except (AdapterError, TimeoutError) as error:
+                logger.info("slack: who reads a channel is unknown: %s", error)
+                return "private"  # what nobody may learn from until its people say so
+            kind = "im" if about.get("is_im") else "group" if about.get("is_private") else "channel"
+        if kind:
+            self._places[channel] = PLACES.get(kind, "private")
+        return self._places[channel]
+
+    def _author(self, user: str, *, is_bot: bool = False) -> Author:
+        return Author(user, self._names.get(user, user), is_bot)
+
+    def _plain(self, text: str) -> str:
+        without = re.sub(rf"<@{self._me}(\|[^>]*)?>", "", text)
+        return unescape(without, self._names).strip()
+
+    # Votes and corrections.
+
+    def _reacted(self, event: dict[str, Any]) -> Deed | None:
+        item = event["item"]
+        if item["type"] != "message" or event["user"] == self._me:
+            return None
+        reaction = IncomingReaction(
+            target=MessageRef(ChannelRef(self.name, self._account, item["channel"]), item["ts"]),
+            author=self._author(event["user"]),
+            emoji=thumb(event["reaction"]),
+            added=event["type"] == "reaction_added",
+            at=when(event["event_ts"]),
+        )
+        return partial(self._vote, reaction)
+
+    def _pressed(self, body: dict[str, Any], action: dict[str, Any]) -> Deed | None:
+        user, trigger = body["user"]["id"], body["trigger_id"]
+        if action.get("action_id") == CORRECT:
+            return partial(self._offer_later, trigger, action["value"], VOTED[-1])
+        if action.get("action_id") != VOTE:
+            return None
+        channel = ChannelRef(self.name, self._account, body["channel"]["id"])
+        thread = body["message"].get("thread_ts") or ""
+        reaction = IncomingReaction(
+            target=MessageRef(channel, body["message"]["ts"]),
+            author=self._author(user),
+            emoji=UP if action["value"] == "up" else DOWN,
+            added=True,
+            at=when(action["action_ts"]),
+        )
+        return partial(self._vote, reaction, thread, trigger)
+
+    async def _vote(
+        self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
+    ) -> None:
+        """`thread`: where the answer stands; None: unknown, as for reactions."""
+        try:
+            noted = await self._inbox.reaction(reaction)
+        except (StoreError, Closing):
+            if trigger:  # Slack does not deliver a press again
+                self._later(self._whisper(reaction.target, reaction.author.id, thread, NOT_KEPT))
+                return
+            raise
+        if noted.score is not None or noted.words:
+            self._later(self._answer_vote(reaction, noted, thread, trigger))
+
+    async def _answer_vote(
+        self, reaction: IncomingReaction, noted: Noted, thread: str | None, trigger: str
+    ) -> None:
+        """Tell the voter, and nobody else, what stands; after a thumb down, ask for more."""
+        words = " ".join(filter(None, (VOTED.get(noted.score or 0), noted.words)))
+        target, user = reaction.target, reaction.author.id
+        if noted.score != -1 or not reaction.added:
+            await self._whisper(target, user, thread, words)
+            return
+        if thread is None:
+            thread = await thread_of(self._api, target.channel.id, target.id)
+        about = f"{target.channel.id} {target.id} {thread}"
+        if trigger and await self._offer(trigger, about, words):
+            return
+        text = {"type": "plain_text", "text": ASKED}
+        button = {"type": "button", "action_id": CORRECT, "text": text, "value": about}
+        await self._whisper(target, user, thread, words, {"type": "actions", "elements": [button]})
+
+    async def _offer_later(self, trigger: str, about: str, words: str) -> None:
+        self._later(self._offer(trigger, about, words))
+
+    async def _offer(self, trigger: str, about: str, words: str) -> bool:
+        """Open the modal; a trigger is good for three seconds."""
+        try:
+            await self._api.call("views_open", trigger_id=trigger, view=correction(about, words))
+        except AdapterError as error:
+            logger.info("slack: the modal does not open: %s", error)
+            return False
+        return True
+
+    def _corrected(self, body: dict[str, Any]) -> Deed:
+        view, user = body["view"], body["user"]["id"]
+        channel, ts, thread = view["private_metadata"].split(" ")
+        text = view["state"]["values"][CORRECTION][CORRECTION]["value"] or ""
+        target = MessageRef(ChannelRef(self.name, self._account, channel), ts)
+        return partial(self._correct, target, user, text, thread)
+
+    async def _correct(
+        self, target: MessageRef, user: str, text: str, thread: str
+    ) -> BoltResponse | None:
+        try:
+            await self._inbox.correction(target, self._author(user), text)
+        except (StoreError, Closing) as error:
+            logger.warning("slack: a correction is not kept: %s", error)
+            return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})
+        self._later(self._whisper(target, user, thread, KEPT))
+        return None
+
+    async def _whisper(
+        self, about: MessageRef, user: str, thread: str | None, words: str, *more: dict[str, Any]
+    ) -> None:
+        if thread is None:
+            thread = await thread_of(self._api, about.channel.id, about.id)
+        section = {"type": "section", "text": {"type": "mrkdwn", "text": words}}
+        where = {"thread_ts": thread} if thread else {}
+        await tell(self._api, about.channel, user, text=words, blocks=[section, *more], **where)
+
+    # Commands.
+
+    def _command(self, body: dict[str, Any]) -> Deed:
+        command, words = body["command"], (body.get("text") or "").strip()
+        text = f"/{words or 'help'}" if command == "/mynah" else f"{command} {words}".rstrip()
+        channel = ChannelRef(self.name, self._account, body["channel_id"])
+        kind = body.get("channel_name") or ""
+        closed = kind == "privategroup" or kind.startswith("mpdm-")
+        message = IncomingMessage(
+            ref=MessageRef(channel, body["trigger_id"]),
+            thread=ThreadRef(channel),
+            author=self._author(body["user_id"]),
+            text=text,
+            addressed=True,
+            private=True,
+            at=datetime.now(UTC),
+            place="direct" if kind == "directmessage" else "private" if closed else "public",
+        )
+        return partial(self._ordered, message, body.get("response_url") or "")
+
+    async def _ordered(self, message: IncomingMessage, url: str) -> BoltResponse | None:
+        now = time.monotonic()
+        self._urls[message.ref.id] = (url, now)
+        while self._urls and next(iter(self._urls.values()))[1] < now - RESPONSE_S:
+            self._urls.popitem(last=False)
+        try:
+            await self._inbox.message(message)
+        except (StoreError, Closing) as error:  # Slack does not deliver a command again
+            logger.warning("slack: a command is not kept: %s", error)
+            return answered({"response_type": "ephemeral", "text": NOT_KEPT})
+        return None
+
+    # Speaking.
+
+    async def reply(self, to: IncomingMessage, answer: Answer) -> None:
+        keys = [f"answer:{to.ref.channel.id}/{to.ref.id}"]
+        if to.private:
+            url, since = self._urls.pop(to.ref.id, ("", 0.0))
+            fresh = url if time.monotonic() - since < RESPONSE_S else ""
+            whisper = Whisper(self._api, to, answer, fresh)
+            await show(answer, whisper, self._api.tempo, keys, every_s=self._every_s)
+            return
+        way = self._api.way(to, answer)
+        votes = self._settings.votes in ("both", "buttons")
+        sheet = Sheet(
+            self._api, self._me, self._team, to, answer, way, votes, settle_s=self._settle_s
+        )
+        every_s = self._every_s
+        if way == "stream":
+            every_s *= APPENDS * (1 + len(self._api.streams))
+        if to.thread.thread and not answer.refs:
+            self._later(self._think(to, answer))
+        try:
+            await show(answer, sheet, self._api.tempo, keys, every_s=every_s, edits=way != "post")
+        finally:
+            sheet.closed()
+
+    async def _think(self, to: IncomingMessage, answer: Answer) -> None:
+        await asyncio.sleep(THINKING_S)
+        if not answer.refs and answer.outcome is None:
+            await self._api.call(
+                "assistant_threads_setStatus",
+                channel_id=to.ref.channel.id,
+                thread_ts=to.thread.thread,
+                status=THINKING,
+            )
+
+    async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
+        root, channel = to.thread.thread, to.ref.channel
+        if not root or root == to.ref.id:
+            return ()
+        said = await before(self._api, channel.id, root, to.ref.id, most=QUOTED)
+        await self._learn_names({m["user"] for m in said if m.get("user")})
+        return [
+            Quoted(
+                ref=MessageRef(channel, m["ts"]),
+                author=self._author(m.get("user") or m.get("bot_id") or "", is_bot="bot_id" in m),
+                text=unescape(m["text"], self._names),
+                at=when(m["ts"]),
+            )
+            for m in said
+        ]
+
+    async def _learn_names(self, users: set[str]) -> None:
+        async def learn(user: str) -> None:
+            with suppress(AdapterError):  # an id is a name too
+                about = (await self._api.call("users_info", user=user))["user"]
+                profile = about.get("profile") or {}
+                names = (profile.get("display_name"), profile.get("real_name"), about.get("name"))
+                self._names[user] = next(filter(None, names), user)
+
+        await asyncio.gather(*(learn(user) for user in users - self._names.keys()))
+
+    # What was said while we were away.
+
+    async def _catch_up(self) -> None:
+        oldest = ts_of(datetime.now(UTC) - RECENT)
+        self._seen = {thread: last for thread, last in self._seen.items() if last > oldest}
+        channels: dict[ChannelRef, dict[str, str]] = {}
+        for thread, last in self._seen.items():
+            channels.setdefault(thread.channel, {})[thread.thread] = last
+        for channel, threads in channels.items():
+            try:
+                for message in await since(self._api, channel.id, threads, oldest):
+                    await self._hear_late(message, channel)
+            except (AdapterError, StoreError, Closing) as error:
+                logger.warning("slack: what was said in a channel is not read: %s", error)
+
+    async def _hear_late(self, message: dict[str, Any], channel: ChannelRef) -> None:
+        event = {**message, "type": "message", "channel": channel.id}
+        with suppress(KeyError, TypeError, ValueError):
+            if deed := self._said_or_changed(event):
+                await deed()
+
+    def _later(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do what nobody waits for; that it failed is worth a line and no more."""
+
+        async def quietly() -> None:
+            try:
+                await work
+            except BotError as error:
+                logger.info("slack: %s", error)
+
+        if self._group is None:
+            work.close()
+        else:
+            self._group.create_task(quietly())
+
+
+async def who_am_i(settings: Settings) -> str:
+    """Asked of Slack with both tokens. Raises AdapterError."""
+    async with open_session() as session:
+        api = Api(settings.bot_token.get_secret_value(), settings.base_url, session)
+        who = await api.call("auth_test")
+        await new_ticket(api, settings.app_token.get_secret_value())
+    return f"{who['user']} in {who['team']} ({who['url']})"
+
+
+async def missing(settings: Settings) -> list[str]:
+    """The scopes that the app lacks, asked of Slack. Raises AdapterError."""
+    async with open_session() as session:
+        api = Api(settings.bot_token.get_secret_value(), settings.base_url, session)
+        who = await api.call("auth_test")
+    given = set(re.split(r"[,\s]+", who.headers.get("x-oauth-scopes", "")))
+    return [scope for scope in SCOPES if scope not in given]
+
+
+def answered(payload: dict[str, Any]) -> BoltResponse:
+    """An acknowledgement that says something."""
+    return BoltResponse(status=200, body=payload)

@@ -1,0 +1,417 @@
+"""Where an answer is shown on Slack: as a native stream, in messages that are edited, in one post,
+or to one person alone.
+
+A message is blocks: `markdown`, which takes CommonMark as it is, and voting buttons under the last.
+Limits: https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from adapters.slack_calls import GONE, Api, ApiError, Way, tell
+from core.answer import Answer
+from core.errors import AdapterError, RateLimited, Refused
+from core.types import IncomingMessage, MessageRef
+
+logger = logging.getLogger(__name__)
+
+LIMIT = 11_000  # of 12,000 characters that all `markdown` blocks of a message may hold
+MOST_PAGES = 5
+NOTICE = 3_900  # `text` beside blocks is for notifications; chat.update takes 4,000
+STREAM_S = 240.0  # Slack ends a stream after five minutes: slackapi/python-slack-sdk#1859
+MARK = "mynah_answer"
+VOTE = "mynah_vote"
+BREATH_S = 0.5  # when the tempo left a call out
+ENDED = ("message_not_in_streaming_state", "message_not_owned_by_app")
+
+
+@dataclass
+class Sheet:
+    """The messages of one answer, as core.streaming.show wants them."""
+
+    api: Api
+    me: str  # our user id
+    team: str
+    to: IncomingMessage
+    answer: Answer
+    way: Way
+    votes: bool  # whether buttons belong under an answer
+    settle_s: float  # how long Slack may take to show in a listing what it accepted
+    limit: int = LIMIT
+    most_pages: int = MOST_PAGES
+    _stream: Stream | None = None
+
+    def size(self, text: str) -> int:
+        """Slack does not say what a character is; UTF-16 units are the most it may mean."""
+        said = harmless(text)
+        return len(said.encode("utf-16-le")) // 2 if said.strip() else 0
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.answer.outcome is not None
+
+    @property
+    def _channel(self) -> str:
+        return self.to.thread.channel.id
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        thread = self.to.thread.thread
+        return {"channel": self._channel} | ({"thread_ts": thread} if thread else {})
+
+    def _mark(self, part: int) -> dict[str, Any]:
+        return {"event_type": MARK, "event_payload": {"to": self.to.ref.id, "part": part}}
+
+    async def _pace(self, *keys: str) -> None:
+        """What grows is left out when there is no room for the call; what is whole waits."""
+        if self._is_whole:
+            await self.api.tempo.turn(*keys)
+        elif not self.api.tempo.may(*keys):
+            raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
+
+    async def find(self, part: int) -> MessageRef | None:
+        after = self.answer.refs[-1].id if self.answer.refs else self.to.ref.id
+        for wait_s in (0.0, self.settle_s):  # absent counts only when Slack had time to show it
+            await asyncio.sleep(wait_s)
+            async for message in self._after(after):
+                is_later = message.get("user") == self.me and message["ts"] > after
+                if is_later and self._is_part(message, part):
+                    return self._ref(message["ts"])
+        return None
+
+    def _after(self, ts: str) -> AsyncIterator[Any]:
+        about: dict[str, Any] = {"channel": self._channel, "oldest": ts, "most": 10}
+        about["include_all_metadata"] = True
+        if self.to.thread.thread:
+            return self.api.pages("conversations_replies", ts=self.to.thread.thread, **about)
+        return self.api.pages("conversations_history", **about)
+
+    def _is_part(self, message: dict[str, Any], part: int) -> bool:
+        if part == self.most_pages:
+            return bool(message.get("files"))
+        metadata = message.get("metadata") or {}
+        if metadata.get("event_type") == MARK:
+            return bool(metadata.get("event_payload") == self._mark(part)["event_payload"])
+        # A stream is marked when it ends. One without a mark is of a try that died in this turn:
+        # in a conversation, one is answered after the other.
+        return part == 0 and bool(self.to.thread.thread) and not message.get("files")
+
+    async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
+        if self._stream:
+            await self._end_stream(last=False)
+        if self.way == "stream" and part == 0 and not self._is_whole:
+            ref = await self._start(text)
+            if ref is not None:
+                return ref
+        await self._pace(f"post:{self._channel}", "posts")
+        body = {**self._where, "metadata": self._mark(part), "parse": "none"}
+        body |= {"unfurl_links": False, "unfurl_media": False, "link_names": False}
+        try:
+            sent = await self._send("chat_postMessage", text, last=last, **body)
+        except RateLimited as error:
+            self.api.tempo.hold(error.retry_after_s, f"post:{self._channel}")
+            raise
+        return self._ref(sent["ts"])
+
+    async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
+        try:
+            if self._stream and self._stream.ts == ref.id:
+                await self._grow(text, last=last)
+            else:
+                await self._pace("chat_update")
+                await self._update(ref, text, last=last)
+        except ApiError as error:
+            if error.error != "message_not_found":
+                raise
+
+    async def attach(self, part: int, text: str) -> MessageRef:
+        content = text.encode()
+        about = {"filename": "answer.md", "length": len(content)}
+        place = await self._checked("files_getUploadURLExternal", **about)
+        try:
+            async with self.api.session.post(place["upload_url"], data=content) as response:
+                if response.status != 200:
+                    raise AdapterError(f"Slack: the upload failed with status {response.status}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AdapterError(f"Slack: the upload failed: {type(error).__name__}") from error
+        where = {f"{'channel_id' if k == 'channel' else k}": v for k, v in self._where.items()}
+        files = [{"id": place["file_id"], "title": "answer.md"}]
+        await self._checked("files_completeUploadExternal", files=files, **where)
+        return await self._shared(part, place["file_id"])
+
+    async def _shared(self, part: int, file: str) -> MessageRef:
+        """The message that carries a file: Slack does not name it, so it is looked for."""
+        found = await self.find(part)
+        return found or self._ref(file)
+
+    # The calls, and what is done where they fail.
+
+    async def _checked(self, method: str, **arguments: Any) -> Any:
+        try:
+            return await self.api.call(method, **arguments)
+        except ApiError as error:
+            if error.error in (*GONE, "missing_scope"):
+                raise Refused(str(error)) from error
+            raise
+
+    async def _send(self, method: str, text: str, *, last: bool, **body: Any) -> Any:
+        """Post or update, with buttons where they belong and the workspace knows them."""
+        shape = {"blocks": self._blocks(text, last=last), "text": notice(text)}
+        if not self.api.has_buttons:
+            shape = {"markdown_text": harmless(text)}
+        try:
+            return await self._checked(method, **body, **shape)
+        except ApiError as error:
+            if error.error not in ("invalid_blocks", "invalid_blocks_format") or not last:
+                raise
+            logger.warning("slack: no voting buttons here (%s)", error.error)
+            self.api.has_buttons = False
+            return await self._checked(method, **body, markdown_text=harmless(text))
+
+    def _blocks(self, text: str, *, last: bool) -> list[dict[str, Any]]:
+        return [{"type": "markdown", "text": harmless(text)}, *self._buttons(last=last)]
+
+    def _buttons(self, *, last: bool) -> list[dict[str, Any]]:
+        judged = self.answer.outcome in ("answered", "cut", "stopped")
+        return [voting_buttons()] if last and self.votes and judged else []
+
+    async def _update(self, ref: MessageRef, text: str, *, last: bool) -> None:
+        """Make a message say this as a whole; the mark is set again, since a stream may lack it."""
+        part = self.answer.refs.index(ref) if ref in self.answer.refs else 0
+        mark = self._mark(part)
+        about: dict[str, Any] = {"channel": self._channel, "ts": ref.id, "metadata": mark}
+        body = about | {"parse": "none", "link_names": False}
+        try:
+            await self._send("chat_update", text, last=last, **body)
+        except ApiError as error:
+            if error.error != "streaming_state_conflict":
+                raise
+            await self._stop(ref.id, metadata=mark)  # a stream that an earlier try left open
+            await self._send("chat_update", text, last=last, **body)
+
+    # The native stream.
+
+    async def _start(self, text: str) -> MessageRef | None:
+        """None: there is no stream to be had, and nothing was shown."""
+        shown = safe_to_append(text)
+        to_whom = {"recipient_team_id": self.team, "recipient_user_id": self.to.author.id}
+        words = {"markdown_text": shown} if shown.strip() else {}
+        try:
+            sent = await self.api.call("chat_startStream", **self._where, **to_whom, **words)
+        except (ApiError, RateLimited) as error:
+            self.way = "edits"
+            self.api.lost_streams(getattr(error, "error", ""))
+            return None
+        self._stream = Stream(sent["ts"], shown if words else "", text)
+        self.api.streams[self._stream.ts] = self.answer
+        return self._ref(sent["ts"])
+
+    async def _grow(self, text: str, *, last: bool) -> None:
+        """Append what is new; at the end, or where Slack will have no more, put all of it right."""
+        stream = self._stream
+        assert stream is not None
+        stream.text = text
+        if self._is_whole or time.monotonic() - stream.since > STREAM_S:
+            await self._end_stream(last=last)
+            return
+        new = stream.new(safe_to_append(text))
+        if not new.strip():
+            return
+        await self._pace("chat_appendStream")
+        try:
+            await self.api.call(
+                "chat_appendStream", channel=self._channel, ts=stream.ts, markdown_text=new
+            )
+            stream.shown = (stream.shown or "") + new
+        except ApiError as error:
+            if error.error == "stopped_by_user":
+                self.answer.stop()
+            elif error.error in ENDED:
+                self.closed()
+                await self._update(self._ref(stream.ts), text, last=last)
+            else:
+                raise
+        except RateLimited:
+            raise
+        except AdapterError:
+            stream.shown = None  # what was appended is unknown: the end puts it right
+            raise
+
+    async def _end_stream(self, *, last: bool) -> None:
+        """Leave the streaming state, then say it once more as a whole: appends may have been lost,
+        doubled or cut, and an update is neither.
+        """
+        stream = self._stream
+        assert stream is not None
+        if not stream.is_stopped:
+            await self.api.tempo.turn("chat_stopStream")
+            rest = stream.new(harmless(stream.text))
+            more = {"markdown_text": rest} if rest.strip() else {}
+            buttons = self._buttons(last=last)
+            await self._stop(
+                stream.ts,
+                metadata=self._mark(0),
+                **more,
+                **({"blocks": buttons} if buttons else {}),
+            )
+            stream.is_stopped = True
+        await self.api.tempo.turn("chat_update")
+        try:
+            await self._update(self._ref(stream.ts), stream.text, last=last)
+        except ApiError as error:
+            if error.error != "message_not_found":
+                raise
+        self.closed()
+
+    async def _stop(self, ts: str, **arguments: Any) -> None:
+        try:
+            await self._checked("chat_stopStream", channel=self._channel, ts=ts, **arguments)
+        except (
+            ApiError
+        ) as error:  # it has ended, or somebody deleted it, or the update will show it
+            logger.info("slack: a stream was not ended by us: %s", error.error)
+
+    def closed(self) -> None:
+        """Nothing is streamed any more. Whoever made the sheet says so at the end."""
+        if self._stream:
+            self.api.streams.pop(self._stream.ts, None)
+            self._stream = None
+
+    def _ref(self, ts: str) -> MessageRef:
+        return MessageRef(self.to.thread.channel, ts)
+
+
+@dataclass
+class Stream:
+    """A native stream under way."""
+
+    ts: str
+    shown: str | None  # what was appended so far; None: unknown
+    text: str  # what it is to say
+    since: float = field(default_factory=time.monotonic)
+    is_stopped: bool = False
+
+    def new(self, text: str) -> str:
+        """What is to be appended, so that it says `text`; "" where appending cannot do it."""
+        if self.shown is None or not text.startswith(self.shown):
+            return ""
+        return text[len(self.shown) :]
+
+
+@dataclass
+class Whisper:
+    """An answer for one person's eyes. Slack lets a command's response_url be used five times in
+    half an hour; without one, or behind it, the person is told in a new message.
+    """
+
+    api: Api
+    to: IncomingMessage
+    answer: Answer
+    response_url: str = ""
+    limit: int = LIMIT
+    most_pages: int = 100
+    _uses: int = 0
+    _due: float = 0.0
+
+    MOST_USES = 5
+    PAUSES_S = (0.0, 3.0, 15.0, 60.0)  # before each use while it grows; the last use is the end's
+
+    def size(self, text: str) -> int:
+        said = harmless(text)
+        return len(said.encode("utf-16-le")) // 2 if said.strip() else 0
+
+    async def find(self, part: int) -> MessageRef | None:
+        return None  # nobody can look for what one person saw: they are told again
+
+    async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
+        await self._say(text, part)
+        return MessageRef(self.to.thread.channel, f"{self.to.ref.id}.{part}")
+
+    async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
+        if self.answer.outcome is None:
+            left_s = self._due - time.monotonic()
+            if not self.response_url or self._uses >= len(self.PAUSES_S) or left_s > 0:
+                raise RateLimited("Slack: left out for now", retry_after_s=max(left_s, 1.0))
+        await self._say(text, int(ref.id.rpartition(".")[2]))
+
+    async def attach(self, part: int, text: str) -> MessageRef:
+        raise Refused("This answer is too long to be shown to one person.")
+
+    async def _say(self, text: str, part: int) -> None:
+        blocks = [{"type": "markdown", "text": harmless(text)}]
+        body = {"blocks": blocks, "text": notice(text)}
+        if part == 0 and self.response_url and self._uses < self.MOST_USES:
+            self._uses += 1
+            self._due = time.monotonic() + self.PAUSES_S[min(self._uses, len(self.PAUSES_S) - 1)]
+            if await self._responded(body):
+                return
+        await tell(self.api, self.to.thread.channel, self.to.author.id, **body)
+
+    async def _responded(self, body: dict[str, Any]) -> bool:
+        more = {"response_type": "ephemeral", "replace_original": self._uses > 1}
+        try:
+            async with self.api.session.post(self.response_url, json=body | more) as response:
+                if response.status < 500:
+                    return response.status == 200
+                raise AdapterError(f"Slack: response_url failed with status {response.status}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AdapterError(f"Slack: response_url failed: {type(error).__name__}") from error
+
+
+def voting_buttons() -> dict[str, Any]:
+    def button(emoji: str, value: str, label: str) -> dict[str, Any]:
+        text = {"type": "plain_text", "text": emoji, "emoji": True}
+        return {"text": text, "value": value, "accessibility_label": label}
+
+    return {
+        "type": "context_actions",
+        "elements": [
+            {
+                "type": "feedback_buttons",
+                "action_id": VOTE,
+                "positive_button": button("👍", "up", "A good answer"),
+                "negative_button": button("👎", "down", "Not a good answer"),
+            }
+        ],
+    }
+
+
+# What Slack takes for a call of many or of one: docs.slack.dev/messaging/formatting-message-text
+_PINGS = re.compile(
+    r"<(?=!(?:channel|here|everyone|group|subteam)\b|@[A-Za-z0-9]|#[CG][A-Z0-9])", re.I
+)
+_UNDECIDED = re.compile(r"<[^<>\n]{0,40}\Z")
+_CLOSED_FENCE = re.compile(r"\n[ >\t]*(?:`{3,}|~{3,})[ \t]*\Z")
+
+
+def harmless(text: str) -> str:
+    """CommonMark as it is, but that it calls nobody: a zero-width space parts what would."""
+    return _PINGS.sub("<\u200b", text)
+
+
+def safe_to_append(text: str) -> str:
+    """As much of a growing text as stays a beginning of what it grows to: no fence that is closed
+    only for now, and no half of what might call somebody.
+    """
+    return harmless(_UNDECIDED.sub("", _CLOSED_FENCE.sub("", text)))
+
+
+def notice(text: str) -> str:
+    """The text beside blocks, where three characters have a meaning."""
+    cut = text[:NOTICE]
+    while len(escaped := escape(cut)) > NOTICE:
+        cut = cut[: len(cut) * 3 // 4]
+    return escaped if cut == text else f"{escaped[: NOTICE - 1]}…"
+
+
+def escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
