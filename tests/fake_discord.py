@@ -298,7 +298,7 @@ class FakeDiscord:
         if added:
             data["message_author_id"] = message.author.id
             if not message.channel.person:
-                data["member"] = self.member(user)
+                data["member"] = {"user": user.payload(), **self.member(user)}
         event = "MESSAGE_REACTION_ADD" if added else "MESSAGE_REACTION_REMOVE"
         await self.gateway.dispatch(event, data, message.channel)
 
@@ -478,7 +478,7 @@ class FakeDiscord:
         return {
             "id": self.guild_id,
             "name": "the workshop",
-            "owner_id": self.guild_id,
+            "owner_id": self.person("Olga").id,
             "roles": [everyone],
             "channels": [self.channel_payload(one) for one in there if not one.is_thread],
             "threads": [self.channel_payload(one) for one in there if one.is_thread],

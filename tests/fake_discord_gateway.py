@@ -44,6 +44,7 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.identified: list[dict[str, Any]] = []
         self.resumed = 0
+        self.refuses_tokens = False
         self.refusals = 0  # so many connections are answered with 503
         self.resume_refusals = 0  # the same, at the address for resuming only
         self.heard: dict[str, int] = {}  # the newest sequence that each session's heartbeat named
@@ -148,7 +149,7 @@ class Gateway:
     ) -> Session | None:
         fake = self.fake
         self.identified.append(data)
-        if data["token"] != fake.rest.token:
+        if data["token"] != fake.rest.token or self.refuses_tokens:
             await socket.close(code=4004)
             return None
         if data["intents"] & CONTENT and not fake.allows_content:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,10 @@ class Call:
 @dataclass
 class Fault:
     """Kinds: `status` (with `code`), `429`, `429 without Via`, `reset` (before it was done), `lost`
-    (done, and the answer never arrives), `slow` (done at once, answered after `seconds`)."""
+    (done, and the answer never arrives), `slow` (done at once, answered after `seconds`), `late`
+    (done after them), `hidden` (the history does not show what is new yet)."""
 
-    method: str
+    method: str  # a regular expression, as is the path
     path: str
     kind: str
     times: int = 1
@@ -87,6 +89,7 @@ class Rest:
         self.faults: list[Fault] = []
         self.has_limits = False  # they cost tests seconds
         self.refused = 0  # calls that were over a limit
+        self.watch: Callable[[Call], None] = lambda call: None  # told of each answer
         self.forbidden: set[str] = set()  # channels in which the bot may do nothing
         self._buckets: dict[str, Bucket] = {}
         self._nonces: dict[tuple[str, str], tuple[Message, float]] = {}
@@ -130,7 +133,11 @@ class Rest:
             interaction.is_expired = True
 
     def sent(self, method: str, path: str) -> list[Call]:
-        return [one for one in self.calls if one.method == method and re.search(path, one.path)]
+        return [
+            one
+            for one in self.calls
+            if re.fullmatch(method, one.method) and re.search(path, one.path)
+        ]
 
     # One request
 
@@ -152,6 +159,8 @@ class Rest:
         if wait_s:
             self.refused += 1
             return self._too_many(call, wait_s)
+        if fault and kind == "late":
+            await asyncio.sleep(fault.seconds)
         try:
             status, data = await handler(call, **request.match_info)
         except Refusal as refusal:
@@ -159,6 +168,8 @@ class Rest:
             return self._answer(call, refusal.status, body, bucket)
         if kind == "lost":
             return drop(request)
+        if kind == "hidden":
+            data = []
         if fault and kind == "slow":
             await asyncio.sleep(fault.seconds)
         return self._answer(call, status, data, bucket)
@@ -181,7 +192,8 @@ class Rest:
 
     def _fault(self, call: Call) -> Fault | None:
         for fault in self.faults:
-            if fault.method == call.method and re.search(fault.path, call.path) and fault.times:
+            is_meant = re.fullmatch(fault.method, call.method) and re.search(fault.path, call.path)
+            if is_meant and fault.times:
                 fault.times -= 1
                 fault.hits += 1
                 return fault
@@ -207,6 +219,7 @@ class Rest:
         self, call: Call, status: int, data: Any, bucket: Bucket | None = None
     ) -> web.Response:
         call.status = status
+        self.watch(call)
         headers = {"Via": "1.1 google"}
         if bucket:
             left_s = max(0.0, bucket.resets - monotonic())

@@ -1,0 +1,336 @@
+"""Discord's library as we use it: one session, its calls, and what its errors mean.
+
+The library keeps the connection and the rate limits; events are only queued here, in their order.
+It knows nothing of the inbox and of answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import HTTPClient, Route
+
+from core.errors import AdapterError, RateLimited, Refused
+from core.types import Author, ChannelRef, Place, ThreadRef
+
+logger = logging.getLogger(__name__)
+
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # we have no voice
+
+BASE_URL, GATEWAY_URL = Route.BASE, str(DiscordWebSocket.DEFAULT_GATEWAY)
+CALL_WITHIN_S = 60.0
+LONGEST_WAIT_S = 30.0  # for a rate limit, in the library; longer ones come to us
+CLOSE_WITHIN_S = 1.0
+HEARD = {
+    "ready",
+    "message",
+    "raw_message_edit",
+    "raw_message_delete",
+    "raw_bulk_message_delete",
+    "raw_reaction_add",
+    "raw_reaction_remove",
+    "interaction",
+}
+NO_TOKEN = (
+    "Discord does not accept the bot token. Put the one from your application's page Bot into the"
+    " environment variable that platforms.discord.bot_token_env names."
+)
+# https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
+RIGHTS = {
+    50001: "the bot may not see the channel: give it View Channel and Read Message History",
+    50007: "this person takes no direct messages from the bot",
+    50013: "the bot lacks a right in the channel: Send Messages, Send Messages in Threads,"
+    " Read Message History or Attach Files",
+    160002: "the bot may not reply in the channel: give it Read Message History",
+}
+BAD_WEBHOOK_TOKEN, TOO_MANY_OLD_EDITS, ACKNOWLEDGED_ALREADY = 50027, 30046, 40060
+
+
+class Unknown(Refused):
+    """What a call was about is not there any more, or its time is over."""
+
+
+class Client(discord.Client):
+    """One session: made, connected and ended once."""
+
+    def __init__(
+        self, token: str, base_url: str, gateway_url: str, *, reads_all: bool, settle_s: float
+    ) -> None:
+        """`reads_all`: ask for what is said without a mention. `settle_s`: without a further
+        server, all are known."""
+        intents = discord.Intents(
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            guild_reactions=True,
+            dm_reactions=True,
+            message_content=reads_all,
+        )
+        super().__init__(
+            intents=intents,
+            max_messages=None,  # nothing of what was said is kept
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=settle_s,
+            max_ratelimit_timeout=LONGEST_WAIT_S,
+        )
+        self._token, self._reads_all = token, reads_all
+        self.events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        self.signed_in = asyncio.Event()
+        self._threads: dict[int, ThreadRef] = {}  # those that the library does not know
+        # The library has its addresses in class attributes, which others would share.
+        self.http = self._connection.http = Http(self.loop, base_url, gateway_url)
+        for event, parse in self._connection.parsers.items():
+            self._connection.parsers[event] = partial(self._parsed, event, parse)
+
+    @property
+    def id(self) -> int:
+        return self.user.id if self.user else 0
+
+    @property
+    def account(self) -> str:
+        """The application, which a new token does not change."""
+        return str(self.application_id)
+
+    async def sign_in(self) -> None:
+        """Raises AdapterError, and Refused where the token is not accepted."""
+        with raising():
+            await self.login(self._token)
+        self.signed_in.set()
+
+    async def stay_connected(self) -> None:
+        """Sign in and keep the gateway, until that cannot be done: raises AdapterError, Refused,
+        and PrivilegedIntentsRequired."""
+        await self.sign_in()
+        try:
+            with raising():
+                await self.connect()
+        except AttributeError as error:
+            if self.ws is not None:
+                raise
+            # The library stumbles where the first connection failed, and cannot go on.
+            raise AdapterError("Discord's gateway cannot be reached.") from error
+        except discord.ConnectionClosed as error:
+            if error.code == 4004:
+                raise Refused(NO_TOKEN) from error
+            raise AdapterError(f"Discord closed the connection ({error.code}).") from error
+        raise AdapterError("The connection to Discord has ended.")
+
+    async def end(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self.close()
+        except TimeoutError:  # the other side does not say goodbye
+            await self.http.close()
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """The library would start a task for each, in no order, and not wait for its end."""
+        if event in HEARD:
+            self.events.put_nowait((event, args[0] if args else None))
+
+    def _parsed(self, event: str, parse: Any, data: Any) -> None:
+        # One event that is not as the library expects it must not end the connection.
+        try:
+            parse(data)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("Discord: a %s was not understood: %s", event, type(error).__name__)
+
+    # Calls
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        file: discord.File | None = None,
+        params: Mapping[str, Any] | None = None,
+        **ids: Any,
+    ) -> Any:
+        """One call, repeated where the library does that. Raises AdapterError."""
+        route = Route(method, path, **ids)
+        more: dict[str, Any] = {} if params is None else {"params": params}
+        with raising():
+            async with asyncio.timeout(CALL_WITHIN_S):
+                if file is not None:
+                    form: list[dict[str, Any]] = [
+                        {"name": "payload_json", "value": json.dumps(body)},
+                        {"name": "files[0]", "value": file.fp, "filename": file.filename},
+                    ]
+                    return await self.http.request(route, files=[file], form=form)
+                if body is not None:
+                    return await self.http.request(route, json=body, **more)
+                return await self.http.request(route, **more)
+
+    async def respond(
+        self, interaction: discord.Interaction, kind: int, data: Mapping[str, Any]
+    ) -> None:
+        """The first answer to an interaction; a call that is repeated is no harm."""
+        await self.ask(
+            "POST",
+            "/interactions/{webhook_id}/{webhook_token}/callback",
+            {"type": kind, "data": data},
+            webhook_id=interaction.id,
+            webhook_token=interaction.token,
+        )
+
+    async def place(self, id: int) -> discord.abc.Messageable:
+        channel = self.get_channel(id) or await self.fetch_channel(id)
+        return cast(discord.abc.Messageable, channel)
+
+    # What the library's objects mean
+
+    async def thread(self, id: int, guild: object) -> ThreadRef:
+        """The conversation that a channel's id stands for. Asks Discord only about a thread that
+        is archived, and once."""
+        plain = ThreadRef(self.ref(id))
+        if guild is None:
+            return plain
+        if id in self._threads:
+            return self._threads[id]
+        channel: object = self.get_channel(id)
+        if channel is None:
+            try:
+                with raising():
+                    channel = await self.fetch_channel(id)
+            except Refused:
+                return plain
+        if not isinstance(channel, discord.Thread):
+            return plain
+        # A private thread's people decide nothing for its channel: it stands for itself.
+        home = id if channel.is_private() else channel.parent_id
+        self._threads[id] = ThreadRef(self.ref(home), str(id))
+        return self._threads[id]
+
+    def ref(self, id: int) -> ChannelRef:
+        return ChannelRef("discord", self.account, str(id))
+
+    def can_read(self, message: discord.Message) -> bool:
+        """A person said it, and we were given the words."""
+        if message.author.id == self.id or message.type not in (
+            discord.MessageType.default,
+            discord.MessageType.reply,
+        ):
+            return False
+        return self._reads_all or message.guild is None or self._is_mentioned(message)
+
+    def means_us(self, message: discord.Message) -> bool:
+        if message.guild is None or self._is_mentioned(message):
+            return True
+        own = message.guild.self_role  # named like the bot, and easily taken for it
+        return (own is not None and own in message.role_mentions) or (
+            replied_to(message) == self.id
+        )
+
+    def is_for_all(self, message: discord.Message) -> bool:
+        """Nobody else is meant by it."""
+        other = re.match(r"\s*<@[!&]?\d+>", message.content)
+        return (
+            not other and replied_to(message) in (None, self.id) and bool(message.content.strip())
+        )
+
+    def words(self, message: discord.Message) -> str:
+        """What was said, with names for ids and without the mention of us."""
+        forwarded = [one.content for one in message.message_snapshots]
+        text = "\n\n".join(filter(None, [message.content, *forwarded]))
+        text = re.sub(rf"<@!?{self.id}>", "", text)
+        own = message.guild.self_role if message.guild else None
+        if own:
+            text = text.replace(own.mention, "")
+        for user in message.mentions:
+            name = f"@{user.display_name}"
+            text = text.replace(user.mention, name).replace(f"<@!{user.id}>", name)
+        return text.strip()
+
+    def _is_mentioned(self, message: discord.Message) -> bool:
+        """By name, or by a reply that notifies."""
+        return any(user.id == self.id for user in message.mentions)
+
+
+class Http(HTTPClient):
+    """The library's calls, at the addresses of the settings."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, base_url: str, gateway_url: str) -> None:
+        super().__init__(loop, max_ratelimit_timeout=LONGEST_WAIT_S)
+        self._base_url, self._gateway_url = base_url.rstrip("/"), yarl.URL(gateway_url)
+
+    async def request(self, route: Route, **kwargs: Any) -> Any:
+        route.url = self._base_url + route.url.removeprefix(Route.BASE)
+        return await super().request(route, **kwargs)
+
+    async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+        """To resume, the session's own address is used."""
+        if url.startswith(GATEWAY_URL):
+            url = str(self._gateway_url.with_query(yarl.URL(url).query))
+        return await super().ws_connect(url, compress=compress)
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """The library's errors become ours."""
+    try:
+        yield
+    except discord.LoginFailure as error:
+        raise Refused(NO_TOKEN) from error
+    except discord.RateLimited as error:
+        raise RateLimited("Discord asks to wait.", retry_after_s=error.retry_after) from error
+    except discord.HTTPException as error:
+        if error.code != ACKNOWLEDGED_ALREADY:
+            raise meaning(error) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise AdapterError(f"Discord cannot be reached: {type(error).__name__}") from error
+
+
+def meaning(error: discord.HTTPException) -> AdapterError:
+    """Without Discord's own words, which may quote what was sent."""
+    what = f"({error.status}, {error.code})"
+    if error.status == 429 or error.code == TOO_MANY_OLD_EDITS:
+        wait_s = error.response.headers.get("Retry-After", "")
+        return RateLimited(
+            f"Discord asks to wait {what}.",
+            retry_after_s=float(wait_s) if re.fullmatch(r"\d+(\.\d+)?", wait_s) else 10.0,
+        )
+    if error.status == 404 or error.code == BAD_WEBHOOK_TOKEN:
+        return Unknown(f"Discord does not know it any more {what}.")
+    if error.status == 401:
+        return Refused(NO_TOKEN)
+    if error.status == 403:
+        return Refused(f"Discord refuses {what}: {RIGHTS.get(error.code, 'the bot may not')}.")
+    if error.status == 400:
+        return Refused(f"Discord does not take what was sent {what}.")
+    return AdapterError(f"Discord failed {what}.")
+
+
+def author_of(user: discord.abc.User, *, webhook: object = None) -> Author:
+    return Author(str(user.id), user.display_name, user.bot or webhook is not None)
+
+
+def replied_to(message: discord.Message) -> int | None:
+    """Whose message this one answers, where that is known."""
+    original = message.reference.resolved if message.reference else None
+    return original.author.id if isinstance(original, discord.Message) else None
+
+
+def place_of(channel: object, guild: discord.Guild | None) -> Place:
+    """Who can read there; where we do not know, the fewer."""
+    if guild is None:
+        return "direct"
+    if isinstance(channel, discord.Thread):
+        if channel.is_private():
+            return "private"
+        channel = channel.parent
+    everyone = guild.get_role(guild.id)
+    if not isinstance(channel, discord.abc.GuildChannel) or everyone is None:
+        return "private"
+    return "public" if channel.permissions_for(everyone).read_messages else "private"

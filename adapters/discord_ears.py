@@ -1,0 +1,342 @@
+"""What comes from Discord, on its way into the inbox.
+
+Buttons, forms and slash commands are read from the raw interaction: their ids say all that is
+needed, so that those of a message work after a restart too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import discord
+
+from adapters.discord_client import Client, author_of, place_of, raising
+from adapters.discord_surface import EPHEMERAL, MESSAGES, NOBODY, THUMBS
+from core import attachments
+from core.attachments import Attached
+from core.errors import AdapterError, Closing, StoreError
+from core.lanes import Lanes
+from core.ports import Inbox
+from core.types import (
+    Author,
+    ChannelRef,
+    IncomingMessage,
+    IncomingReaction,
+    MessageRef,
+    Noted,
+    ThreadRef,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+PRESS_WITHIN_S = 2.5  # Discord waits 3 s for the answer to an interaction
+COMMAND_FOR_S = 15 * 60.0  # so long its answer can be shown to the asker alone
+TYPING_S = 8.0  # Discord shows it for 10
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0  # of what the store did not take
+MOST_MISSED, CATCH_UP_AT_ONCE = 1_000, 4
+MOST_CONVERSATIONS = 10_000  # that a new session looks back at
+
+TYPING = "/channels/{channel_id}/typing"
+CORRECTING = "mynah:say:"  # and the answer's id
+QUESTION = "What should I have said?"
+STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
+CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
+NO_BUTTONS = "Voting by button is switched off here."
+
+
+@dataclass
+class Command:
+    """A slash command under way: what showing its answer needs."""
+
+    token: str
+    until: float
+    deferred: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Ears:
+    """What comes from one session, in order per channel, on its way into the inbox."""
+
+    def __init__(
+        self,
+        client: Client,
+        inbox: Inbox,
+        group: asyncio.TaskGroup,
+        commands: dict[str, Command],
+        *,
+        votes: str,
+    ) -> None:
+        """`group`: in which the work is done. `commands`: where those under way are kept."""
+        self.client, self.is_over = client, False
+        self._inbox, self._group, self._commands, self._votes = inbox, group, commands, votes
+        self._lanes = Lanes()
+        self._handlers: dict[str, Callable[[Any], Awaitable[None]]] = {
+            "message": self._message,
+            "raw_message_edit": self._edit,
+            "raw_message_delete": self._deletion,
+            "raw_bulk_message_delete": self._purge,
+            "raw_reaction_add": self._reaction,
+            "raw_reaction_remove": self._reaction,
+            "interaction": self._interaction,
+        }
+        self._seen: dict[ThreadRef, int] = {}  # the newest message heard there
+
+    async def listen(self) -> None:
+        """Hear every event, until cancelled. What the store has not taken yet holds up only its own
+        channel."""
+        early = []  # before all servers are known
+        while (event := await self.client.events.get())[0] != "ready":
+            early.append(event)
+        for seen in await self._inbox.ready(self.client.account):
+            self._seen[seen.thread] = int(seen.last)
+        self._catch_up()
+        for event in early:
+            self.aside(self._heard(*event))
+        while True:
+            event = await self.client.events.get()
+            if event[0] == "ready":  # a new session: what was said between the two did not come
+                self._catch_up()
+            else:
+                self.aside(self._heard(*event))
+
+    def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Do it beside everything else, while we are connected."""
+        if self.is_over:
+            work.close()
+            return None
+        return self._group.create_task(work)
+
+    async def types(self, channel_id: str) -> None:
+        with suppress(AdapterError):
+            while True:
+                await self.client.ask("POST", TYPING, channel_id=channel_id)
+                await asyncio.sleep(TYPING_S)
+
+    async def _heard(self, kind: str, data: Any) -> None:
+        handle = self._handlers[kind]
+        channel_id = data.channel.id if kind == "message" else data.channel_id
+        try:
+            async with self._lanes.enter(lane(channel_id)):
+                await handle(data)
+        except Closing:
+            logger.info("Discord: a %s came too late and is left to the next start", kind)
+        except (AdapterError, StoreError, TimeoutError) as error:
+            logger.warning("Discord: a %s is lost: %s", kind, error or "it took too long")
+        except Exception:  # one event's fault must not end the connection
+            logger.exception("Discord: a %s could not be handled", kind)
+
+    def _catch_up(self) -> None:
+        gate = asyncio.Semaphore(CATCH_UP_AT_ONCE)
+        for thread, last in self._seen.items():
+            self.aside(self._hear_since(thread, last, gate))
+
+    async def _hear_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
+        """What was said in a conversation while we were away; what is said now waits."""
+        id = int(thread.thread or thread.channel.id)
+        try:
+            async with self._lanes.enter(lane(id)), gate:
+                with raising():
+                    channel, after = await self.client.place(id), discord.Object(last)
+                    async for message in channel.history(limit=MOST_MISSED, after=after):
+                        await self._message(message)
+        except Closing:
+            return
+        except AdapterError as error:
+            logger.warning("Discord: what was said meanwhile is not known: %s", error)
+
+    async def _message(self, message: discord.Message) -> None:
+        client = self.client
+        if not client.can_read(message):
+            return
+        thread = await client.thread(message.channel.id, message.guild)
+        means_us = client.means_us(message)
+        follows = bool(thread.thread) and not means_us and client.is_for_all(message)
+        if not (means_us or follows):
+            return
+        files, unread = await read(message)
+        heard = IncomingMessage(
+            MessageRef(thread.channel, str(message.id)),
+            thread,
+            author_of(message.author, webhook=message.webhook_id),
+            client.words(message) + files,
+            addressed=means_us,
+            at=message.created_at,
+            follows=follows,
+            place=place_of(message.channel, message.guild),
+            unread=unread,
+        )
+        await kept(partial(self._inbox.message, heard))
+        self._seen[thread] = max(message.id, self._seen.pop(thread, 0))
+        if len(self._seen) > MOST_CONVERSATIONS:
+            del self._seen[next(iter(self._seen))]
+
+    async def _edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        message = event.message
+        # Discord itself edits too, to show what a link leads to: then no time of it is given.
+        if message.edited_at is None or not self.client.can_read(message):
+            return
+        thread = await self.client.thread(message.channel.id, message.guild)
+        files, _ = await read(message)
+        ref = MessageRef(thread.channel, str(message.id))
+        await kept(partial(self._inbox.changed, ref, self.client.words(message) + files))
+
+    async def _deletion(self, event: discord.RawMessageDeleteEvent) -> None:
+        await self._gone(event, [event.message_id])
+
+    async def _purge(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        await self._gone(event, sorted(event.message_ids))
+
+    async def _gone(
+        self,
+        event: discord.RawMessageDeleteEvent | discord.RawBulkMessageDeleteEvent,
+        ids: Sequence[int],
+    ) -> None:
+        thread = await self.client.thread(event.channel_id, event.guild_id)
+        for id in ids:
+            await kept(partial(self._inbox.changed, MessageRef(thread.channel, str(id)), None))
+
+    async def _reaction(self, event: discord.RawReactionActionEvent) -> None:
+        if event.user_id == self.client.id or self._votes not in ("both", "reactions"):
+            return
+        if event.message_author_id not in (None, self.client.id):
+            return
+        thread = await self.client.thread(event.channel_id, event.guild_id)
+        target = MessageRef(thread.channel, str(event.message_id))
+        author = author_of(event.member) if event.member else Author(str(event.user_id), "")
+        added = event.event_type == "REACTION_ADD"
+        noted = await self._judged(target, author, event.emoji.name or "", added=added)
+        # In a channel nothing but the answer to a press can be for one person alone.
+        if event.guild_id is None and (noted.words or (added and noted.score == -1)):
+            self.aside(self._tell(event, noted))
+
+    async def _judged(self, target: MessageRef, by: Author, emoji: str, *, added: bool) -> Noted:
+        reaction = IncomingReaction(target, by, emoji, added, datetime.now(UTC))
+        return await kept(partial(self._inbox.reaction, reaction))
+
+    async def _tell(self, event: discord.RawReactionActionEvent, noted: Noted) -> None:
+        body = told(noted, event.message_id)
+        body["message_reference"] = {"message_id": str(event.message_id)}
+        with suppress(AdapterError):  # the vote is kept all the same
+            await self.client.ask("POST", MESSAGES, body, channel_id=event.channel_id)
+
+    async def _interaction(self, interaction: discord.Interaction) -> None:
+        """A command, a press or a form; Discord tells the person when no answer comes in time."""
+        data: Any = interaction.data or {}
+        id = str(data.get("custom_id", ""))
+        thread = await self.client.thread(interaction.channel_id or 0, interaction.guild_id)
+        async with asyncio.timeout(PRESS_WITHIN_S):
+            if interaction.type is discord.InteractionType.application_command:
+                await self._command(interaction, thread, data)
+            elif id in THUMBS and interaction.message:
+                await self._press(interaction, interaction.message.id, thread, THUMBS[id])
+            elif id.startswith(CORRECTING):
+                target = MessageRef(thread.channel, id.removeprefix(CORRECTING))
+                await self._correction(interaction, target, data)
+
+    async def _command(
+        self, interaction: discord.Interaction, thread: ThreadRef, data: Any
+    ) -> None:
+        words = [str(option.get("value", "")) for option in data.get("options", [])]
+        heard = IncomingMessage(
+            MessageRef(thread.channel, str(interaction.id)),
+            thread,
+            author_of(interaction.user),
+            " ".join([f"/{data['name']}", *words]),
+            addressed=True,
+            at=interaction.created_at,
+            private=True,
+            place=place_of(interaction.channel, interaction.guild),
+        )
+        now = asyncio.get_running_loop().time()
+        for id in [id for id, command in self._commands.items() if command.until < now]:
+            del self._commands[id]
+        command = Command(interaction.token, now + COMMAND_FOR_S)
+        self._commands[heard.ref.id] = command
+        try:
+            await kept(partial(self._inbox.message, heard))
+            await self.client.respond(interaction, 5, {"flags": EPHEMERAL})
+        finally:
+            command.deferred.set()
+
+    async def _press(
+        self, interaction: discord.Interaction, answer_id: int, thread: ThreadRef, emoji: str
+    ) -> None:
+        if self._votes in ("both", "buttons"):
+            target = MessageRef(thread.channel, str(answer_id))
+            author = author_of(interaction.user)
+            body = told(await self._judged(target, author, emoji, added=True), answer_id)
+        else:
+            body = {"content": NO_BUTTONS}
+        await self.client.respond(interaction, 4, body | {"flags": EPHEMERAL})
+
+    async def _correction(
+        self, interaction: discord.Interaction, target: MessageRef, data: Any
+    ) -> None:
+        if interaction.type is discord.InteractionType.component:
+            await self.client.respond(interaction, 9, form(target.id))
+            return
+        author = author_of(interaction.user)
+        await kept(partial(self._inbox.correction, target, author, value_in(data)))
+        body = {"content": CORRECTED, "components": [], "allowed_mentions": NOBODY}
+        await self.client.respond(interaction, 7, body)
+
+
+async def kept(store: Callable[[], Awaitable[T]]) -> T:
+    """Discord sends nothing twice: what the store does not take now is offered again."""
+    wait_s = FIRST_RETRY_S
+    while True:
+        try:
+            return await store()
+        except StoreError as error:
+            logger.warning("Discord: an event is not stored yet: %s", error)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+
+
+async def read(message: discord.Message) -> tuple[str, tuple[str, ...]]:
+    """The files that came with it: what stands behind the words, and what cannot be read."""
+    return await attachments.read(
+        [
+            Attached(file.filename, file.content_type or "", file.size, partial(fetch, file))
+            for file in message.attachments
+        ]
+    )
+
+
+async def fetch(file: discord.Attachment) -> bytes:
+    with raising():
+        return await file.read()
+
+
+def lane(channel_id: int) -> ThreadRef:
+    return ThreadRef(ChannelRef("discord", "", str(channel_id)))
+
+
+def told(noted: Noted, answer_id: int) -> dict[str, Any]:
+    """What a voter sees: what stands, and after a thumb down the question for better words."""
+    words = "\n".join(filter(None, [STANDS[noted.score], noted.words]))
+    ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": f"{CORRECTING}{answer_id}"}
+    rows = [{"type": 1, "components": [ask]}] if noted.score == -1 else []
+    return {"content": words, "components": rows, "allowed_mentions": NOBODY}
+
+
+def form(answer_id: str) -> dict[str, Any]:
+    box = {"type": 4, "custom_id": "text", "style": 2, "required": True, "max_length": 4000}
+    label = {"type": 18, "label": QUESTION, "component": box}
+    return {"custom_id": f"{CORRECTING}{answer_id}", "title": QUESTION, "components": [label]}
+
+
+def value_in(data: Any) -> str:
+    """What was typed into the form's one field, however deep Discord puts it."""
+    if isinstance(data, dict):
+        if isinstance(data.get("value"), str):
+            return str(data["value"])
+        data = [data.get("component"), *data.get("components", [])]
+    return next(filter(None, map(value_in, data)), "") if isinstance(data, list) else ""

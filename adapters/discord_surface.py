@@ -1,0 +1,226 @@
+"""Where an answer appears on Discord: under the question, or for the asker's eyes only."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from contextlib import suppress
+from typing import Any
+
+import discord
+
+from adapters.discord_client import Client, Unknown
+from core.answer import Answer
+from core.markup import tables_as_code
+from core.phrases import close_fence
+from core.types import IncomingMessage, MessageRef
+
+# https://docs.discord.com/developers/resources/message#create-message says 2,000 characters and not
+# which: in UTF-16 units no message is longer than it is thought to be.
+LIMIT, MOST_PAGES = 2_000, 5
+LOOKED_AT, PAGES_LOOKED_AT = 100, 5  # messages at once, and how often, to find one of ours
+DEFERRED_WITHIN_S = 3.0
+FILE = "answer.md"
+
+EPHEMERAL, SUPPRESS_EMBEDS = 1 << 6, 1 << 2
+NOBODY: dict[str, list[str]] = {"parse": []}  # is notified by what we say
+THUMBS = {"mynah:up": "👍", "mynah:down": "👎"}
+VOTING = [
+    {
+        "type": 1,
+        "components": [
+            {"type": 2, "style": 2, "custom_id": id, "emoji": {"name": emoji}}
+            for id, emoji in THUMBS.items()
+        ],
+    }
+]
+MESSAGES, MESSAGE = (
+    "/channels/{channel_id}/messages",
+    "/channels/{channel_id}/messages/{message_id}",
+)
+FOLLOW_UP, SHOWN = "/webhooks/{webhook_id}/{webhook_token}", "/messages/{message_id}"
+
+
+class InChannel:
+    """One answer in a channel, a thread or a direct message: replies to the question."""
+
+    limit, most_pages = LIMIT, MOST_PAGES
+
+    def __init__(self, client: Client, to: IncomingMessage, answer: Answer, *, votes: bool) -> None:
+        """`votes`: put voting buttons under it."""
+        self._client, self._to, self._answer, self._votes = client, to, answer, votes
+        self.channel_id = to.thread.thread or to.thread.channel.id
+        self.channel = to.ref.channel
+        self.typing: asyncio.Task[None] | None = None  # until there is something to see
+
+    def size(self, text: str) -> int:
+        return len(render(text).encode("utf-16-le")) // 2
+
+    async def find(self, part: int) -> MessageRef | None:
+        """Among the replies to the question; the nonce knows those of the last minutes too."""
+        known = {ref.id for ref in self._answer.refs}
+        after = self._answer.refs[-1].id if self._answer.refs else self._to.ref.id
+        for _ in range(PAGES_LOOKED_AT):
+            params = {"after": after, "limit": LOOKED_AT}
+            found = await self._client.ask(
+                "GET", MESSAGES, params=params, channel_id=self.channel_id
+            )
+            for message in reversed(found):  # they come newest first
+                original = (message.get("message_reference") or {}).get("message_id")
+                is_ours = int(message["author"]["id"]) == self._client.id
+                if is_ours and original == self._to.ref.id and message["id"] not in known:
+                    return MessageRef(self.channel, message["id"])
+            if len(found) < LOOKED_AT:
+                break
+            after = found[0]["id"]
+        return None
+
+    async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
+        if self.typing:
+            self.typing.cancel()
+        body = self._body(text, last=last) | self._new(part)
+        data = await self._client.ask("POST", MESSAGES, body, channel_id=self.channel_id)
+        ref = MessageRef(self.channel, data["id"])
+        if data["content"] != body["content"].strip():
+            # The nonce was known: it is what a try before this one posted.
+            await self.edit(ref, text, last=last)
+        return ref
+
+    async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
+        body = self._body(text, last=last)
+        with suppress(Unknown):  # somebody deleted it
+            await self._client.ask(
+                "PATCH", MESSAGE, body, channel_id=self.channel_id, message_id=ref.id
+            )
+
+    async def attach(self, part: int, text: str) -> MessageRef:
+        body = {"allowed_mentions": NOBODY, "attachments": [{"id": "0", "filename": FILE}]}
+        data = await self._client.ask(
+            "POST",
+            MESSAGES,
+            body | self._new(part),
+            file=file_of(text),
+            channel_id=self.channel_id,
+        )
+        return MessageRef(self.channel, data["id"])
+
+    def _body(self, text: str, *, last: bool) -> dict[str, Any]:
+        is_said_by_model = self._answer.outcome in ("answered", "cut", "stopped")
+        return {
+            "content": render(text),
+            "allowed_mentions": NOBODY,
+            "flags": SUPPRESS_EMBEDS,
+            "components": VOTING if self._votes and last and is_said_by_model else [],
+        }
+
+    def _new(self, part: int) -> dict[str, Any]:
+        """What a new message says besides: how it is known again, and what it answers."""
+        reference = {"message_id": self._to.ref.id, "fail_if_not_exists": False}
+        nonce = nonce_of(self._to.ref, part)
+        return {"nonce": nonce, "enforce_nonce": True, "message_reference": reference}
+
+
+class ForOne(InChannel):
+    """The answer to a slash command, which grows in the response that only the asker sees.
+
+    That can be edited for 15 minutes, and by this process only; later it goes on in a direct
+    message.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        to: IncomingMessage,
+        answer: Answer,
+        token: str | None,
+        deferred: asyncio.Event | None,
+    ) -> None:
+        """`token`: of the interaction; None: it came before a restart."""
+        super().__init__(client, to, answer, votes=False)
+        self._token, self._deferred = token, deferred
+        self._moved: dict[str, str] = {}  # messages that cannot be edited, and what replaces them
+        self._is_direct = False
+
+    async def find(self, part: int) -> MessageRef | None:
+        """A response cannot be doubled, and the nonce knows the direct message."""
+        return None
+
+    async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
+        ref = await self._respond(part, text, last=last)
+        return ref or await self._post_directly(part, text, last=last)
+
+    async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
+        part = self._answer.refs.index(ref)
+        id = self._moved.get(ref.id)
+        if id is not None or ref.channel != self._to.ref.channel:
+            await self._go_direct()
+            await super().edit(MessageRef(ref.channel, id or ref.id), text, last=last)
+        elif not await self._respond(part, text, last=last, id=ref.id) and last:
+            self._moved[ref.id] = (await self._post_directly(part, text, last=last)).id
+
+    async def attach(self, part: int, text: str) -> MessageRef:
+        if self._token is not None:
+            with suppress(Unknown):
+                attachments = [{"id": "0", "filename": FILE}]
+                body = {"flags": EPHEMERAL, "attachments": attachments}
+                data = await self._ask("POST", FOLLOW_UP, body, file=file_of(text))
+                return MessageRef(self._to.ref.channel, data["id"])
+        await self._go_direct()
+        return await super().attach(part, text)
+
+    async def _respond(
+        self, part: int, text: str, *, last: bool, id: str | None = None
+    ) -> MessageRef | None:
+        """Show it in the response, or behind it; None: that cannot be done any more."""
+        if self._token is None:
+            return None
+        body = self._body(text, last=last)
+        if part and id is None:
+            body["flags"] = EPHEMERAL | SUPPRESS_EMBEDS
+        try:
+            if part == 0:
+                data = await self._ask("PATCH", FOLLOW_UP + "/messages/@original", body)
+            elif id is None:
+                data = await self._ask("POST", FOLLOW_UP, body)
+            else:
+                data = await self._ask("PATCH", FOLLOW_UP + SHOWN, body, message_id=id)
+        except Unknown:
+            self._token = None
+            return None
+        return MessageRef(self._to.ref.channel, data["id"])
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any], **more: Any) -> Any:
+        if self._deferred:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DEFERRED_WITHIN_S):
+                    await self._deferred.wait()
+        ids: dict[str, Any] = {"webhook_id": self._client.account, "webhook_token": self._token}
+        return await self._client.ask(method, path, body, **ids, **more)
+
+    async def _post_directly(self, part: int, text: str, *, last: bool) -> MessageRef:
+        await self._go_direct()
+        return await super().post(part, text, last=last)
+
+    async def _go_direct(self) -> None:
+        if not self._is_direct:
+            body = {"recipient_id": self._to.author.id}
+            channel = await self._client.ask("POST", "/users/@me/channels", body)
+            self.channel_id, self.channel = channel["id"], self._client.ref(channel["id"])
+            self._is_direct = True
+
+
+def render(text: str) -> str:
+    """CommonMark as Discord shows it: it knows most of it, but no tables and no deep headings."""
+    text = tables_as_code(text)
+    return text + close_fence(text)
+
+
+def nonce_of(ref: MessageRef, part: int) -> str:
+    """The same for every try to post this part; Discord takes 25 characters."""
+    key = f"{ref.channel.account}/{ref.channel.id}/{ref.id}/{part}"
+    return hashlib.sha256(key.encode()).hexdigest()[:25]
+
+
+def file_of(text: str) -> discord.File:
+    return discord.File(io.BytesIO(text.encode()), filename=FILE)

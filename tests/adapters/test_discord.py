@@ -1,0 +1,429 @@
+"""What is heard on Discord, and how answers appear there."""
+
+import pytest
+
+from adapters import discord as adapter
+from core.answer import Answer
+from core.errors import Refused
+from core.types import ThreadRef
+from tests import fake_discord_spec
+from tests.adapters.discord_served import Served, served, settings
+from tests.fake_discord import FakeDiscord
+from tests.fakes import ListInbox, until
+
+
+@pytest.fixture
+async def fake():
+    """Whatever a test does: every request is one that Discord describes."""
+    async with FakeDiscord() as fake:
+        yield fake
+    if fake_discord_spec.FILE.exists():
+        assert fake_discord_spec.problems(fake.calls) == []
+
+
+@pytest.fixture
+async def here(fake):
+    async with served(fake) as here:
+        yield here
+
+
+# Heard
+
+
+async def test_a_mention_is_addressed_dated_and_cut_off(here: Served):
+    heard = await here.asked("what is a mynah?")
+    assert heard.addressed
+    assert heard.text == "what is a mynah?"
+    assert heard.author.name == "Ada"
+    assert not heard.author.is_bot
+    assert heard.at.tzinfo is not None
+    assert heard.place == "public"
+    assert heard.thread == ThreadRef(heard.ref.channel)
+
+
+async def test_a_direct_message_is_addressed(here: Served):
+    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "hello")
+    heard = await here.heard(said)
+    assert heard.addressed
+    assert heard.place == "direct"
+
+
+async def test_talk_between_people_is_not_heard(here: Served):
+    await here.fake.says(here.ada, here.fake.general, f"<@{here.bob.id}> lunch?")
+    await here.fake.says(here.ada, here.fake.general, "@everyone lunch?")
+    await here.nothing_more()
+    assert here.inbox.messages == []
+
+
+async def test_a_reply_to_the_bot_is_addressed_with_and_without_a_ping(here: Served):
+    answer = await here.answered("Yes.")
+    for ping in (True, False):
+        said = await here.fake.says(
+            here.bob, here.fake.general, "are you sure?", reply_to=answer, ping=ping
+        )
+        assert (await here.heard(said)).addressed
+
+
+async def test_others_are_named_in_what_the_model_reads(here: Served):
+    heard = await here.asked(f"is <@{here.bob.id}> right?")
+    assert heard.text == "is @Bob right?"
+
+
+async def test_own_messages_and_system_messages_are_not_heard(here: Served):
+    await here.answered("I am me.")
+    await here.fake.says(here.ada, here.fake.direct(here.ada), "pinned a message", kind=6)
+    before = len(here.inbox.messages)
+    await here.nothing_more()
+    assert len(here.inbox.messages) == before
+    assert here.inbox.changes == []  # nor its own edits
+
+
+async def test_another_bot_is_known_for_one(here: Served):
+    other = here.fake.person("Otto", bot=True)
+    said = await here.fake.says(other, here.fake.general, f"{here.fake.mention} hi")
+    assert (await here.heard(said)).author.is_bot
+
+
+async def test_a_thread_is_a_conversation_of_its_own_in_its_channel(here: Served):
+    thread = await here.fake.open_thread("birds")
+    heard = await here.asked("which?", thread)
+    assert heard.thread == ThreadRef(heard.ref.channel, thread.id)
+    assert heard.ref.channel.id == here.fake.general.id
+    await here.answers(heard, "This one.")
+    assert here.fake.visible(thread) == "This one."
+
+
+async def test_a_thread_that_was_archived_is_known_too(here: Served):
+    thread = await here.fake.open_thread("birds")
+    await here.fake.gateway.dispatch(
+        "THREAD_DELETE", here.fake.channel_payload(thread), here.fake.general
+    )
+    await here.fake.reacts(
+        here.ada, (await here.fake.says(here.bob, thread, "x")), "👍", added=False
+    )
+    await until(lambda: here.inbox.reactions)
+    assert here.inbox.reactions[0].target.channel.id == here.fake.general.id
+    await here.fake.reacts(
+        here.ada, (await here.fake.says(here.bob, thread, "x")), "👍", added=False
+    )
+    await until(lambda: len(here.inbox.reactions) == 2)
+    assert len(here.fake.rest.sent("GET", f"/channels/{thread.id}$")) == 1
+
+
+async def test_a_follow_up_in_a_thread_needs_no_mention(here: Served):
+    thread = await here.fake.open_thread("birds")
+    heard = await here.heard(await here.fake.says(here.ada, thread, "and that one?"))
+    assert heard.follows
+    assert not heard.addressed
+
+
+async def test_what_is_said_to_somebody_else_in_a_thread_is_theirs(here: Served):
+    thread = await here.fake.open_thread("birds")
+    theirs = await here.fake.says(here.bob, thread, f"<@{here.ada.id}> look")
+    await here.fake.says(here.ada, thread, "nice", reply_to=theirs)
+    await here.fake.says(here.ada, thread, "  ")
+    await here.nothing_more()
+    assert here.inbox.messages == []
+
+
+@pytest.mark.parametrize(("hidden", "place"), [(True, "private"), (False, "public")])
+async def test_a_channel_that_not_everybody_reads_is_private(fake, hidden, place):
+    channel = fake.open_channel("staff", hidden=hidden)
+    async with served(fake) as here:
+        assert (await here.asked("psst", channel)).place == place
+
+
+async def test_a_private_thread_is_private(here: Served):
+    thread = await here.fake.open_thread("psst", private=True)
+    assert (await here.asked("psst", thread)).place == "private"
+
+
+async def test_edits_and_deletions_are_told(here: Served):
+    said = await here.fake.says(here.ada, here.fake.general, f"{here.fake.mention} one")
+    others = [await here.fake.says(here.ada, here.fake.general, "x") for _ in range(2)]
+    await here.fake.edits(said, None)  # a preview of a link comes: nobody edited
+    await here.fake.edits(said, f"{here.fake.mention} two")
+    await here.fake.deletes(said)
+    await here.fake.deletes(*others)
+    await until(lambda: len(here.inbox.changes) == 4)
+    ids = [said.id, said.id, *(other.id for other in others)]
+    assert [(ref.id, text) for ref, text in here.inbox.changes] == list(
+        zip(ids, ["two", None, None, None], strict=True)
+    )
+
+
+async def test_text_files_are_read_and_others_named(here: Served):
+    files = [
+        ("a.py", "", b"print('````')\n"),
+        ("b.png", "image/png", b"\x89PNG"),
+        ("long.txt", "text/plain", b"x" * 100_001),
+        ("c.txt", "text/plain", b"\xff\xfe\xff"),
+        ("d.unknown", "text/x-mine", "Grüße".encode()),
+    ]
+    heard = await here.asked("look", files=files)
+    assert heard.text == (
+        "look\n\na.py:\n`````\nprint('````')\n`````\n\nd.unknown:\n```\nGrüße\n```"
+    )
+    assert heard.unread == ("b.png", "long.txt", "c.txt")
+
+
+async def test_a_file_that_does_not_come_in_time_is_named(here: Served):
+    here.fake.file_delay_s = 10
+    heard = await here.asked("look", files=[("a.txt", "text/plain", b"x")])
+    assert (heard.text, heard.unread) == ("look", ("a.txt",))
+
+
+async def test_the_thread_before_a_mention_is_quoted(here: Served):
+    opening = await here.fake.says(here.bob, here.fake.general, "which bird is that?")
+    thread = await here.fake.open_thread("birds", under=opening)
+    for number in range(60):
+        await here.fake.says(here.bob, thread, f"guess {number}")
+    heard = await here.asked("do you know?", thread)
+    await here.fake.says(here.bob, thread, "later")
+    quotes = await here.adapter.earlier(heard)
+    assert [quote.text for quote in quotes] == [f"guess {number}" for number in range(10, 60)]
+    assert quotes[0].author.name == "Bob"
+    assert quotes[0].ref.channel == heard.ref.channel
+
+
+async def test_the_message_that_began_a_thread_is_quoted(here: Served):
+    opening = await here.fake.says(here.bob, here.fake.general, "which bird is that?")
+    thread = await here.fake.open_thread("birds", under=opening)
+    quotes = await here.adapter.earlier(await here.asked("do you know?", thread))
+    assert [(quote.text, quote.ref.id) for quote in quotes] == [("which bird is that?", opening.id)]
+
+
+async def test_a_channel_is_not_quoted(here: Served):
+    await here.fake.says(here.bob, here.fake.general, "lunch?")
+    assert await here.adapter.earlier(await here.asked("hi")) == ()
+    assert here.fake.rest.sent("GET", "/messages") == []
+
+
+# Without the message content intent
+
+
+async def test_without_the_intent_only_what_names_the_bot_is_heard(caplog):
+    async with FakeDiscord(allows_content=False) as fake, served(fake) as here:
+        heard = await here.asked("hello")
+        assert heard.text == "hello"
+        thread = await fake.open_thread("birds")
+        said = await fake.says(here.ada, thread, "and this?")
+        await fake.edits(said, "and that?")
+        await here.nothing_more()
+        assert len(here.inbox.messages) == 1
+        assert here.inbox.changes == []  # an empty text is none that anybody wrote
+        assert caplog.text.count("Message Content") == 1
+        assert "Message Content" in (await adapter.missing(settings(fake)))[0]
+
+
+async def test_with_the_intent_nothing_is_missing(fake):
+    assert await adapter.missing(settings(fake)) == []
+    assert fake.app_id in await adapter.who_am_i(settings(fake))
+
+
+async def test_a_wrong_token_is_refused_and_the_setting_named(fake):
+    with pytest.raises(Refused, match="bot_token_env"):
+        async with served(fake, bot_token="wrong"):
+            pass
+    with pytest.raises(Refused, match="bot_token_env"):
+        await adapter.who_am_i(settings(fake, bot_token="wrong"))
+
+
+async def test_a_token_that_is_withdrawn_later_is_refused(fake):
+    fake.gateway.refuses_tokens = True  # it says so in its own way
+    with pytest.raises(Refused, match="bot_token_env"):
+        async with served(fake):
+            pass
+
+
+# Shown
+
+
+async def test_an_answer_is_a_reply_that_grows_and_pings_nobody(here: Served):
+    heard = await here.asked("tell me")
+    pieces = ["Ask ", "@everyone", f" or <@{here.bob.id}>: ", "https://example.org"]
+    answer = await here.answers(heard, *pieces, pause_s=0.06)
+    message = here.fake.general.messages[answer.refs[0].id]
+    assert message.content == "".join(pieces)
+    assert message.reference == heard.ref.id
+    assert message.pings == set()
+    assert not message.unfurls
+    assert len(message.versions) >= 2
+
+
+async def test_an_answer_longer_than_a_message_goes_on_in_further_ones(here: Served):
+    heard = await here.asked("tell me")
+    text = "\n\n".join(f"{number}. " + "word " * 60 for number in range(11)).strip()
+    answer = await here.answers(heard, text)
+    shown = [here.fake.general.messages[ref.id].content for ref in answer.refs]
+    assert len(shown) == 2
+    assert "\n\n".join(shown).split() == text.split()
+
+
+async def test_the_rest_of_a_very_long_answer_is_a_file(here: Served):
+    heard = await here.asked("tell me")
+    text = "".join(f"line {number}\n" for number in range(2_000))
+    answer = await here.answers(heard, text)
+    messages = [here.fake.general.messages[ref.id] for ref in answer.refs]
+    assert len(messages) == 6
+    assert [one["filename"] for one in messages[-1].files] == ["answer.md"]
+    rest = here.fake.files[messages[-1].files[0]["id"]].decode()
+    whole = "\n".join(message.content for message in messages[:-1]) + "\n" + rest
+    assert whole.split() == text.split()
+
+
+async def test_the_limit_is_not_passed_by_signs_beyond_the_basic_plane(here: Served):
+    heard = await here.asked("tell me")
+    text = "🐦 " * 1_500
+    await here.answers(heard, text)
+    assert here.fake.visible(here.fake.general).split() == text.split()
+    assert not [one for one in here.fake.calls if one.status >= 400]
+
+
+async def test_code_stays_code_on_every_page(here: Served):
+    heard = await here.asked("tell me")
+    text = "````python\n" + "print('```')\n" * 300 + "````\nDone."
+    answer = await here.answers(heard, text)
+    for ref in answer.refs[:-1]:
+        content = here.fake.general.messages[ref.id].content
+        assert content.startswith("````python\n")
+        assert content.endswith("\n````")
+
+
+async def test_a_table_is_shown_as_aligned_text(here: Served):
+    heard = await here.asked("tell me")
+    answer = await here.answers(heard, "Look:\n\n| a | bird |\n|---|---|\n| 1 | mynah |\n")
+    shown = here.fake.general.messages[answer.refs[0].id].content
+    assert "```" in shown
+    assert "|---|" not in shown
+    assert "mynah" in shown
+
+
+async def test_a_code_block_that_is_still_open_is_closed_while_it_grows(here: Served):
+    heard = await here.asked("tell me")
+    answer = await here.answers(heard, "```\nfirst\n", "second\n", "```", pause_s=0.1)
+    for version in here.fake.general.messages[answer.refs[0].id].versions:
+        assert version.count("```") == 2
+
+
+async def test_an_empty_answer_posts_nothing(here: Served):
+    await here.answers(await here.asked("tell me"))
+    assert here.fake.by_me(here.fake.general) == []
+
+
+async def test_typing_is_shown_until_the_first_word_and_delays_nothing(here: Served):
+    here.fake.fail("POST", "/typing", "slow", seconds=5)
+    heard = await here.asked("tell me")
+    answer = await here.answers(heard, "A ", "B", pause_s=0.02)
+    assert here.fake.general.messages[answer.refs[0].id].content == "A B"
+    assert len(here.fake.rest.sent("POST", "/typing")) == 1
+
+
+async def test_a_second_try_goes_on_in_the_same_message(here: Served):
+    heard = await here.asked("tell me")
+    first = await here.answers(heard, "Half")
+    second = await here.answers(heard, "The whole.", refs=first.refs)
+    assert second.refs == first.refs
+    assert here.fake.visible(here.fake.general) == "The whole."
+
+
+async def test_a_message_of_a_dead_try_is_found_though_its_nonce_is_forgotten(here: Served):
+    heard = await here.asked("tell me")
+    await here.answers(heard, "Half")
+    for number in range(130):
+        await here.fake.says(here.bob, here.fake.general, f"chat {number}")
+    here.fake.rest.forget_nonces()
+    answer = await here.answers(heard, "The whole.", placing=True)
+    assert here.fake.visible(here.fake.general) == "The whole."
+    assert len(answer.refs) == 1
+
+
+async def test_the_answer_to_another_question_is_not_taken_for_this_one(here: Served):
+    one, two = await here.asked("one"), await here.asked("two")
+    await here.answers(two, "Two.")
+    here.fake.rest.forget_nonces()
+    await here.answers(one, "One.", placing=True)
+    assert sorted(message.content for message in here.fake.by_me(here.fake.general)) == [
+        "One.",
+        "Two.",
+    ]
+
+
+async def test_an_answer_whose_message_is_deleted_ends_quietly(here: Served):
+    heard = await here.asked("tell me")
+
+    async def pieces():
+        yield "First "
+        await until(lambda: here.fake.by_me(here.fake.general))
+        await here.fake.deletes(*here.fake.by_me(here.fake.general))
+        yield "second."
+
+    async with Answer(pieces()) as answer:
+        await here.adapter.reply(heard, answer)
+    assert answer.outcome == "answered"
+    assert here.fake.by_me(here.fake.general) == []
+
+
+async def test_an_answer_goes_out_though_the_question_is_deleted(here: Served):
+    said = await here.fake.says(here.ada, here.fake.general, f"{here.fake.mention} hm")
+    heard = await here.heard(said)
+    await here.fake.deletes(said)
+    await here.answers(heard, "Yes?")
+    assert here.fake.visible(here.fake.general) == "Yes?"
+
+
+async def test_a_channel_that_is_gone_or_closed_is_refused(here: Served):
+    heard = await here.asked("tell me")
+    here.fake.rest.forbidden.add(here.fake.general.id)
+    with pytest.raises(Refused, match="View Channel"):
+        await here.answers(heard, "Yes.")
+    here.fake.rest.forbidden.clear()
+    here.fake.general.gone = True
+    with pytest.raises(Refused):
+        await here.answers(heard, "Yes.")
+
+
+# Order and storing
+
+
+async def test_what_the_store_does_not_take_comes_again_and_in_order(fake):
+    inbox = ListInbox()
+    async with served(fake, inbox) as here:
+        inbox.full = True
+        said = [
+            await fake.says(here.ada, fake.general, f"{fake.mention} {number}")
+            for number in range(3)
+        ]
+        await here.fake.edits(said[0], f"{fake.mention} zero")
+        assert inbox.messages == []
+        inbox.full = False
+        await until(lambda: inbox.changes)
+        assert [one.text for one in inbox.messages] == ["0", "1", "2"]
+
+
+async def test_strange_events_are_ignored_and_not_quoted_in_the_log(here: Served, caplog):
+    await here.fake.gateway.raw("MESSAGE_CREATE", {"id": "7", "content": "secret words"})
+    await here.fake.gateway.raw("MESSAGE_REACTION_ADD", {"emoji": None})
+    await here.fake.gateway.raw("INTERACTION_CREATE", {"id": "seven", "type": 3})
+    await here.fake.gateway.raw("SOMETHING_NEW", {"content": "secret words"})
+    assert (await here.asked("still there?")).text == "still there?"
+    assert "secret" not in caplog.text
+
+
+async def test_every_kind_of_request_is_as_discord_describes_it(fake):
+    if not fake_discord_spec.FILE.exists():
+        pytest.skip(fake_discord_spec.MISSING)
+    async with served(fake) as here:
+        await here.answers(await here.asked("tell me"), "line\n" * 3_000)
+        await until(lambda: fake.commands)
+    kinds = {(call.method, call.route) for call in fake.calls}
+    assert len(kinds) >= 6
+    assert fake_discord_spec.problems(fake.calls) == []
+
+
+async def test_the_addresses_of_the_library_stay_as_they_were(here: Served):
+    from discord.gateway import DiscordWebSocket
+    from discord.http import Route
+
+    assert Route.BASE == "https://discord.com/api/v10"
+    assert str(DiscordWebSocket.DEFAULT_GATEWAY) == "wss://gateway.discord.gg/"

@@ -1,0 +1,325 @@
+"""Votes, corrections and slash commands on Discord."""
+
+import asyncio
+
+import pytest
+
+from core.answer import Answer
+from core.errors import Refused
+from core.types import Noted
+from tests import fake_discord_spec
+from tests.adapters.discord_served import Served, served
+from tests.fake_discord import FakeDiscord
+from tests.fakes import ListInbox, until
+
+QUESTION = "What should I have said?"
+
+
+@pytest.fixture
+async def fake():
+    async with FakeDiscord() as fake:
+        yield fake
+    if fake_discord_spec.FILE.exists():
+        assert fake_discord_spec.problems(fake.calls) == []
+
+
+@pytest.fixture
+async def here(fake):
+    async with served(fake) as here:
+        yield here
+
+
+async def pressed(here: Served, message, button: str, by=None):
+    press = await here.fake.presses(by or here.ada, message, button)
+    await until(lambda: press.response)
+    return press
+
+
+async def test_a_reaction_names_the_message_and_what_was_added_or_taken_back(here: Served):
+    answer = await here.answered()
+    await here.fake.reacts(here.bob, answer, "👍🏽")
+    await here.fake.reacts(here.bob, answer, "👍🏽", added=False)
+    await until(lambda: len(here.inbox.reactions) == 2)
+    added, taken = here.inbox.reactions
+    assert (added.target.id, added.emoji, added.added) == (answer.id, "👍🏽", True)
+    assert (added.author.id, added.author.name) == (here.bob.id, "Bob")
+    assert (taken.target, taken.emoji, taken.added) == (added.target, "👍🏽", False)
+    assert taken.author.id == here.bob.id
+
+
+async def test_reactions_of_the_bot_and_on_what_others_say_are_none(here: Served):
+    answer = await here.answered()
+    await here.fake.reacts(here.fake.me, answer, "👍")
+    said = await here.fake.says(here.ada, here.fake.general, "x")
+    await here.fake.reacts(here.bob, said, "👍")
+    await here.nothing_more()
+    assert here.inbox.reactions == []
+
+
+async def test_reactions_come_in_their_order_though_the_store_is_slow(fake):
+    class Slow(ListInbox):
+        async def reaction(self, reaction):
+            await asyncio.sleep(0.01 if reaction.added else 0)
+            return await super().reaction(reaction)
+
+    async with served(fake, Slow()) as here:
+        answer = await here.answered()
+        for _ in range(5):
+            await fake.reacts(here.ada, answer, "👍")
+            await fake.reacts(here.ada, answer, "👍", added=False)
+        await until(lambda: len(here.inbox.reactions) == 10)
+        assert [one.added for one in here.inbox.reactions] == [True, False] * 5
+
+
+async def test_buttons_are_under_the_last_part_only_and_when_the_answer_is_whole(here: Served):
+    heard = await here.asked("tell me")
+
+    def shown():
+        return here.fake.by_me(here.fake.general)
+
+    async def pieces():
+        yield "word " * 500
+        await until(lambda: len(shown()) == 2)
+        assert not any(message.buttons for message in shown())
+        yield "."
+
+    async with Answer(pieces()) as answer:
+        await here.adapter.reply(heard, answer)
+    assert [bool(message.buttons) for message in shown()] == [False, True]
+
+
+@pytest.mark.parametrize("outcome", ["command", "refused", "failed"])
+async def test_what_the_model_did_not_say_cannot_be_voted_on(here: Served, outcome):
+    heard = await here.asked("help")
+    answer = await here.answers(heard, "I understand...", outcome=outcome)
+    assert here.fake.general.messages[answer.refs[0].id].buttons == {}
+
+
+async def test_a_press_is_a_vote_and_only_the_voter_sees_what_stands(here: Served):
+    here.inbox.noted = Noted(1, "This trains me.")
+    answer = await here.answered()
+    press = await pressed(here, answer, "👍", by=here.bob)
+    vote = here.inbox.reactions[0]
+    assert (vote.target.id, vote.emoji, vote.added) == (answer.id, "👍", True)
+    assert vote.author.name == "Bob"
+    assert press.is_ephemeral
+    assert press.shown.content == "Your vote: 👍\nThis trains me."
+    assert press.shown.buttons == {}  # nothing to correct
+
+
+async def test_a_press_in_a_thread_names_the_same_message_as_the_reply(here: Served):
+    thread = await here.fake.open_thread("birds")
+    heard = await here.asked("which?", thread)
+    answer = await here.answers(heard, "This.")
+    await pressed(here, thread.messages[answer.refs[0].id], "👍")
+    await here.fake.reacts(here.ada, thread.messages[answer.refs[0].id], "👎")
+    await until(lambda: len(here.inbox.reactions) == 2)
+    assert {one.target for one in here.inbox.reactions} == {answer.refs[0]}
+
+
+async def test_after_a_thumb_down_the_right_words_are_asked_for_in_a_form(here: Served):
+    here.inbox.noted = Noted(-1)
+    answer = await here.answered()
+    press = await pressed(here, answer, "👎")
+    assert press.is_ephemeral
+    opened = await pressed(here, press.shown, QUESTION)
+    sent = await here.fake.fills_in(opened, "A mynah is a bird.")
+    await until(lambda: sent.response)
+    target, author, text = here.inbox.corrections[0]
+    assert (target.id, author.id, text) == (answer.id, here.ada.id, "A mynah is a bird.")
+    assert target.channel.id == here.fake.general.id
+    assert "kept" in press.shown.content
+    assert press.shown.buttons == {}
+
+
+async def test_buttons_and_forms_work_after_a_restart(fake):
+    inbox = ListInbox(noted=Noted(-1))
+    async with served(fake, inbox) as here:
+        answer = await here.answered()
+    async with served(fake, inbox) as here:
+        press = await pressed(here, answer, "👎")
+    async with served(fake, inbox) as here:
+        opened = await pressed(here, press.shown, QUESTION)
+    async with served(fake, inbox) as here:
+        sent = await fake.fills_in(opened, "Better.")
+        await until(lambda: sent.response)
+    assert inbox.reactions[0].target.id == inbox.corrections[0][0].id == answer.id
+
+
+async def test_a_press_is_answered_when_it_is_stored_and_not_before(here: Served):
+    answer = await here.answered()
+    here.inbox.full = True
+    press = await here.fake.presses(here.ada, answer, "👍")
+    await here.fake.says(here.ada, here.fake.general, "x")
+    assert press.response is None
+    here.inbox.full = False
+    await until(lambda: press.response)
+    assert here.inbox.reactions
+
+
+async def test_a_thumb_down_by_reaction_is_asked_about_in_a_direct_message_only(here: Served):
+    here.inbox.noted = Noted(-1, "What trains me...")
+    direct = here.fake.direct(here.ada)
+    answer = await here.answered(channel=direct)
+    await here.fake.reacts(here.ada, answer, "👎")
+    await until(lambda: len(here.fake.by_me(direct)) == 2)
+    note = here.fake.by_me(direct)[-1]
+    assert note.content == "Your vote: 👎\nWhat trains me..."
+    assert note.reference == answer.id
+    opened = await pressed(here, note, QUESTION)
+    sent = await here.fake.fills_in(opened, "Better.")
+    await until(lambda: sent.response)
+    assert here.inbox.corrections[0][0].id == answer.id
+    public = await here.answered()
+    await here.fake.reacts(here.ada, public, "👎")
+    await until(lambda: len(here.inbox.reactions) == 2)
+    assert len(here.fake.by_me(here.fake.general)) == 1
+
+
+async def test_a_thumb_up_by_reaction_is_not_talked_about(here: Served):
+    here.inbox.noted = Noted(1)
+    direct = here.fake.direct(here.ada)
+    answer = await here.answered(channel=direct)
+    await here.fake.reacts(here.ada, answer, "👍")
+    here.inbox.noted = Noted(None)
+    await here.fake.reacts(here.ada, answer, "👍", added=False)
+    await here.nothing_more()
+    assert len(here.inbox.reactions) == 2
+    assert len(here.fake.by_me(direct)) == 1
+
+
+@pytest.mark.parametrize(
+    ("votes", "buttons", "reactions"),
+    [("both", 2, 1), ("buttons", 2, 0), ("reactions", 0, 1), ("none", 0, 0)],
+)
+async def test_a_setting_says_how_people_vote(fake, votes, buttons, reactions):
+    async with served(fake, votes=votes) as here:
+        answer = await here.answered()
+        assert len(answer.buttons) == buttons
+        await fake.reacts(here.ada, answer, "👍")
+        await here.nothing_more()
+        assert len(here.inbox.reactions) == reactions
+
+
+async def test_a_button_from_before_the_setting_changed_says_that_it_is_off(fake):
+    async with served(fake) as here:
+        answer = await here.answered()
+    async with served(fake, votes="reactions") as here:
+        press = await pressed(here, answer, "👍")
+        assert "switched off" in press.shown.content
+        assert here.inbox.reactions == []
+
+
+# Slash commands
+
+
+async def test_the_commands_are_those_of_the_core_and_told_once(fake):
+    async with served(fake):
+        await until(lambda: fake.commands)
+    names = {one["name"] for one in fake.commands}
+    assert {"retrain", "help", "stop", "reset", "forget", "training"} <= names
+    assert "start" not in names
+    async with served(fake):
+        await until(lambda: len(fake.rest.sent("GET", "/commands")) == 2)
+    assert len(fake.rest.sent("PUT", "/commands")) == 1
+    fake.commands[0]["description"] = "something older"
+    async with served(fake):
+        await until(lambda: len(fake.rest.sent("PUT", "/commands")) == 2)
+
+
+async def command(here: Served, line: str, channel=None):
+    await until(lambda: here.fake.commands)
+    use = await here.fake.commands_(here.ada, channel or here.fake.general, line)
+    await until(lambda: use.response)
+    return use, next(one for one in here.inbox.messages if one.ref.id == use.id)
+
+
+async def test_a_slash_command_is_a_private_message_and_its_answer_grows(here: Served):
+    use, heard = await command(here, "/retrain dry")
+    assert (heard.text, heard.private, heard.addressed) == ("/retrain dry", True, True)
+    assert heard.place == "public"
+    assert use.response == {"type": 5, "data": {"flags": 64}}
+    answer = await here.answers(heard, "One.", " Two.", pause_s=0.1, outcome="command")
+    assert use.shown.content == "One. Two."
+    assert len(use.shown.versions) == 2
+    assert answer.refs[0].id == use.shown.id
+    assert here.fake.by_me(here.fake.general) == []  # nobody else saw anything
+
+
+async def test_a_command_without_words_and_in_a_direct_message(here: Served):
+    _, heard = await command(here, "/help", here.fake.direct(here.ada))
+    assert (heard.text, heard.place) == ("/help", "direct")
+
+
+async def test_an_answer_that_is_there_at_once_waits_for_the_response(fake):
+    class Eager(ListInbox):
+        async def message(self, message):
+            await super().message(message)
+            tasks.append(asyncio.ensure_future(here.answers(message, "Now.")))
+
+    tasks: list[asyncio.Task[object]] = []
+    fake.fail("POST", "/callback", "late", seconds=0.2)
+    async with served(fake, Eager()) as here:
+        await until(lambda: fake.commands)
+        use = await fake.commands_(here.ada, fake.general, "/help")
+        await until(lambda: tasks)
+        await tasks[0]
+        assert use.shown
+        assert use.shown.content == "Now."
+        assert fake.by_me(fake.direct(here.ada)) == []
+
+
+async def test_a_long_answer_to_a_command_stays_with_the_asker(here: Served):
+    use, heard = await command(here, "/help")
+    answer = await here.answers(heard, "line\n" * 3_000, outcome="command")
+    assert len(answer.refs) == 6
+    assert all(one.flags & 64 for one in use.followups)
+    assert [one["filename"] for one in use.followups[-1].files] == ["answer.md"]
+    assert here.fake.by_me(here.fake.general) == []
+
+
+async def test_an_answer_that_outlives_its_interaction_ends_in_a_direct_message(here: Served):
+    use, heard = await command(here, "/retrain")
+
+    async def pieces():
+        yield "Began. "
+        await until(lambda: use.shown)
+        here.fake.rest.expire_tokens()
+        yield "Still at it. "
+        await asyncio.sleep(0.2)
+        yield "Done."
+
+    async with Answer(pieces(), outcome="command") as answer:
+        await here.adapter.reply(heard, answer)
+    direct = here.fake.direct(here.ada)
+    assert here.fake.visible(direct) == "Began. Still at it. Done."
+    assert here.fake.by_me(here.fake.general) == []
+
+
+async def test_after_a_restart_a_command_is_answered_in_a_direct_message(fake):
+    async with served(fake) as here:
+        _, heard = await command(here, "/tunes")
+    async with served(fake) as here:
+        await here.answers(heard, "The base answers.", outcome="command")
+        assert fake.visible(fake.direct(here.ada)) == "The base answers."
+        assert fake.by_me(fake.general) == []
+
+
+async def test_where_no_direct_message_is_taken_the_command_is_refused(fake):
+    async with served(fake) as here:
+        _, heard = await command(here, "/tunes")
+    async with served(fake) as here:
+        fake.rest.forbidden.add(fake.direct(here.ada).id)
+        with pytest.raises(Refused):
+            await here.answers(heard, "The base answers.", outcome="command")
+
+
+async def test_a_command_that_is_not_stored_is_not_acknowledged(here: Served):
+    await until(lambda: here.fake.commands)
+    here.inbox.full = True
+    use = await here.fake.commands_(here.ada, here.fake.general, "/retrain")
+    await here.fake.says(here.ada, here.fake.general, "x")
+    assert use.response is None
+    here.inbox.full = False
+    await until(lambda: use.response)
+    assert here.inbox.messages
