@@ -34,22 +34,10 @@ async def check(config: Config) -> int:
         except BotError as error:
             tell(name, error)
             continue
-        for sentence in [*sentences, *unused_votes(config, name)]:
+        for sentence in [*sentences, *config.unused_votes(name)]:
             out.print(f"[yellow]![/] {name}: ", end="")
             out.print(sentence, markup=False)
     return 1 if wrong else 0
-
-
-def unused_votes(config: Config, platform: str) -> list[str]:
-    """That votes given there do not train, if so, and what to write."""
-    trained = config.training.platforms
-    if platform in trained:
-        return []
-    listed = ", ".join([*trained, platform])
-    return [
-        "Votes are kept, but nothing is learnt from them. Where its terms and your people allow it,"
-        f" write `platforms: [{listed}]` under `training` in config.yaml."
-    ]
 
 
 async def the_model(config: Config, out: Console) -> str | BotError:

@@ -51,6 +51,17 @@ class Config:
         out = {name: masked(model) for name, model in models.items()}
         return out | {"platforms": {name: masked(model) for name, model in self.platforms.items()}}
 
+    def unused_votes(self, platform: str) -> list[str]:
+        """That votes given there do not train, if so, and what to write."""
+        trained = self.training.platforms
+        if platform in trained:
+            return []
+        return [
+            "Votes are kept, but nothing is learnt from them. Where its terms and your people allow"
+            f" it, write `platforms: [{', '.join([*trained, platform])}]` under `training` in"
+            " config.yaml."
+        ]
+
 
 def load(
     path: Path, platforms: Collection[str] = (), env: Mapping[str, str] | None = None
@@ -78,6 +89,10 @@ def load(
             " or pass --platform console."
         )
     served = {name: tree.model(("platforms", name), settings_of(name)) for name in asked}
+    admins = {"admins": sections["bot"].admins}
+    for name, settings in served.items():
+        if "admins" in type(settings).model_fields:  # it shows them more; named once, under `bot`
+            served[name] = settings.model_copy(update=admins)
     return Config(**sections, platforms=served)
 
 
@@ -160,8 +175,8 @@ class Tree:
                 name = values.pop(key)
                 if name is not None:
                     values[key.removesuffix("_env")] = self._secret((*at, key), name)
-        for name in secrets:
-            if fields[name].is_required() and name not in values:
+        for name, field in fields.items():
+            if name in secrets and field.is_required() and name not in values:
                 line = f"{name}_env: {f'{at[-1]}_{name}'.upper()}"
                 problem = f"`{'.'.join(at)}` lacks `{name}_env`: write `{line}`"
                 raise self.error(at, f"{problem}, the environment variable that holds it")

@@ -64,7 +64,6 @@ def test_the_shipped_file_names_every_setting_with_its_default():
 
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_the_shipped_file_shows_every_setting_of_a_platform_as_a_comment(name, tmp_path):
-    pytest.importorskip(f"adapters.{name}", exc_type=ImportError)
     text = SHIPPED.read_text()
     path = tmp_path / "config.yaml"
     block = re.findall(rf"^  # {name}:\n(?:  #   .*\n)+", text, re.MULTILINE)[0]
@@ -84,10 +83,18 @@ def test_the_shipped_file_shows_every_setting_of_a_platform_as_a_comment(name, t
 
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_a_platform_that_has_no_section_says_what_to_write_and_export(written, name):
-    pytest.importorskip(f"adapters.{name}", exc_type=ImportError)
     path = written("bot: {}\n")
     with pytest.raises(ConfigError, match=rf"write `(bot|app)_token_env: {name.upper()}_"):
         load(path, [name], env={})
+
+
+def test_a_platform_that_shows_admins_more_knows_those_of_the_bot(written):
+    path = written(
+        'bot: {admins: ["telegram:7", "slack:U1"]}\n'
+        "platforms: {telegram: {bot_token_env: TELEGRAM_BOT_TOKEN}}\n"
+    )
+    shown = load(path, env={"TELEGRAM_BOT_TOKEN": "secret"}).shown()
+    assert shown["platforms"]["telegram"]["admins"] == ["telegram:7", "slack:U1"]
 
 
 def test_the_name_is_filled_into_the_system_text(written):
