@@ -210,6 +210,10 @@ class FakeTelegram:
     def flooded(self, methods: str, retry_after_s: int, times: int = 1) -> None:
         self.fail(methods, too_many(retry_after_s), times)
 
+    def counts_from(self, number: int) -> None:
+        """As after a week in which nothing happened."""
+        self._update_ids = itertools.count(number)
+
     def drop(self) -> None:
         """Cut every connection."""
         for connection in self._connections:

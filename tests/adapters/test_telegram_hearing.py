@@ -1,0 +1,183 @@
+"""Whom the adapter listens to on Telegram: names, commands, replies, topics, files."""
+
+import pytest
+
+from core.types import ThreadRef
+from tests.adapters.telegram_served import served
+from tests.fake_telegram_chats import units
+from tests.fakes import until
+
+
+@pytest.fixture
+async def rig():
+    """In a group in which the bot hears all that is said."""
+    async with served(privacy=False) as rig:
+        yield rig
+
+
+async def heard_of(rig, *texts: str, **fields) -> list[str]:
+    for text in texts:
+        rig.telegram.says(rig.chats["public"], rig.people[""], text, **fields)
+    await rig.settled()
+    return [one.text for one in rig.inbox.messages]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("@mynah_bot hello", "hello"),
+        ("@Mynah_Bot, hello", "hello"),
+        ("@mynah_bot :) hello", ":) hello"),
+        ("😀𝕏 hello @mynah_bot", "😀𝕏 hello"),
+        ("@mynah_bot 👩‍👩‍👧 what is @mynah_bot good for?", "👩‍👩‍👧 what is @mynah_bot good for?"),
+        ("@mynah_bot", ""),
+        ("/retrain@mynah_bot dry", "/retrain dry"),
+        ("/Help@Mynah_Bot", "/Help"),
+        ("/help", "/help"),
+        ("/start", "/start"),
+    ],
+)
+async def test_what_names_us_in_a_group_is_for_us(rig, said, heard):
+    assert await heard_of(rig, said) == [heard]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "lunch?",
+        "@mynah_bot2 hello",
+        "@mynah_bottle hello",
+        "mail me: ann@mynah_bot.example",
+        "/help@other_bot",
+        "/unknown",
+        "you may say /help",
+        "mynah_bot hello",
+    ],
+)
+async def test_what_names_somebody_else_or_nobody_is_not(rig, said):
+    assert await heard_of(rig, said) == []
+
+
+async def test_a_name_without_a_username_is_one_too(rig):
+    text = "😀 Mynah, are you there?"
+    us = {
+        "type": "text_mention",
+        "offset": units("😀 "),
+        "length": 5,
+        "user": rig.telegram.bot.json(),
+    }
+    bob = {**us, "user": rig.who("bob").json()}
+    assert await heard_of(rig, text, entities=[bob]) == []
+    assert await heard_of(rig, text, entities=[us]) == [text]
+
+
+async def test_a_reply_to_us_needs_no_name_and_one_that_opens_with_a_name_is_for_that_person(rig):
+    answer = await rig.answered(await rig.asked(room="public"), "an answer")
+    rig.inbox.messages.clear()
+    assert await heard_of(rig, "and then?", reply_to=answer) == ["and then?"]
+    assert await heard_of(rig, "@bob_of_tests what do you say?", reply_to=answer) == ["and then?"]
+    bobs = rig.telegram.says(rig.chats["public"], rig.who("bob"), "I am Bob")
+    assert await heard_of(rig, "and you?", reply_to=bobs) == ["and then?"]
+
+
+async def test_under_privacy_mode_names_commands_and_replies_reach_us():
+    async with served(privacy=True) as rig:
+        rig.chats["public"].bot_is_admin = False
+        assert await heard_of(rig, "lunch?", "@mynah_bot hello", "/help") == ["hello", "/help"]
+
+
+async def test_a_topic_is_a_conversation_and_the_answer_stays_in_it(rig):
+    forum = rig.telegram.group("Forum", is_forum=True)
+    ann = rig.people[""]
+    topics = [rig.telegram.topic(forum, rig.telegram.bot, name) for name in ("red", "blue")]
+    for topic in topics:  # each seems to reply to the message of the bot that opened the topic
+        rig.telegram.says(forum, ann, "not for the bot", topic=topic)
+    said = [rig.telegram.says(forum, ann, "@mynah_bot hello", topic=topic) for topic in topics]
+    general = rig.telegram.says(forum, ann, "@mynah_bot hello")
+    messages = [await rig.heard(one) for one in [*said, general]]
+    assert len(rig.inbox.messages) == 3
+    channel = messages[0].ref.channel
+    conversations = [*(str(topic) for topic in topics), ""]
+    assert [one.thread for one in messages] == [ThreadRef(channel, name) for name in conversations]
+    for message, topic in zip(messages, [*topics, 0], strict=True):
+        shown = await rig.answered(message, "word " * 1_500)  # two messages
+        assert {one.topic for one in rig.telegram.by_bot(forum)[-2:]} == {topic}
+        assert shown.topic == topic
+
+
+async def test_a_follow_up_in_a_topic_by_reply_needs_no_name(rig):
+    forum = rig.telegram.group("Forum", is_forum=True)
+    topic = rig.telegram.topic(forum, rig.people[""], "red")
+    first = rig.telegram.says(forum, rig.people[""], "@mynah_bot hello", topic=topic)
+    answer = await rig.answered(await rig.heard(first))
+    again = rig.telegram.says(forum, rig.people[""], "and?", topic=topic, reply_to=answer)
+    assert (await rig.heard(again)).thread.thread == str(topic)
+
+
+async def test_who_speaks_in_the_name_of_the_group_is_a_person_but_nobodys_id(rig):
+    square = rig.chats["public"]
+    anonymous = rig.telegram.person("Group", "GroupAnonymousBot", is_bot=True)
+    anonymous.id = 1_087_968_824
+    more = {"sender_chat": square.json()}
+    said = rig.telegram.says(square, anonymous, "/retrain@mynah_bot", more=more)
+    author = (await rig.heard(said)).author
+    assert (author.id, author.name, author.is_bot) == (str(square.id), "Square", False)
+
+
+async def test_what_only_happens_in_a_chat_is_no_message(rig):
+    direct, ann = rig.chats["direct"], rig.people[""]
+    rig.telegram.says(direct, ann, "", more={"delete_chat_photo": True})
+    rig.telegram.says(rig.chats["public"], ann, "", more={"new_chat_members": [ann.json()]})
+    await rig.settled()
+    assert rig.inbox.messages == []
+
+
+async def test_what_is_no_text_is_named(rig):
+    direct, ann = rig.chats["direct"], rig.people[""]
+    file = {"file_id": "1", "file_unique_id": "1"}
+    photo = [{**file, "width": 1, "height": 1}]
+    said = rig.telegram.says(direct, ann, "what is this?", more={"photo": photo})
+    assert ((one := await rig.heard(said)).text, one.unread) == ("what is this?", ("photo",))
+    voice = {"voice": {**file, "duration": 1}}
+    said = rig.telegram.says(direct, ann, "", more=voice)
+    assert ((one := await rig.heard(said)).text, one.unread) == ("", ("voice",))
+
+
+async def test_a_file_that_does_not_come_in_time_holds_up_nothing(rig):
+    rig.telegram.fail("file", "hang", 5)
+    said = rig.telegram.says(
+        rig.chats["direct"], rig.people[""], "read it", document=("a.txt", b"text")
+    )
+    assert ((one := await rig.heard(said)).text, one.unread) == ("read it", ("a.txt",))
+
+
+async def test_an_album_is_one_message(rig):
+    message = await rig.heard(
+        rig.message(
+            await rig.say(
+                "three",
+                files={
+                    "a.txt": b"one",
+                    "b.md": b"two",
+                    "c.zip": b"PK",
+                },
+            )
+        )
+    )
+    await rig.settled()
+    assert message.text == "three\n\na.txt:\n```\none\n```\n\nb.md:\n```\ntwo\n```"
+    assert message.unread == ("c.zip",)
+    assert len(rig.inbox.messages) == 1
+
+
+async def test_a_corrected_typo_is_told_as_it_would_be_heard(rig):
+    message = await rig.asked("helo", room="public")
+    said = rig.telegram.messages[int(message.ref.channel.id), int(message.ref.id)]
+    rig.telegram.edits(said, "@mynah_bot hello")
+    await until(lambda: rig.inbox.changes == [(message.ref, "hello")])
+
+
+async def test_while_we_answer_the_chat_says_that_we_are_typing(rig):
+    message = await rig.asked()
+    await rig.answered(message)
+    await until(lambda: (rig.chats["direct"].id, "typing") in rig.telegram.actions)
