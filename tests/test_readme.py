@@ -3,12 +3,15 @@
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import cast
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
+from adapters import settings_of
 from bots.config import load
 from core.commands import Commands
 from core.phrases import Phrases
@@ -56,9 +59,34 @@ def test_every_file_that_is_linked_exists():
 
 def test_the_settings_shown_are_valid(tmp_path):
     for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
-        (tmp_path / "config.yaml").write_text(block)
+        (tmp_path / "config.yaml").write_text(textwrap.dedent(block))
         load(tmp_path / "config.yaml", ["console"], env={})
     for key in re.findall(r"`(\w+)\.(\w+)`", README):
         assert key[1] in yaml.safe_load((TOP / "config.yaml").read_text()).get(key[0], {}) or (
             key[0] in ("config", "mynah", "report")  # file names
         )
+
+
+@pytest.mark.parametrize("name", ["slack", "discord", "telegram"])
+def test_every_platform_has_a_section_that_names_its_tokens(name):
+    section = README.split(f"\n### {name.capitalize()}\n")[1].split("\n#")[0]
+    for key, field in settings_of(name).model_fields.items():
+        if field.annotation is SecretStr:
+            variable = f"{name}_{key}".upper()
+            assert f"export {variable}=" in section
+            assert f"{key}_env: {variable}" in section
+
+
+def test_every_link_within_the_page_leads_to_a_heading():
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
+
+
+def test_the_platforms_settings_shown_are_valid(tmp_path):
+    tokens = re.findall(r"export (\w+_TOKEN)=", README)
+    for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
+        path = tmp_path / "config.yaml"
+        path.write_text(textwrap.dedent(block))
+        platforms = yaml.safe_load(path.read_text()).get("platforms") or ["console"]
+        load(path, platforms, env=dict.fromkeys(tokens, "secret"))
