@@ -26,7 +26,7 @@ from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, Teleg
 from adapters import telegram_heard as heard
 from adapters.telegram_line import NOT_ACCEPTED, Line, dial, ours, seconds
 from adapters.telegram_paper import NO_PREVIEW, VOTES, Paper, keyboard, replying
-from adapters.telegram_text import units
+from adapters.telegram_text import CORRECTS, units
 from core import attachments
 from core.answer import Answer
 from core.commands import Commands
@@ -389,7 +389,7 @@ class TelegramAdapter:
             return
         self._offered.append(offer)
         name = voter.first_name
-        link = tg.MessageEntity("text_link", 0, 1, url=f"{heard.CORRECTS}{target.id}")
+        link = tg.MessageEntity("text_link", 0, 1, url=f"{CORRECTS}{target.id}")
         entities = [link, tg.MessageEntity("text_mention", 1, units(name), user=voter)]
         await self._tell(
             chat,

@@ -12,10 +12,9 @@ from typing import Any
 
 import telegram as tg
 
+from adapters.telegram_text import CORRECTS
 from core.types import Author, Place
 
-# The link that names the answer which a correction is about. No browser goes there (RFC 2606).
-CORRECTS = "https://correction.invalid/"
 # Who speaks in the name of a group, or of a channel.
 ANONYMOUS = {1087968824, 136817688}
 ATTACHED: tuple[str, ...] = (

@@ -21,6 +21,10 @@ from core.markup import tables_as_code
 MOST_UNITS = 4_096  # of one message, https://core.telegram.org/bots/api#sendmessage
 MOST_ENTITIES = 100  # more are left out, https://limits.tginfo.me/en
 
+# A link that names the answer which a correction is about: only our own question may bear one. No
+# browser goes there (RFC 2606).
+CORRECTS = "https://correction.invalid/"
+
 # The parser's view of CommonMark with tables, for finding what the converter takes for more.
 _COMMONMARK = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _EXTENSIONS = re.compile(rb"\|\||\$")
@@ -80,7 +84,7 @@ def literal(text: str) -> str:
     is_settled = False
     while not is_settled:
         inserts, is_settled = _inserts(source)
-        bounds = [0, *sorted(inserts), len(source)]
+        bounds = sorted({0, *inserts, len(source)})
         parts = [inserts.get(a, b"") + source[a:b] for a, b in itertools.pairwise(bounds)]
         source = b"".join(parts)
     return source.decode()
@@ -115,7 +119,8 @@ def _entity(mark: Mark, end: int) -> MessageEntity | None:
     length = min(mark.offset + mark.length, end) - mark.offset
     if length < 1 or mark.type == "custom_emoji":
         return None
-    if mark.type == "text_link" and not _WEB.match(mark.url or ""):
+    url = mark.url or ""
+    if mark.type == "text_link" and (not _WEB.match(url) or url.startswith(CORRECTS)):
         return None
     return MessageEntity(mark.type, mark.offset, length, url=mark.url, language=mark.language)
 

@@ -337,6 +337,14 @@ class FakeTelegram:
         can = {"can_join_groups": self.can_join_groups, "supports_inline_queries": False}
         return {**self.bot.json(), **can, "can_read_all_group_messages": self.reads_all}
 
+    def _do_getWebhookInfo(self, _: dict[str, Any]) -> dict[str, Any]:
+        waiting = len(self._updates)
+        return {
+            "url": self.webhook,
+            "has_custom_certificate": False,
+            "pending_update_count": waiting,
+        }
+
     def _do_deleteWebhook(self, params: dict[str, Any]) -> bool:
         self.webhook = ""
         if params.get("drop_pending_updates") == "true":

@@ -1,0 +1,189 @@
+"""What the adapter sends to Telegram: text and entities, pace, menus, and what it finds out."""
+
+import asyncio
+import logging
+
+import pytest
+from pydantic import SecretStr
+
+from adapters.telegram import TelegramAdapter, missing, who_am_i
+from core.answer import Answer
+from core.errors import AdapterError, Refused
+from tests.adapters.telegram_served import POSTS, TelegramRig, served, settings
+from tests.fake_telegram import FakeTelegram
+from tests.fake_telegram_chats import units
+from tests.fakes import until
+
+
+@pytest.fixture
+async def rig():
+    async with served() as rig:
+        yield rig
+        assert rig.mistakes == []
+
+
+async def marked(rig, text: str) -> tuple[str, list[tuple[str, str]]]:
+    """The answer as a person sees it: its text, and each entity with the words that it covers."""
+    shown = await rig.answered(await rig.asked(), text)
+    raw = shown.text.encode("utf-16-le")
+
+    def words(one):
+        return raw[2 * one["offset"] : 2 * (one["offset"] + one["length"])].decode("utf-16-le")
+
+    return shown.text, [(one["type"], words(one)) for one in shown.entities]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "marks"),
+    [
+        ("😀 **bold** and _so_", "😀 bold and so", [("bold", "bold"), ("italic", "so")]),
+        ("```py\n  x = 1\n```", "  x = 1", [("pre", "  x = 1")]),
+        ("so: `a < b`", "so: a < b", [("code", "a < b")]),
+        ("[home](https://a.example/b)", "home", [("text_link", "home")]),
+        ("- one\n- two\n  - three", "• one\n• two\n  • three", []),
+        ("3. x\n4. y", "3. x\n4. y", []),
+        ("~~old~~", "old", [("strikethrough", "old")]),
+        ("> quoted", "quoted", [("blockquote", "quoted")]),
+        ("# Head\n\ntext", "Head\n\ntext", [("underline", "Head"), ("bold", "Head")]),
+        # What CommonMark does not know is shown as it was said.
+        ("<b>x</b> <script>", "<b>x</b> <script>", []),
+        ("<div>\n<p>x</p>\n</div>", "<div>\n<p>x</p>\n</div>", []),
+        ("$x^2$, $5 and a || b || c", "$x^2$, $5 and a || b || c", []),
+        ("`$x$ || <b>`", "$x$ || <b>", [("code", "$x$ || <b>")]),
+        # Nobody is notified, nothing is opened.
+        ("ask @ann_of_tests", "ask @ann_of_tests", [("code", "@ann_of_tests")]),
+        (
+            "**@ann_of_tests**",
+            "@ann_of_tests",
+            [("bold", "@ann_of_tests"), ("code", "@ann_of_tests")],
+        ),
+        ("[Ann](tg://user?id=100)", "Ann", []),
+        ("[file](./main.py)", "file", []),
+        # Something is to be seen in any case.
+        ("[a]: https://b.example", "[a]: https://b.example", [("url", "https://b.example")]),
+    ],
+)
+async def test_commonmark_becomes_text_and_entities(rig, text, plain, marks):
+    assert await marked(rig, text) == (plain, marks)
+    assert rig.telegram.pinged == []
+    assert rig.telegram.unfurled == 0
+
+
+async def test_a_table_is_code_with_aligned_columns(rig):
+    table = "| a | long head |\n|---|---|\n| 1 | 2 |"
+    text, [(kind, words)] = await marked(rig, table)
+    assert (kind, words) == ("pre", text)
+    assert [line.index("long head") for line in text.splitlines() if "long" in line] == [
+        line.index("2") for line in text.splitlines() if "2" in line
+    ]
+
+
+async def test_code_keeps_its_language(rig):
+    shown = await rig.answered(await rig.asked(), "```rust\nfn main() {}\n```")
+    assert shown.entities[0]["language"] == "rust"
+
+
+async def test_no_message_has_more_styles_than_telegram_keeps(rig):
+    shown = await rig.answered(await rig.asked(), "**a** b " * 150)
+    mine = rig.telegram.by_bot(shown.chat)
+    assert sum(len(one.entities) for one in mine) == 150
+    assert len(mine) == 2
+
+
+async def test_a_long_answer_of_wide_signs_is_cut_by_telegrams_measure(rig):
+    await rig.answered(await rig.asked(), "𝕏😀 " * 2_000)
+    assert "".join("".join(rig.visible()).split()) == "𝕏😀" * 2_000
+    assert max(units(text) for text in rig.visible()) > 3_000
+
+
+async def test_a_new_message_says_that_something_comes_and_then_the_answer(rig):
+    shown = await rig.answered(await rig.asked(), "Hello.")
+    assert shown.texts[0] == "…"
+    assert shown.texts[-1] == "Hello."
+
+
+async def test_what_nobody_would_see_is_not_sent(rig):
+    message = await rig.asked()
+    async with Answer(said("\u200b\u2060 ")) as answer:
+        await rig.adapter.reply(message, answer)
+    assert rig.telegram.called(*POSTS) == []
+
+
+async def said(text):
+    yield text
+
+
+async def test_in_a_group_an_answer_stands_under_its_question(rig):
+    message = await rig.asked(room="public")
+    shown = await rig.answered(message)
+    assert str(shown.reply_to.id) == message.ref.id
+    assert (await rig.answered(await rig.asked())).reply_to is None  # that is clear in private
+
+
+async def test_a_question_that_is_deleted_meanwhile_is_answered_all_the_same(rig):
+    message = await rig.asked(room="public")
+    rig.telegram.deletes(rig.telegram.messages[int(message.ref.channel.id), int(message.ref.id)])
+    assert (await rig.answered(message)).text == "Yes."
+
+
+async def test_the_menu_shows_to_admins_alone_what_they_alone_may_do():
+    async with FakeTelegram() as telegram:
+        admin = telegram.person("Root")
+        telegram.private(admin)
+        admins = (f"telegram:{admin.id}", "telegram:999", "slack:U1", "telegram:x")
+        async with served(telegram, admins=admins):
+            await until(lambda: len(telegram.called("setMyCommands")) == 3)
+            await until(lambda: f"chat {admin.id}" in telegram.commands)
+    everyone, roots = telegram.commands["default"], telegram.commands[f"chat {admin.id}"]
+    assert {"help", "reset", "forget"} <= set(everyone)
+    assert set(roots) - set(everyone) == {"retrain", "rollback"}
+    assert "start" not in everyone
+
+
+async def test_the_published_limits_are_kept_in_a_chat_while_an_answer_streams():
+    async with FakeTelegram(limits=True) as telegram, served(telegram) as rig:
+        rig.adapter = TelegramAdapter(settings(telegram))  # at its real pace
+        message = await rig.asked()
+
+        async def pieces():
+            for n in range(80):
+                await asyncio.sleep(0.04)
+                yield f"word{n} "
+
+        started = asyncio.get_running_loop().time()
+        async with Answer(pieces()) as answer:
+            await rig.adapter.reply(message, answer)
+        took_s = asyncio.get_running_loop().time() - started
+        first = rig.telegram.called("editMessageText")[0].at - started
+    assert rig.visible()[0].endswith("word79")
+    assert telegram.refused == 0
+    assert first < 0.6  # the first words do not wait for the pace
+    assert len(telegram.called(*POSTS)) <= 3 + took_s / 1.1
+
+
+async def test_it_says_whom_telegram_takes_it_for_and_what_is_not_set_up():
+    async with FakeTelegram() as telegram:
+        assert await who_am_i(settings(telegram)) == "@mynah_bot (7000000001)"
+        [privacy] = await missing(settings(telegram))
+        assert "/setprivacy" in privacy
+        telegram.reads_all, telegram.can_join_groups = True, False
+        telegram.webhook = "https://old.example"
+        groups, webhook = await missing(settings(telegram))
+        assert "/setjoingroups" in groups
+        assert "webhook" in webhook
+        telegram.can_join_groups, telegram.webhook = True, ""
+        assert await missing(settings(telegram)) == []
+        with pytest.raises(Refused, match="bot_token_env"):
+            await who_am_i(settings(telegram, bot_token=SecretStr("1:no")))
+        url = telegram.url
+    with pytest.raises(AdapterError):
+        await who_am_i(settings(telegram, base_url=url))
+
+
+async def test_the_token_stands_in_no_log(rig, caplog):
+    caplog.set_level(logging.DEBUG)
+    rig.telegram.fail("getUpdates", "reset")
+    await rig.answered(await rig.asked("my words"), "your words")
+    await rig.asked("more")
+    for secret in [*TelegramRig.secrets, "my words", "your words"]:
+        assert secret not in caplog.text

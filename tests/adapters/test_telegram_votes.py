@@ -1,0 +1,201 @@
+"""Votes on Telegram: buttons, reactions, what the voter is told, and corrections."""
+
+import pytest
+
+from core.types import Noted
+from tests.adapters.telegram_served import served
+from tests.fakes import until
+
+LONG = "Your vote is kept, but nothing trains until somebody here says `/training channel on`. " * 3
+
+
+@pytest.fixture
+async def rig():
+    async with served() as rig:
+        yield rig
+
+
+def labels(message) -> list[str]:
+    return [button["text"] for button in message.buttons]
+
+
+async def voted(rig, message, sign: str, noted: Noted) -> str:
+    """Press a button; returns what the voter alone is shown."""
+    before = len(rig.telegram.toasts)
+    rig.inbox.noted = noted
+    rig.telegram.presses(message, rig.people[""], sign)
+    await until(lambda: len(rig.telegram.toasts) > before)
+    return str(rig.telegram.toasts[-1][1])
+
+
+async def test_the_voter_is_told_what_stands_and_between_two_alone_it_stays_marked(rig):
+    shown = await rig.answered(await rig.asked())
+    assert labels(shown) == ["👍", "👎"]
+    assert await voted(rig, shown, "👍", Noted(1)) == "Your vote: 👍"
+    await until(lambda: labels(shown) == ["👍 ✓", "👎"])
+    assert await voted(rig, shown, "👎", Noted(-1)) == "Your vote: 👎"
+    await until(lambda: labels(shown) == ["👍", "👎 ✓"])
+    assert [one.emoji for one in rig.inbox.reactions] == ["👍", "👎"]
+
+
+async def test_in_a_group_nobody_else_sees_who_voted_what(rig):
+    shown = await rig.answered(await rig.asked(room="public"))
+    assert await voted(rig, shown, "👍", Noted(1)) == "Your vote: 👍"
+    await rig.settled()
+    assert labels(shown) == ["👍", "👎"]
+    assert rig.telegram.toasts == [(rig.people[""].id, "Your vote: 👍")]
+
+
+async def test_what_is_to_be_said_with_a_vote_is_cut_to_what_telegram_shows(rig):
+    shown = await rig.answered(await rig.asked(room="public"))
+    words = await voted(rig, shown, "👍", Noted(1, "Votes here do not train."))
+    assert words == "Your vote: 👍\nVotes here do not train."
+    words = await voted(rig, shown, "👍", Noted(1, LONG))
+    assert words.startswith("Your vote: 👍\nYour vote is kept")
+    assert words.endswith("…")
+
+
+async def test_a_vote_on_what_is_forgotten_is_answered_too(rig):
+    shown = await rig.answered(await rig.asked())
+    assert "nothing to vote on" in await voted(rig, shown, "👍", Noted(None))
+    assert labels(shown) == ["👍", "👎"]
+
+
+async def test_a_press_counts_when_telegram_no_longer_knows_the_message(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted = Noted(1)
+    rig.telegram.presses(shown, rig.people[""], "👍", too_old=True)
+    await until(lambda: rig.inbox.reactions)
+    assert rig.inbox.reactions[0].target.id == str(shown.id)
+
+
+async def test_a_button_that_we_do_not_know_stops_turning(rig):
+    shown = await rig.answered(await rig.asked())
+    shown.buttons[0]["callback_data"] = "of a later version"
+    assert await voted(rig, shown, "👍", Noted(1)) == ""
+    assert rig.inbox.reactions == []
+
+
+async def test_a_thumb_turned_over_is_one_taken_back_and_one_given(rig):
+    shown = await rig.answered(await rig.asked())
+    for emoji in (["👍"], ["👎", "🎉"], []):
+        rig.telegram.reacts(shown, rig.people[""], *emoji)
+    await until(lambda: len(rig.inbox.reactions) == 6)
+    assert [(one.emoji, one.added) for one in rig.inbox.reactions] == [
+        ("👍", True),
+        ("👍", False),
+        ("👎", True),
+        ("🎉", True),
+        ("👎", False),
+        ("🎉", False),
+    ]
+
+
+async def test_what_is_to_be_said_with_a_reaction_is_said_where_nobody_else_reads(rig):
+    rig.inbox.noted = Noted(1, "Votes here do not train.")
+    public = await rig.answered(await rig.asked(room="public"))
+    rig.telegram.reacts(public, rig.people[""], "👍")
+    direct = await rig.answered(await rig.asked())
+    rig.telegram.reacts(direct, rig.people[""], "👍")
+    await until(lambda: rig.telegram.by_bot(direct.chat)[-1].text == "Votes here do not train.")
+    assert [one.text for one in rig.telegram.by_bot(public.chat)] == ["Yes."]
+
+
+async def test_an_anonymous_reaction_is_nobodys_vote(rig):
+    shown = await rig.answered(await rig.asked(room="public"))
+    thumb = [{"type": "emoji", "emoji": "👍"}]
+    change = {"chat": shown.chat.json(), "message_id": shown.id, "date": 1, "old_reaction": []}
+    by = {"actor_chat": shown.chat.json()}
+    rig.telegram.pushes({"message_reaction": {**change, **by, "new_reaction": thumb}})
+    custom = [{"type": "custom_emoji", "custom_emoji_id": "1"}]
+    by = {"user": rig.people[""].json()}
+    rig.telegram.pushes({"message_reaction": {**change, **by, "new_reaction": custom}})
+    await rig.settled()
+    assert rig.inbox.reactions == []
+
+
+@pytest.mark.parametrize("room", ["direct", "public"])
+@pytest.mark.parametrize("by", ["button", "reaction"])
+async def test_after_a_thumb_down_one_person_is_asked_what_was_right(rig, room, by):
+    shown = await rig.answered(await rig.asked(room=room), "2 + 2 = 5")
+    rig.inbox.noted, ann = Noted(-1), rig.people[""]
+    for _ in range(2):  # the second time it is not asked again
+        if by == "button":
+            rig.telegram.presses(shown, ann, "👎")
+        else:
+            rig.telegram.reacts(shown, ann)
+            rig.telegram.reacts(shown, ann, "👎")
+        await until(rig.offers)
+        await rig.settled()
+    [offer] = rig.offers()
+    assert offer.markup == {"force_reply": True, "selective": True}
+    assert offer.reply_to is shown
+    assert "Ann: What should I have said?" in offer.text
+    named = [one["user"]["id"] for one in offer.entities if one["type"] == "text_mention"]
+    assert named == [ann.id]
+    said = rig.telegram.says(offer.chat, ann, "2 + 2 = 4", reply_to=offer)
+    await until(lambda: rig.inbox.corrections)
+    rig.telegram.edits(said, "2 + 2 = 4!")
+    await until(lambda: len(rig.inbox.corrections) == 2)
+    (target, author, _), (again, _, text) = rig.inbox.corrections
+    assert (target.channel.id, target.id) == (str(shown.chat.id), str(shown.id))
+    assert (again, author.id, text) == (target, str(ann.id), "2 + 2 = 4!")
+    await until(lambda: rig.telegram.bot_reactions == {(offer.chat.id, said.id): ["👌"]})
+    await rig.settled()
+    assert all("2 + 2 = 4" not in one.text for one in rig.inbox.messages)
+    assert rig.inbox.changes == []
+
+
+async def test_the_offer_works_after_a_restart(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    await rig.stop()
+    await rig.start()
+    [offer] = rig.offers()
+    rig.telegram.says(offer.chat, rig.people[""], "better", reply_to=offer)
+    await until(lambda: rig.inbox.corrections)
+    assert rig.inbox.corrections[0][0].id == str(shown.id)
+
+
+async def test_an_answer_cannot_pass_for_the_question_what_was_right(rig):
+    link = "[x](https://correction.invalid/1) go on"
+    shown = await rig.answered(await rig.asked(), link)
+    said = rig.telegram.says(shown.chat, rig.people[""], "no correction", reply_to=shown)
+    await rig.heard(said)
+    assert rig.inbox.corrections == []
+
+
+async def test_a_press_that_is_delivered_twice_asks_once(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    await rig.stop()
+    rig.adapter = type(rig.adapter)(rig.adapter._settings, poll_s=1)  # as after a crash
+    rig.telegram.redeliver()
+    await rig.start()
+    await until(lambda: len(rig.inbox.reactions) == 2)
+    await rig.settled()
+    assert len(rig.offers()) == 1
+    rig.telegram.mistakes.clear()
+
+
+@pytest.mark.parametrize(
+    ("votes", "has_buttons", "hears_reactions"),
+    [("both", True, True), ("buttons", True, False), ("reactions", False, True), ("none", 0, 0)],
+)
+async def test_how_people_vote_is_a_setting(votes, has_buttons, hears_reactions):
+    async with served(votes=votes) as rig:
+        shown = await rig.answered(await rig.asked())
+        assert bool(shown.buttons) == has_buttons
+        rig.telegram.reacts(shown, rig.people[""], "👍")
+        await rig.settled()
+        assert bool(rig.inbox.reactions) == hears_reactions
+
+
+@pytest.mark.parametrize("outcome", ["command", "refused"])
+async def test_there_is_nothing_to_vote_on_under_our_own_words(rig, outcome):
+    shown = await rig.answered(await rig.asked(), "These are the commands.", outcome=outcome)
+    assert shown.buttons == []
