@@ -14,6 +14,7 @@ from typing import Any
 
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the SDK warns about itself at every 429
 
+import httpx
 import telegram as tg
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 for _library in ("httpx", "httpcore", "telegram"):  # they log addresses, with the token in them
     logging.getLogger(_library).setLevel(logging.WARNING)
 
+MOST_CALLS, KEPT_S = 64, 60.0
 NOT_ACCEPTED = (
     "Telegram does not accept the bot's token: put the one that @BotFather gave you into the"
     " environment variable that platforms.telegram.bot_token_env names"
@@ -47,18 +49,21 @@ class Line:
 def dial(token: str, base_url: str, late_s: float) -> Line:
     """`late_s`: how much longer than asked for the answer to a poll may take."""
     base = base_url.rstrip("/")
-    calls = Requests(connection_pool_size=64, read_timeout=20, pool_timeout=10)
-    polls = Requests(connection_pool_size=1, read_timeout=late_s)
-    return Line(
-        tg.Bot(
-            token,
-            base_url=f"{base}/bot",
-            base_file_url=f"{base}/file/bot",
-            request=calls,
-            get_updates_request=polls,
-        ),
-        (calls, polls),
+    # Loading certificates takes 25 ms, so that is done once. httpx would close a connection that
+    # rested for 5 s, and the first words after it would wait for a new one.
+    verify = httpx.create_ssl_context() if base.startswith("https:") else False
+    limits = httpx.Limits(max_connections=MOST_CALLS, keepalive_expiry=KEPT_S)
+    more = {"verify": verify, "limits": limits}
+    calls = Requests(read_timeout=20, pool_timeout=10, httpx_kwargs=more)
+    polls = Requests(read_timeout=late_s, httpx_kwargs=more)
+    bot = tg.Bot(
+        token,
+        base_url=f"{base}/bot",
+        base_file_url=f"{base}/file/bot",
+        request=calls,
+        get_updates_request=polls,
     )
+    return Line(bot, (calls, polls))
 
 
 class Requests(HTTPXRequest):
