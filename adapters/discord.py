@@ -17,8 +17,8 @@ import discord
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, author_of, raising
-from adapters.discord_ears import Command, Ears
-from adapters.discord_surface import ForOne, InChannel
+from adapters.discord_ears import Ears
+from adapters.discord_surface import Command, ForOne, InChannel
 from core.answer import Answer
 from core.commands import Commands
 from core.errors import AdapterError
@@ -36,6 +36,7 @@ EVERY_S = 1.2
 LOST_AFTER_S = 300.0  # without a gateway; the library can go on for ever (discord.py#10511)
 SETTLE_S = 0.5  # without a further server, all are known
 MOST_QUOTED = 50
+LAST_WORDS_S = 1.0
 COMMANDS = "/applications/{application_id}/commands"
 
 SCOPES = ("bot", "applications.commands")
@@ -88,6 +89,7 @@ class DiscordAdapter:
         self._tempo = Tempo(rates)
         self._ears: Ears | None = None
         self._commands: dict[str, Command] = {}  # by the interaction's id
+        self._under_way: dict[InChannel, asyncio.Task[Any]] = {}
 
     async def run(self, inbox: Inbox) -> None:
         """Raises Refused where the token is not accepted, and AdapterError when the connection is
@@ -103,18 +105,18 @@ class DiscordAdapter:
         ears = self._connected()
         if to.private:
             command = self._commands.get(to.ref.id)
-            token, deferred = (command.token, command.deferred) if command else (None, None)
-            for_one = ForOne(ears.client, to, answer, token, deferred)
+            surface: InChannel = ForOne(ears.client, to, answer, command)
             keys = [f"channel:{to.ref.id}"]  # interactions have their own limits
-            await show(answer, for_one, self._tempo, keys, every_s=self._every_s)
-            return
-        votes = self._settings.votes in ("both", "buttons")
-        surface = InChannel(ears.client, to, answer, votes=votes)
-        keys = [f"channel:{surface.channel_id}", "bot:"]
-        surface.typing = ears.aside(ears.types(surface.channel_id))
+        else:
+            votes = self._settings.votes in ("both", "buttons")
+            surface = InChannel(ears.client, to, answer, votes=votes)
+            surface.typing = ears.aside(ears.types(surface.channel_id))
+            keys = [f"channel:{surface.channel_id}", "bot:"]
+        self._under_way[surface] = cast(asyncio.Task[Any], asyncio.current_task())
         try:
             await show(answer, surface, self._tempo, keys, every_s=self._every_s)
         finally:
+            del self._under_way[surface]
             if surface.typing:
                 surface.typing.cancel()
 
@@ -145,7 +147,14 @@ class DiscordAdapter:
         client = self._settings.client(reads_all=reads_all, settle_s=self._settle_s)
         try:
             async with asyncio.TaskGroup() as group:
-                self._ears = Ears(client, inbox, group, self._commands, votes=self._settings.votes)
+                self._ears = Ears(
+                    client,
+                    inbox,
+                    group,
+                    self._commands,
+                    self._under_way.keys(),
+                    votes=self._settings.votes,
+                )
                 group.create_task(client.stay_connected())
                 group.create_task(register(client))
                 group.create_task(watch(client, self._lost_after_s))
@@ -153,8 +162,8 @@ class DiscordAdapter:
         except ExceptionGroup as errors:
             raise leaf(errors) from errors
         finally:
-            if self._ears:
-                self._ears.is_over = True
+            if self._under_way:  # whoever was cancelled with us shows what was read
+                await asyncio.wait(self._under_way.values(), timeout=LAST_WORDS_S)
             await client.end()
 
 

@@ -27,6 +27,10 @@ from core.types import Author, ChannelRef, Place, ThreadRef
 logger = logging.getLogger(__name__)
 
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # we have no voice
+# The library logs addresses, and those of interactions hold what lets anybody answer them.
+logging.getLogger("discord.http").addFilter(
+    lambda record: not re.search("/(webhooks|interactions)/", record.getMessage())
+)
 
 BASE_URL, GATEWAY_URL = Route.BASE, str(DiscordWebSocket.DEFAULT_GATEWAY)
 CALL_WITHIN_S = 60.0
@@ -159,6 +163,8 @@ class Client(discord.Client):
         **ids: Any,
     ) -> Any:
         """One call, repeated where the library does that. Raises AdapterError."""
+        if self.is_closed():
+            raise AdapterError("The connection to Discord has ended.")
         route = Route(method, path, **ids)
         more: dict[str, Any] = {} if params is None else {"params": params}
         with raising():
@@ -191,11 +197,11 @@ class Client(discord.Client):
 
     # What the library's objects mean
 
-    async def thread(self, id: int, guild: object) -> ThreadRef:
+    async def thread(self, id: int, *, is_direct: bool) -> ThreadRef:
         """The conversation that a channel's id stands for. Asks Discord only about a thread that
         is archived, and once."""
         plain = ThreadRef(self.ref(id))
-        if guild is None:
+        if is_direct:
             return plain
         if id in self._threads:
             return self._threads[id]
@@ -223,12 +229,12 @@ class Client(discord.Client):
             discord.MessageType.reply,
         ):
             return False
-        return self._reads_all or message.guild is None or self._is_mentioned(message)
+        return self._reads_all or is_direct(message) or self._is_mentioned(message)
 
     def means_us(self, message: discord.Message) -> bool:
-        if message.guild is None or self._is_mentioned(message):
+        if is_direct(message) or self._is_mentioned(message):
             return True
-        own = message.guild.self_role  # named like the bot, and easily taken for it
+        own = message.guild.self_role if message.guild else None  # its name is easily taken for us
         return (own is not None and own in message.role_mentions) or (
             replied_to(message) == self.id
         )
@@ -322,15 +328,20 @@ def replied_to(message: discord.Message) -> int | None:
     return original.author.id if isinstance(original, discord.Message) else None
 
 
+def is_direct(message: discord.Message) -> bool:
+    """The library knows no guild either where the guild is not here yet."""
+    return isinstance(message.channel, discord.DMChannel)
+
+
 def place_of(channel: object, guild: discord.Guild | None) -> Place:
     """Who can read there; where we do not know, the fewer."""
-    if guild is None:
+    if isinstance(channel, discord.DMChannel):
         return "direct"
     if isinstance(channel, discord.Thread):
         if channel.is_private():
             return "private"
         channel = channel.parent
-    everyone = guild.get_role(guild.id)
+    everyone = guild.get_role(guild.id) if guild else None
     if not isinstance(channel, discord.abc.GuildChannel) or everyone is None:
         return "private"
     return "public" if channel.permissions_for(everyone).read_messages else "private"

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import discord
 
-from adapters.discord_client import Client, author_of, place_of, raising
-from adapters.discord_surface import EPHEMERAL, MESSAGES, NOBODY, THUMBS
+from adapters.discord_client import Client, author_of, is_direct, place_of, raising
+from adapters.discord_surface import EPHEMERAL, MESSAGES, NOBODY, THUMBS, Command, InChannel
 from core import attachments
 from core.attachments import Attached
 from core.errors import AdapterError, Closing, StoreError
@@ -38,6 +37,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PRESS_WITHIN_S = 2.5  # Discord waits 3 s for the answer to an interaction
+PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 COMMAND_FOR_S = 15 * 60.0  # so long its answer can be shown to the asker alone
 TYPING_S = 8.0  # Discord shows it for 10
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0  # of what the store did not take
@@ -52,15 +52,6 @@ CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it
 NO_BUTTONS = "Voting by button is switched off here."
 
 
-@dataclass
-class Command:
-    """A slash command under way: what showing its answer needs."""
-
-    token: str
-    until: float
-    deferred: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class Ears:
     """What comes from one session, in order per channel, on its way into the inbox."""
 
@@ -70,12 +61,16 @@ class Ears:
         inbox: Inbox,
         group: asyncio.TaskGroup,
         commands: dict[str, Command],
+        under_way: Collection[InChannel],
         *,
         votes: str,
     ) -> None:
-        """`group`: in which the work is done. `commands`: where those under way are kept."""
-        self.client, self.is_over = client, False
+        """`group`: in which the work is done. `commands`: where those that came are kept.
+        `under_way`: the answers that are being shown.
+        """
+        self.client = client
         self._inbox, self._group, self._commands, self._votes = inbox, group, commands, votes
+        self._under_way = under_way
         self._lanes = Lanes()
         self._handlers: dict[str, Callable[[Any], Awaitable[None]]] = {
             "message": self._message,
@@ -108,10 +103,11 @@ class Ears:
 
     def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Do it beside everything else, while we are connected."""
-        if self.is_over:
+        try:
+            return self._group.create_task(work)
+        except RuntimeError:  # the group ends, or has ended
             work.close()
             return None
-        return self._group.create_task(work)
 
     async def types(self, channel_id: str) -> None:
         with suppress(AdapterError):
@@ -155,7 +151,7 @@ class Ears:
         client = self.client
         if not client.can_read(message):
             return
-        thread = await client.thread(message.channel.id, message.guild)
+        thread = await client.thread(message.channel.id, is_direct=is_direct(message))
         means_us = client.means_us(message)
         follows = bool(thread.thread) and not means_us and client.is_for_all(message)
         if not (means_us or follows):
@@ -182,7 +178,7 @@ class Ears:
         # Discord itself edits too, to show what a link leads to: then no time of it is given.
         if message.edited_at is None or not self.client.can_read(message):
             return
-        thread = await self.client.thread(message.channel.id, message.guild)
+        thread = await self.client.thread(message.channel.id, is_direct=is_direct(message))
         files, _ = await read(message)
         ref = MessageRef(thread.channel, str(message.id))
         await kept(partial(self._inbox.changed, ref, self.client.words(message) + files))
@@ -198,7 +194,7 @@ class Ears:
         event: discord.RawMessageDeleteEvent | discord.RawBulkMessageDeleteEvent,
         ids: Sequence[int],
     ) -> None:
-        thread = await self.client.thread(event.channel_id, event.guild_id)
+        thread = await self.client.thread(event.channel_id, is_direct=event.guild_id is None)
         for id in ids:
             await kept(partial(self._inbox.changed, MessageRef(thread.channel, str(id)), None))
 
@@ -207,7 +203,7 @@ class Ears:
             return
         if event.message_author_id not in (None, self.client.id):
             return
-        thread = await self.client.thread(event.channel_id, event.guild_id)
+        thread = await self.client.thread(event.channel_id, is_direct=event.guild_id is None)
         target = MessageRef(thread.channel, str(event.message_id))
         author = author_of(event.member) if event.member else Author(str(event.user_id), "")
         added = event.event_type == "REACTION_ADD"
@@ -217,8 +213,17 @@ class Ears:
             self.aside(self._tell(event, noted))
 
     async def _judged(self, target: MessageRef, by: Author, emoji: str, *, added: bool) -> Noted:
+        """The vote is handed over when the message is known to be ours: a person sees it before
+        Discord's answer to our call is here, which the library holds back at a rate limit."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PLACED_WITHIN_S):
+                while self._may_be_ours_soon(target):  # noqa: ASYNC110 - an answer tells nobody
+                    await asyncio.sleep(LOOK_AGAIN_S)
         reaction = IncomingReaction(target, by, emoji, added, datetime.now(UTC))
         return await kept(partial(self._inbox.reaction, reaction))
+
+    def _may_be_ours_soon(self, ref: MessageRef) -> bool:
+        return any(surface.may_be_placing(ref) for surface in self._under_way)
 
     async def _tell(self, event: discord.RawReactionActionEvent, noted: Noted) -> None:
         body = told(noted, event.message_id)
@@ -230,7 +235,8 @@ class Ears:
         """A command, a press or a form; Discord tells the person when no answer comes in time."""
         data: Any = interaction.data or {}
         id = str(data.get("custom_id", ""))
-        thread = await self.client.thread(interaction.channel_id or 0, interaction.guild_id)
+        channel_id, no_guild = interaction.channel_id or 0, interaction.guild_id is None
+        thread = await self.client.thread(channel_id, is_direct=no_guild)
         async with asyncio.timeout(PRESS_WITHIN_S):
             if interaction.type is discord.InteractionType.application_command:
                 await self._command(interaction, thread, data)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import discord
@@ -53,9 +54,16 @@ class InChannel:
         self.channel_id = to.thread.thread or to.thread.channel.id
         self.channel = to.ref.channel
         self.typing: asyncio.Task[None] | None = None  # until there is something to see
+        self._shown: dict[str, dict[str, Any]] = {}  # what each message shows, where we know it
 
     def size(self, text: str) -> int:
         return len(render(text).encode("utf-16-le")) // 2
+
+    def may_be_placing(self, ref: MessageRef) -> bool:
+        """Whether it may turn out that this message carries a part of the answer."""
+        answer = self._answer
+        is_later = ref.channel == self.channel and int(ref.id) > int(self._to.ref.id)
+        return is_later and answer.unsure and ref not in answer.refs
 
     async def find(self, part: int) -> MessageRef | None:
         """Among the replies to the question; the nonce knows those of the last minutes too."""
@@ -82,17 +90,21 @@ class InChannel:
         body = self._body(text, last=last) | self._new(part)
         data = await self._client.ask("POST", MESSAGES, body, channel_id=self.channel_id)
         ref = MessageRef(self.channel, data["id"])
-        if data["content"] != body["content"].strip():
-            # The nonce was known: it is what a try before this one posted.
+        if data["content"] == body["content"].strip():
+            self._shown[ref.id] = self._body(text, last=last)
+        else:  # the nonce was known: it is what a try before this one posted
             await self.edit(ref, text, last=last)
         return ref
 
     async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
         body = self._body(text, last=last)
+        if self._shown.get(ref.id) == body:
+            return  # where nobody votes, the end of an answer looks like any other part
         with suppress(Unknown):  # somebody deleted it
             await self._client.ask(
                 "PATCH", MESSAGE, body, channel_id=self.channel_id, message_id=ref.id
             )
+            self._shown[ref.id] = body
 
     async def attach(self, part: int, text: str) -> MessageRef:
         body = {"allowed_mentions": NOBODY, "attachments": [{"id": "0", "filename": FILE}]}
@@ -121,6 +133,15 @@ class InChannel:
         return {"nonce": nonce, "enforce_nonce": True, "message_reference": reference}
 
 
+@dataclass
+class Command:
+    """A slash command under way: what showing its answer needs."""
+
+    token: str
+    until: float  # by the loop's clock; later it cannot be used
+    deferred: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class ForOne(InChannel):
     """The answer to a slash command, which grows in the response that only the asker sees.
 
@@ -133,12 +154,11 @@ class ForOne(InChannel):
         client: Client,
         to: IncomingMessage,
         answer: Answer,
-        token: str | None,
-        deferred: asyncio.Event | None,
+        command: Command | None,
     ) -> None:
-        """`token`: of the interaction; None: it came before a restart."""
+        """`command`: None where it came before a restart."""
         super().__init__(client, to, answer, votes=False)
-        self._token, self._deferred = token, deferred
+        self._command = command
         self._moved: dict[str, str] = {}  # messages that cannot be edited, and what replaces them
         self._is_direct = False
 
@@ -160,7 +180,7 @@ class ForOne(InChannel):
             self._moved[ref.id] = (await self._post_directly(part, text, last=last)).id
 
     async def attach(self, part: int, text: str) -> MessageRef:
-        if self._token is not None:
+        if self._command:
             with suppress(Unknown):
                 attachments = [{"id": "0", "filename": FILE}]
                 body = {"flags": EPHEMERAL, "attachments": attachments}
@@ -173,11 +193,14 @@ class ForOne(InChannel):
         self, part: int, text: str, *, last: bool, id: str | None = None
     ) -> MessageRef | None:
         """Show it in the response, or behind it; None: that cannot be done any more."""
-        if self._token is None:
+        if self._command is None:
             return None
         body = self._body(text, last=last)
+        if id is not None and self._shown.get(id) == body:
+            return MessageRef(self._to.ref.channel, id)
+        shown = body
         if part and id is None:
-            body["flags"] = EPHEMERAL | SUPPRESS_EMBEDS
+            body = body | {"flags": EPHEMERAL | SUPPRESS_EMBEDS}
         try:
             if part == 0:
                 data = await self._ask("PATCH", FOLLOW_UP + "/messages/@original", body)
@@ -186,16 +209,18 @@ class ForOne(InChannel):
             else:
                 data = await self._ask("PATCH", FOLLOW_UP + SHOWN, body, message_id=id)
         except Unknown:
-            self._token = None
+            self._command = None
             return None
+        self._shown[data["id"]] = shown
         return MessageRef(self._to.ref.channel, data["id"])
 
     async def _ask(self, method: str, path: str, body: dict[str, Any], **more: Any) -> Any:
-        if self._deferred:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(DEFERRED_WITHIN_S):
-                    await self._deferred.wait()
-        ids: dict[str, Any] = {"webhook_id": self._client.account, "webhook_token": self._token}
+        command = self._command
+        assert command
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DEFERRED_WITHIN_S):
+                await command.deferred.wait()
+        ids: dict[str, Any] = {"webhook_id": self._client.account, "webhook_token": command.token}
         return await self._client.ask(method, path, body, **ids, **more)
 
     async def _post_directly(self, part: int, text: str, *, last: bool) -> MessageRef:

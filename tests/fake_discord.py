@@ -61,6 +61,11 @@ class Channel:
     def is_thread(self) -> bool:
         return self.kind in (PUBLIC_THREAD, PRIVATE_THREAD)
 
+    @property
+    def label(self) -> str:
+        """As it is called in the story."""
+        return f"thread {self.name} |" if self.is_thread else f"#{self.name} |"
+
 
 @dataclass
 class Message:
@@ -275,7 +280,7 @@ class FakeDiscord:
         channel, ids = messages[0].channel, [message.id for message in messages]
         for message in messages:
             channel.messages.pop(message.id, None)
-            self.story.append(f"#{channel.name}: a message of {message.author.name} is deleted")
+            self.story.append(f"{channel.label} a message of {message.author.name} is deleted")
         where = {"channel_id": channel.id, **self._guild(channel)}
         if len(ids) == 1:
             await self.gateway.dispatch("MESSAGE_DELETE", {"id": ids[0], **where}, channel)
@@ -285,7 +290,7 @@ class FakeDiscord:
     async def reacts(self, user: User, message: Message, emoji: str, *, added: bool = True) -> None:
         (message.reactions.add if added else message.reactions.discard)((user.id, emoji))
         verb = "reacts with" if added else "takes back"
-        self.story.append(f"#{message.channel.name} {user.name} {verb} {emoji}")
+        self.story.append(f"{message.channel.label} {user.name} {verb} {emoji}")
         data = {
             "user_id": user.id,
             "channel_id": message.channel.id,
@@ -304,7 +309,7 @@ class FakeDiscord:
 
     async def presses(self, user: User, message: Message, button: str) -> Interaction:
         """`button`: what it shows."""
-        self.story.append(f"#{message.channel.name} {user.name} presses {button}")
+        self.story.append(f"{message.channel.label} {user.name} presses {button}")
         data = {"custom_id": message.buttons[button], "component_type": 2}
         return await self._interact(user, message.channel, 3, data, message)
 
@@ -320,7 +325,7 @@ class FakeDiscord:
             data["options"] = [{"name": options[0]["name"], "type": 3, "value": words}]
         else:
             assert not any(option.get("required") for option in options)
-        self.story.append(f"#{channel.name} {user.name} uses {line}")
+        self.story.append(f"{channel.label} {user.name} uses {line}")
         return await self._interact(user, channel, 2, data)
 
     async def fills_in(self, opened: Interaction, text: str) -> Interaction:
@@ -334,7 +339,7 @@ class FakeDiscord:
             rows: list[dict[str, Any]] = [{"type": 18, "id": 1, "component": value}]
         else:
             rows = [{"type": 1, "id": 1, "components": [value]}]
-        self.story.append(f"#{opened.channel.name} {opened.user.name} types: {text}")
+        self.story.append(f"{opened.channel.label} {opened.user.name} types: {text}")
         data = {"custom_id": modal["custom_id"], "components": rows, "resolved": {}}
         return await self._interact(opened.user, opened.channel, 5, data, opened.message)
 
@@ -386,7 +391,7 @@ class FakeDiscord:
         return "\n".join(message.content for message in self.by_me(channel))
 
     def tell(self, user: User, channel: Channel, text: str, *more: str) -> None:
-        self.story.append(" ".join([f"#{channel.name} {user.name}:", text, *more]))
+        self.story.append(" ".join([f"{channel.label} {user.name}:", text, *more]))
 
     # Payloads
 

@@ -361,7 +361,7 @@ class Rest:
         channel.messages[message.id] = message
         if nonce:
             self._nonces[channel_id, nonce] = message, monotonic()
-        self.fake.story.append(f"#{channel.name} Mynah posts:\n{message.content}{extras(message)}")
+        self.fake.story.append(f"{channel.label} Mynah posts:\n{message.content}{extras(message)}")
         await self.fake.gateway.dispatch("MESSAGE_CREATE", self.fake.payload(message), channel)
         return 200, self.fake.rest_payload(message)
 
@@ -372,7 +372,7 @@ class Rest:
         self._edit(message, call.body)
         channel = message.channel
         self.fake.story.append(
-            f"#{channel.name} Mynah edits to:\n{message.content}{extras(message)}"
+            f"{channel.label} Mynah edits to:\n{message.content}{extras(message)}"
         )
         await self.fake.gateway.dispatch("MESSAGE_UPDATE", self.fake.payload(message), channel)
         return 200, self.fake.rest_payload(message)

@@ -133,9 +133,20 @@ async def test_a_channel_that_not_everybody_reads_is_private(fake, hidden, place
         assert (await here.asked("psst", channel)).place == place
 
 
-async def test_a_private_thread_is_private(here: Served):
+async def test_a_private_thread_is_private_and_stands_for_itself(here: Served):
+    """Its people may switch training on for themselves, not for the channel around it."""
     thread = await here.fake.open_thread("psst", private=True)
-    assert (await here.asked("psst", thread)).place == "private"
+    heard = await here.asked("psst", thread)
+    assert heard.place == "private"
+    assert heard.ref.channel.id == heard.thread.thread == thread.id
+
+
+async def test_a_server_that_is_not_here_yet_is_not_taken_for_a_direct_message(here: Served):
+    said = await here.fake.says(here.ada, here.fake.general, "lunch?")
+    unknown = here.fake.payload(said) | {"guild_id": "77", "channel_id": "78"}
+    await here.fake.gateway.raw("MESSAGE_CREATE", unknown)
+    await here.nothing_more()
+    assert here.inbox.messages == []
 
 
 async def test_edits_and_deletions_are_told(here: Served):

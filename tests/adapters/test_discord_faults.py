@@ -258,13 +258,37 @@ async def test_commands_that_cannot_be_told_stop_nothing(fake, caplog):
         await until(lambda: "slash commands" in caplog.text)
 
 
+async def test_whoever_is_cancelled_with_the_connection_shows_what_was_read(fake):
+    async def endless():
+        yield "So far"
+        read.set()
+        await asyncio.Event().wait()
+
+    read = asyncio.Event()
+    async with served(fake, every_s=30) as here:
+        heard = await here.asked("tell me")
+        async with Answer(endless()) as answer:
+            reply = asyncio.create_task(here.adapter.reply(heard, answer))
+            await read.wait()
+            reply.cancel()
+            here.running.cancel()
+            await asyncio.wait({reply, here.running})
+    assert fake.visible(fake.general) == "So far"
+
+
 async def test_no_secret_and_no_word_is_in_the_log(fake, caplog):
     caplog.set_level(logging.INFO)
+    fake.fail("PATCH", "/webhooks", "429")
     fake.fail("POST", "/messages", "status", times=2)
     async with served(fake) as here:
         await here.answers(await here.asked("my secret plan"), "your secret plan")
         await fake.gateway.close(4000)
         await here.asked("another secret plan")
+        await until(lambda: fake.commands)
+        use = await fake.commands_(here.ada, fake.general, "/help")
+        await until(lambda: use.response)
+        await here.answers(here.inbox.messages[-1], "secret plan")
+    assert use.token not in caplog.text
     assert "secret plan" not in caplog.text
     assert fake.rest.token not in caplog.text
 

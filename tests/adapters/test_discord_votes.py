@@ -8,7 +8,7 @@ from core.answer import Answer
 from core.errors import Refused
 from core.types import Noted
 from tests import fake_discord_spec
-from tests.adapters.discord_served import Served, served
+from tests.adapters.discord_served import Served, saying, served
 from tests.fake_discord import FakeDiscord
 from tests.fakes import ListInbox, until
 
@@ -105,6 +105,36 @@ async def test_a_press_is_a_vote_and_only_the_voter_sees_what_stands(here: Serve
     assert press.is_ephemeral
     assert press.shown.content == "Your vote: 👍\nThis trains me."
     assert press.shown.buttons == {}  # nothing to correct
+
+
+@pytest.mark.parametrize("how", ["reaction", "press"])
+async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answer(
+    here: Served, how
+):
+    """People see the message before we are told its id; the library waits at rate limits."""
+    heard = await here.asked("tell me")
+    here.fake.fail("POST", "/messages$", "slow", seconds=0.4)
+    known: list[bool] = []
+
+    class Watching(ListInbox):
+        async def reaction(self, reaction):
+            known.append(reaction.target in answer.refs)
+            return await super().reaction(reaction)
+
+    async def votes():
+        await until(lambda: here.fake.by_me(here.fake.general))
+        message = here.fake.by_me(here.fake.general)[0]
+        if how == "press":
+            await here.fake.presses(here.bob, message, "👍")
+        else:
+            await here.fake.reacts(here.bob, message, "👍")
+
+    here.adapter._connected()._inbox = Watching()
+    async with Answer(saying(["Yes."])) as answer, asyncio.TaskGroup() as group:
+        group.create_task(here.adapter.reply(heard, answer))
+        group.create_task(votes())
+    await until(lambda: known)
+    assert known == [True]
 
 
 async def test_a_press_in_a_thread_names_the_same_message_as_the_reply(here: Served):
