@@ -40,7 +40,7 @@ from adapters.slack_events import (
 from adapters.slack_files import read
 from adapters.slack_history import before, since, thread_of
 from adapters.slack_sheet import VOTE, Sheet, Whisper
-from adapters.slack_socket import Line
+from adapters.slack_socket import LOOK_S, Line
 from core.answer import Answer
 from core.errors import AdapterError, BotError, Closing, StoreError
 from core.ports import Inbox
@@ -127,6 +127,7 @@ class SlackAdapter:
         who = await self._api.call("auth_test")
         self._me, self._team = who["user_id"], who["team_id"]
         self._account = f"{self._team}/{self._me}"
+        self._names[self._me] = who["user"]
         logger.info("slack: we are %s in %s", who["user"], who["team"])
 
     def _new_api(self, session: aiohttp.ClientSession) -> Api:
@@ -146,10 +147,10 @@ class SlackAdapter:
         try:
             await asyncio.gather(*(line.open() for line in lines))
             logger.info("slack: connected")
+            for line in lines:
+                group.create_task(line.stay())
             while True:
-                await asyncio.sleep(0.5)
-                for line in lines:
-                    await line.keep_up()
+                await asyncio.sleep(LOOK_S)
                 is_up = any(line.is_up for line in lines)
                 if is_up != was_up:
                     logger.warning("slack: %s", "connected again" if is_up else "connection lost")
@@ -302,13 +303,13 @@ class SlackAdapter:
     # Votes and corrections.
 
     def _reacted(self, event: dict[str, Any]) -> Deed | None:
-        item = event["item"]
-        if item["type"] != "message" or event["user"] == self._me:
+        item, emoji = event["item"], thumb(event["reaction"])
+        if item["type"] != "message" or event["user"] == self._me or not emoji:
             return None
         reaction = IncomingReaction(
             target=MessageRef(ChannelRef(self.name, self._account, item["channel"]), item["ts"]),
             author=self._author(event["user"]),
-            emoji=thumb(event["reaction"]),
+            emoji=emoji,
             added=event["type"] == "reaction_added",
             at=when(event["event_ts"]),
         )

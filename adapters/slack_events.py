@@ -47,9 +47,9 @@ SKIN = {f"skin-tone-{n}": chr(0x1F3F9 + n) for n in range(2, 7)}
 
 
 def thumb(reaction: str) -> str:
-    """A reaction's name as an emoji, where it is a thumb; else the name."""
+    """A reaction's name as an emoji; "" where it is no thumb."""
     name, _, skin = reaction.partition("::")
-    return THUMBS[name] + SKIN.get(skin, "") if name in THUMBS else f":{name}:"
+    return THUMBS[name] + SKIN.get(skin, "") if name in THUMBS else ""
 
 
 def correction(about: str, words: str) -> dict[str, Any]:

@@ -338,9 +338,9 @@ class Whisper:
 
     async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
         if self.answer.outcome is None:
-            left_s = self._due - time.monotonic()
-            if not self.response_url or self._uses >= len(self.PAUSES_S) or left_s > 0:
-                raise RateLimited("Slack: left out for now", retry_after_s=max(left_s, 1.0))
+            is_used_up = not self.response_url or self._uses >= len(self.PAUSES_S)
+            if is_used_up or time.monotonic() < self._due:
+                raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
         await self._say(text, int(ref.id.rpartition(".")[2]))
 
     async def attach(self, part: int, text: str) -> MessageRef:

@@ -177,21 +177,22 @@ class FakeSlack:
         thread: str = "",
         mention: bool = False,
         files: tuple[tuple[str, bytes, str], ...] = (),
+        bot_id: str = "",
         raw: bool = False,
         away: bool = False,
-        **more: Any,
     ) -> str:
         """Returns the message's ts. `raw`: the text is Slack's own, with its tokens. `away`: no
         event tells of it, as when the bot was down for longer than Slack tries.
         """
         written = text if raw else html.escape(text, quote=False)
-        message = {"type": "message", "user": by, "text": written, "ts": self.tick(), **more}
+        message: dict[str, Any] = {"type": "message", "user": by, "text": written}
+        message |= {"ts": self.tick()} | ({"bot_id": bot_id} if bot_id else {})
         if mention:
             message["text"] = f"<@{BOT}> {written}"
         if thread:
             message["thread_ts"] = thread
         if files:
-            message |= {"subtype": "file_share", "files": [self._file(*file) for file in files]}
+            message["subtype"], message["files"] = "file_share", [self._file(*f) for f in files]
         self._keep(channel, message)
         self._note(by, f"in {channel}{' (thread)' if thread else ''}: {message['text']}")
         if not away:
@@ -616,7 +617,7 @@ class FakeSlack:
         return done(url=f"ws://127.0.0.1:{self._port}/link?ticket={ticket}")
 
     def _users_info(self, given: dict[str, Any]) -> dict[str, Any]:
-        name = self.users.get(given["user"])
+        name = "Mynah" if given["user"] == BOT else self.users.get(given["user"])
         if name is None:
             return refused("user_not_found")
         profile = {"display_name": name, "real_name": f"{name} Example"}

@@ -1,0 +1,309 @@
+"""Slack's connections and tokens, and what was said before or while there was none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+
+from adapters.slack import Settings, SlackAdapter, missing, who_am_i
+from adapters.slack_calls import SILENT, Api, new_ticket, open_session
+from adapters.slack_socket import Line
+from core.errors import AdapterError, Refused
+from core.types import ChannelRef, IncomingMessage, MessageRef, Seen, ThreadRef
+from tests.adapters.slack_served import (
+    DIRECT,
+    ROOM,
+    House,
+    checked_slack,
+    moved_in,
+    wait_s,
+)
+from tests.fake_slack import APP_TOKEN, BOT, BOT_TOKEN, FakeSlack
+from tests.fakes import ListInbox, until
+
+
+@pytest.fixture
+async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
+    async with checked_slack(monkeypatch) as slack:
+        yield slack
+
+
+@pytest.fixture
+async def house(slack: FakeSlack) -> AsyncIterator[House]:
+    async with moved_in(slack) as house:
+        yield house
+
+
+# What was said before, and while we were away
+
+
+async def test_the_thread_so_far_is_quoted_with_names(house):
+    root = house.slack.says("The build is red.", by="U0BEN")
+    house.slack.says("Since when?", thread=root)
+    house.slack.says("<@U0ANN> since &lt;noon&gt;", thread=root, by="U0BEN", raw=True)
+    to = await house.asked("why?", thread=root, mention=True)
+    house.slack.says("later", thread=root)
+    said = await house.adapter.earlier(to)
+    assert [(quoted.author.name, quoted.text) for quoted in said] == [
+        ("Ben", "The build is red."),
+        ("Ann", "Since when?"),
+        ("Ben", "@Ann since <noon>"),
+    ]
+    assert said[0].ref == MessageRef(to.ref.channel, root)
+    assert house.slack.count("users.info") == 2
+
+
+async def test_only_the_newest_fifty_are_quoted(house):
+    root = house.slack.says("message 0", by="U0BEN")
+    for n in range(1, 460):
+        house.slack.says(f"message {n}", thread=root, away=True)
+    to = await house.asked("so?", thread=root, mention=True)
+    said = await house.adapter.earlier(to)
+    assert [quoted.text for quoted in said] == [f"message {n}" for n in range(410, 460)]
+
+
+async def test_a_thread_that_cannot_be_read_is_an_error_and_a_name_that_cannot_an_id(house):
+    root = house.slack.says("The build is red.", by="U0BEN")
+    to = await house.asked("why?", thread=root, mention=True)
+    house.slack.fail("users.info", "500")
+    assert [quoted.author.name for quoted in await house.adapter.earlier(to)] == ["U0BEN"]
+    house.slack.fail("conversations.replies", "500")
+    with pytest.raises(AdapterError):
+        await house.adapter.earlier(to)
+    assert await house.adapter.earlier(await house.asked(channel=DIRECT)) == ()
+
+
+def seen(*messages: IncomingMessage) -> list[Seen]:
+    return [Seen(message.thread, message.ref.id, message.at) for message in messages]
+
+
+async def test_what_was_said_while_we_were_away_is_heard_in_order_before_what_is_new(slack):
+    async with moved_in(slack) as house:
+        thread = await house.asked("the first")
+        direct = await house.asked("hello", channel=DIRECT)
+        await house.answer(thread, "an answer")
+    old = slack.says("an old thread", away=True)
+    slack.says("not for us", away=True)
+    slack.says("one", thread=thread.ref.id, away=True)
+    slack.says("two", mention=True, away=True)
+    slack.says("three", thread=thread.ref.id, away=True, by="U0BEN")
+    slack.says("four", thread=old, mention=True, away=True)
+    slack.says("five", channel=DIRECT, away=True)
+    slack.says("it is me", channel=DIRECT, by=BOT, away=True)
+    inbox = ListInbox(seen=seen(thread, direct))
+    async with moved_in(slack, inbox) as house:
+        slack.says("six", mention=True)
+        await house.slack.until(lambda: any(m.text == "six" for m in inbox.messages))
+    room = [m for m in house.once() if m.ref.channel.id == ROOM and m.ref != thread.ref]
+    assert [(m.text, m.addressed) for m in room] == [
+        ("one", False),
+        ("two", True),
+        ("three", False),
+        ("four", True),
+        ("six", True),
+    ]
+    assert [m.text for m in house.once() if m.ref.channel.id == DIRECT and m != direct] == ["five"]
+    assert inbox.messages[-1].text == "six"
+
+
+async def test_an_old_thread_is_asked_without_reading_its_channel_since(slack):
+    root = f"{slack._clock or 1_500_000_000:.6f}"
+    for n in range(3):
+        slack._keep(ROOM, {"type": "message", "user": "U0BEN", "ts": f"150000000{n}.000000"})
+        slack.channels[ROOM].messages[f"150000000{n}.000000"]["text"] = "long ago"
+    root = "1500000000.000000"
+    last = slack.says("yesterday", thread=root, away=True)
+    slack.says("today", thread=root, mention=True, away=True)
+    channel = ChannelRef("slack", "T01/U0BOT", ROOM)
+    at = datetime.fromtimestamp(float(last), UTC)
+    inbox = ListInbox(seen=[Seen(ThreadRef(channel, root), last, at)])
+    async with moved_in(slack, inbox) as house:
+        await house.heard()
+    assert [message.text for message in house.once()] == ["today"]
+    (history,) = [call for call in slack.calls if call.method == "conversations.history"]
+    week_ago = datetime.now(UTC) - timedelta(days=7, minutes=1)
+    assert float(history.arguments["oldest"]) > week_ago.timestamp()
+
+
+async def test_a_conversation_that_was_only_a_command_is_caught_up_from_its_time(slack):
+    channel = ChannelRef("slack", "T01/U0BOT", DIRECT)
+    slack.says("before", channel=DIRECT, away=True)
+    at = datetime.fromtimestamp(float(slack.tick()), UTC)
+    slack.says("after", channel=DIRECT, away=True)
+    inbox = ListInbox(seen=[Seen(ThreadRef(channel), "12.T01", at)])
+    async with moved_in(slack, inbox) as house:
+        await house.heard()
+    assert [message.text for message in house.once()] == ["after"]
+
+
+async def test_a_channel_that_cannot_be_read_does_not_keep_the_others_waiting(slack, caplog):
+    async with moved_in(slack) as house:
+        one, two = await house.asked("one"), await house.asked("two", channel=DIRECT)
+    slack.says("meanwhile", channel=DIRECT, away=True)
+    slack.fail("conversations.history", "not_in_channel")
+    inbox = ListInbox(seen=seen(one, two))
+    async with moved_in(slack, inbox) as house:
+        await house.heard()
+    assert [message.text for message in house.once()] == ["meanwhile"]
+
+
+async def test_history_of_many_pages_is_read_to_its_end(slack):
+    async with moved_in(slack) as house:
+        first = await house.asked("one", channel=DIRECT)
+    for n in range(450):
+        slack.says(f"message {n}", channel=DIRECT, away=True)
+    inbox = ListInbox(seen=seen(first))
+    async with moved_in(slack, inbox) as house:
+        await house.heard(450)
+    assert [message.text for message in inbox.messages] == [f"message {n}" for n in range(450)]
+
+
+# Connections
+
+
+async def test_two_connections_are_held_and_a_refresh_loses_nothing(house):
+    assert house.slack.connections == 2
+    await house.slack.refresh()
+    house.slack.says("during the refresh", channel=DIRECT)
+    await house.heard()
+    await house.slack.until(lambda: house.slack.connections == 4 and house.slack.sockets == 2)
+    await house.slack.until(lambda: not house.slack.unacknowledged)
+
+
+async def test_one_cut_connection_is_not_noticed_by_anybody(house):
+    house.slack._sockets[0]._req.transport.abort()
+    house.slack.says("hello", channel=DIRECT)
+    await house.heard()
+
+
+async def test_after_a_lost_connection_what_was_said_is_read(house, caplog):
+    caplog.set_level(logging.INFO)
+    await house.asked("before", channel=DIRECT)
+    house.slack.disconnect()
+    house.slack.says("meanwhile", channel=DIRECT, away=True)
+    await house.slack.until(lambda: len(house.once()) == 2, within_s=9)
+    assert house.once()[-1].text == "meanwhile"
+    assert "connection lost" in caplog.text
+    assert "connected again" in caplog.text
+
+
+def made(slack: FakeSlack, api: Api, **how) -> Line:
+    app = AsyncApp(client=api.client, before_authorize=nothing, logger=SILENT, name="test")
+    return Line(app, APP_TOKEN, partial(new_ticket, api, APP_TOKEN), SILENT, **how)
+
+
+@asynccontextmanager
+async def one_line(slack: FakeSlack, **how) -> AsyncIterator[Line]:
+    """One connection, which hears nothing."""
+    async with open_session() as session:
+        line = made(slack, Api(BOT_TOKEN, slack.base_url, session), **how)
+        await line.open()
+        staying = asyncio.create_task(line.stay())
+        yield line
+        staying.cancel()
+        await asyncio.gather(staying, return_exceptions=True)
+        await line.close()
+
+
+async def nothing(body) -> BoltResponse:
+    return BoltResponse(status=200)
+
+
+def kill(line: Line) -> None:
+    """As the SDK's client dies now and then: nothing of it looks after the line any more."""
+    client = line._handler.client  # type: ignore[union-attr]
+    for task in (client.current_session_monitor, client.message_receiver):
+        task.cancel()  # type: ignore[union-attr]
+
+
+async def test_a_line_that_says_nothing_any_more_is_replaced(slack):
+    async with one_line(slack, ping_s=0.1) as line:
+        slack.muted = True
+        await until(lambda: not line.is_up)
+        slack.muted = False
+        await until(lambda: line.is_up and slack.connections >= 2)
+
+
+async def test_a_client_that_stays_dead_is_built_anew_however_often_that_fails(slack):
+    async with one_line(slack, ping_s=0.1, dead_s=0.1) as line:
+        kill(line)
+        slack.fail("apps.connections.open", "500", times=2)
+        slack.disconnect()
+        await until(lambda: not line.is_up)
+        await until(lambda: line.is_up and slack.connections == 2)
+        assert slack.count("apps.connections.open") == 4
+
+
+async def test_a_token_that_is_revoked_meanwhile_ends_the_line(slack):
+    async with open_session() as session:
+        line = made(slack, Api(BOT_TOKEN, slack.base_url, session), ping_s=0.1, dead_s=0.1)
+        await line.open()
+        kill(line)
+        slack.fail("apps.connections.open", "invalid_auth", times=9)
+        slack.disconnect()
+        with pytest.raises(Refused, match="app_token_env"):
+            await asyncio.wait_for(line.stay(), 5)
+        await line.close()
+
+
+async def test_doubled_deliveries_and_lost_acknowledgements_change_nothing(slack, house):
+    slack.doubled = slack.lost_acknowledgements = 0.5
+    for n in range(10):
+        slack.says(f"message {n}", mention=True)
+    await house.heard(10)
+    await until(lambda: len(house.inbox.messages) > 20)
+    assert sorted(message.text for message in house.once()) == [f"message {n}" for n in range(10)]
+
+
+# Tokens
+
+
+@pytest.mark.parametrize("token", ["bot_token", "app_token"])
+async def test_a_token_that_slack_refuses_is_named(slack, token):
+    tokens = {"bot_token": BOT_TOKEN, "app_token": APP_TOKEN} | {token: "xoxb-wrong-secret"}
+    settings = Settings(**tokens, base_url=slack.base_url)
+    for call in (SlackAdapter(settings).run(ListInbox()), who_am_i(settings)):
+        with pytest.raises(Refused, match=rf"platforms\.slack\.{token}_env") as refused:
+            await call
+        assert "secret" not in str(refused.value)
+
+
+async def test_an_unreachable_slack_is_an_error_to_try_again(slack):
+    slack.fail("auth.test", "reset")
+    settings = Settings(bot_token=BOT_TOKEN, app_token=APP_TOKEN, base_url=slack.base_url)
+    with pytest.raises(AdapterError) as error:
+        await SlackAdapter(settings).run(ListInbox())
+    assert not isinstance(error.value, Refused)
+
+
+async def test_slack_says_who_we_are_and_which_scopes_are_missing(slack):
+    settings = Settings(bot_token=BOT_TOKEN, app_token=APP_TOKEN, base_url=slack.base_url)
+    assert await who_am_i(settings) == "mynah in Birds (https://birds.slack.com/)"
+    assert await missing(settings) == []
+    slack.scopes = slack.scopes.replace("files:write,", "").replace("reactions:read,", "")
+    assert await missing(settings) == ["files:write", "reactions:read"]
+
+
+async def test_neither_words_nor_tokens_are_logged(slack, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with moved_in(slack) as house:
+        slack.fail("chat.update", "500")
+        slack.event({"type": "message", "channel": ROOM, "text": "my dearest words"})
+        to = await house.asked("my dearest words")
+        await house.answer(to, "words of ", wait_s(0.3), "an answer")
+        slack.commands("/mynah", "my dearest words")
+        await house.heard(2)
+        await slack.refresh()
+        await slack.until(lambda: slack.connections == 4)
+    ours = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith("aiohttp"))
+    assert "connected" in ours
+    for secret in ("my dearest words", "words of", "secret", "ticket="):
+        assert secret not in ours

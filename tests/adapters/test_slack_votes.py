@@ -1,0 +1,243 @@
+"""Votes, corrections and commands on Slack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core.answer import Answer
+from core.types import Noted, Outcome
+from tests.adapters.slack_served import (
+    CLUB,
+    DIRECT,
+    ROOM,
+    House,
+    checked_slack,
+    moved_in,
+    wait_s,
+)
+from tests.fake_slack import FakeSlack
+from tests.fakes import until
+
+
+@pytest.fixture
+async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
+    async with checked_slack(monkeypatch) as slack:
+        yield slack
+
+
+@pytest.fixture
+async def house(slack: FakeSlack) -> AsyncIterator[House]:
+    async with moved_in(slack) as house:
+        yield house
+
+
+# Votes and corrections
+
+
+async def voted(house: House, score: int | None = -1, words: str = "") -> Answer:
+    """An answer on which the next vote is noted so."""
+    house.inbox.noted = Noted(score, words)  # type: ignore[arg-type]
+    return await house.answer(await house.asked(), "like it?")
+
+
+async def test_a_button_is_a_vote_and_only_the_voter_is_told(house):
+    answer = await voted(house, 1, "Votes train here.")
+    house.slack.presses(answer.refs[0].id, "positive", by="U0BEN")
+    await house.slack.until(house.slack.ephemerals.__len__)
+    (reaction,) = house.inbox.reactions
+    assert (reaction.emoji, reaction.added, reaction.author.id) == ("👍", True, "U0BEN")
+    assert reaction.target == answer.refs[0]
+    (told,) = house.slack.ephemerals
+    assert (told.user, told.thread_ts) == ("U0BEN", answer.refs[0].id and house.once()[0].ref.id)
+    assert told.text == "Your vote: 👍 Votes train here."
+    assert house.slack.visible() == ["like it?"]
+
+
+async def test_a_thumb_down_by_button_opens_a_modal_whose_words_are_kept(house):
+    answer = await voted(house, -1, "Votes train here.")
+    house.slack.presses(answer.refs[0].id, "negative")
+    await house.slack.until(lambda: house.slack.views)
+    assert house.slack.ephemerals == []
+    assert "Votes train here." in str(house.slack.views[0]["blocks"])
+    house.slack.submits("A <better> answer")
+    await house.slack.until(house.slack.ephemerals.__len__)
+    ((target, author, text),) = house.inbox.corrections
+    assert (target, author.id, text) == (answer.refs[0], "U0ANN", "A <better> answer")
+    assert house.slack.told() == ["Thank you: your correction is kept with your vote."]
+
+
+async def test_a_thumb_down_by_reaction_offers_a_button_that_opens_the_modal(house):
+    answer = await voted(house)
+    house.slack.reacts(answer.refs[0].id, "-1", by="U0BEN")
+    await house.slack.until(house.slack.ephemerals.__len__)
+    (offer,) = house.slack.ephemerals
+    assert (offer.user, offer.thread_ts) == ("U0BEN", house.once()[0].ref.id)
+    house.slack.presses_ephemeral(offer)
+    await house.slack.until(lambda: house.slack.views)
+    house.slack.submits("Better.")
+    await until(lambda: house.inbox.corrections)
+    ((target, author, text),) = house.inbox.corrections
+    assert (target, author.id, text) == (answer.refs[0], "U0BEN", "Better.")
+
+
+@pytest.mark.parametrize("error", ["expired_trigger_id", "500", "reset"])
+async def test_where_the_modal_does_not_open_the_offer_is_a_message(house, error):
+    answer = await voted(house)
+    house.slack.fail("views.open", error)
+    house.slack.presses(answer.refs[0].id, "negative")
+    await house.slack.until(house.slack.ephemerals.__len__)
+    house.slack.presses_ephemeral(house.slack.ephemerals[0])
+    await house.slack.until(lambda: house.slack.views)
+
+
+async def test_what_could_not_be_kept_is_said(house):
+    answer = await voted(house)
+    house.slack.presses(answer.refs[0].id, "negative")
+    await house.slack.until(lambda: house.slack.views)
+    house.inbox.full = True
+    house.slack.submits("Better.")
+    await house.slack.until(
+        lambda: any(
+            frame.get("payload", {}).get("response_action") == "errors"
+            for frame in house.slack.acknowledged
+        )
+    )
+    house.slack.presses(answer.refs[0].id, "positive")
+    house.slack.commands("/mynah", "tunes")
+    await house.slack.until(
+        lambda: any("again" in str(f.get("payload")) for f in house.slack.acknowledged)
+    )
+    await house.slack.until(house.slack.ephemerals.__len__)
+    assert "try it again" in house.slack.told()[0]
+
+
+async def test_a_reaction_that_is_not_stored_comes_again(house):
+    answer = await voted(house)
+    house.inbox.full = True
+    house.slack.reacts(answer.refs[0].id)
+    await asyncio.sleep(0.25)
+    house.inbox.full = False
+    await until(lambda: house.inbox.reactions)
+
+
+async def test_every_thumb_is_known_by_every_name_and_others_are_none(house):
+    ts = house.slack.tick()
+    for name in ("+1", "thumbsup", "+1::skin-tone-2", "-1::skin-tone-6", "thumbsdown", "tada"):
+        house.slack.reacts(ts, name)
+    house.slack.reacts(ts, "+1", added=False)
+    await until(lambda: len(house.inbox.reactions) == 6)
+    emoji = sorted(reaction.emoji for reaction in house.inbox.reactions)
+    assert emoji == sorted(["👍", "👍", "👍🏻", "👎🏿", "👎", "👍"])
+    assert [reaction.added for reaction in house.inbox.reactions].count(False) == 1
+
+
+async def test_a_vote_that_is_not_about_us_or_taken_back_tells_nobody(house):
+    house.slack.reacts(house.slack.tick())
+    await until(lambda: house.inbox.reactions)
+    await house.slack.until(lambda: not house.slack.unacknowledged)
+    assert house.slack.ephemerals == []
+
+
+@pytest.mark.parametrize("votes", ["both", "reactions", "buttons", "none"])
+async def test_reactions_and_buttons_are_a_setting(slack, votes):
+    async with moved_in(slack, votes=votes) as house:
+        answer = await voted(house, 1)
+        kinds = [block["type"] for block in slack.bots()[0]["blocks"]]
+        assert ("context_actions" in kinds) == (votes in ("both", "buttons"))
+        slack.reacts(answer.refs[0].id)
+        await slack.until(lambda: not slack.unacknowledged)
+        assert len(house.inbox.reactions) == (votes in ("both", "reactions"))
+
+
+@pytest.mark.parametrize("outcome", ["command", "refused"])
+async def test_what_is_no_answer_of_the_model_has_no_buttons(house, outcome: Outcome):
+    await house.answer(await house.asked(), "Only admins.", outcome=outcome)
+    assert [block["type"] for block in house.slack.bots()[0]["blocks"]] == ["markdown"]
+
+
+async def test_a_person_who_is_not_told_in_a_channel_is_told_directly(house):
+    answer = await voted(house, 1)
+    house.slack.fail("chat.postEphemeral", "user_not_in_channel")
+    house.slack.reacts(answer.refs[0].id)
+    await house.slack.until(lambda: house.slack.visible(DIRECT))
+    assert house.slack.visible(DIRECT) == ["Your vote: 👍"]
+
+
+# Commands
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "text"),
+    [
+        ("/retrain", "dry", "/retrain dry"),
+        ("/retrain", "", "/retrain"),
+        ("/mynah", "forget me", "/forget me"),
+        ("/mynah", "", "/help"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("channel", "place"), [(ROOM, "public"), (CLUB, "private"), (DIRECT, "direct")]
+)
+async def test_slash_commands_come_as_private_messages(house, command, words, text, channel, place):
+    house.slack.commands(command, words, by="U0BEN", channel=channel)
+    (message,) = await house.heard()
+    assert (message.text, message.private, message.addressed) == (text, True, True)
+    assert (message.author.id, message.place) == ("U0BEN", place)
+    await house.slack.until(lambda: not house.slack.unacknowledged)
+
+
+async def test_two_uses_of_a_command_are_two_messages(house):
+    house.slack.commands("/mynah", "help")
+    house.slack.commands("/mynah", "help")
+    await house.heard(2)
+
+
+async def test_a_commands_answer_grows_for_the_invoker_alone_within_five_uses(house):
+    house.slack.commands("/retrain", by="U0BEN")
+    (message,) = await house.heard()
+    lines = [line for n in range(12) for line in (f"Line {n}.\n", wait_s(0.02))]
+    await house.answer(message, *lines, outcome="command")
+    assert house.slack.visible() == []
+    (shown,) = house.slack.ephemerals
+    assert (shown.user, shown.channel) == ("U0BEN", ROOM)
+    assert shown.text == "".join(f"Line {n}.\n" for n in range(12))
+    assert 2 <= house.slack.count("response_url") <= 5
+    assert all(call.result == "ok" for call in house.slack.calls)
+
+
+async def test_a_commands_answer_outlives_its_response_url(house):
+    use = house.slack.commands("/retrain", by="U0BEN")
+    (message,) = await house.heard()
+    house.slack._responses.pop(use)
+    await house.answer(message, "All done.", outcome="command")
+    assert house.slack.told("U0BEN") == ["All done."]
+
+
+async def test_after_a_restart_a_commands_answer_comes_without_its_response_url(slack):
+    async with moved_in(slack) as house:
+        slack.commands("/retrain", by="U0BEN")
+        (message,) = await house.heard()
+    async with moved_in(slack) as house:
+        await house.answer(message, "All done.", outcome="command")
+        assert slack.told("U0BEN") == ["All done."]
+
+
+@pytest.mark.parametrize("kind", ["500", "reset"])
+async def test_a_whisper_that_fails_is_repeated(house, kind):
+    house.slack.commands("/mynah", "help", by="U0BEN")
+    (message,) = await house.heard()
+    house.adapter._urls.clear()
+    house.slack.fail("chat.postEphemeral", kind)
+    await house.answer(message, "Ask me anything.", outcome="command")
+    assert house.slack.told("U0BEN")[-1] == "Ask me anything."
+
+
+async def test_a_very_long_whisper_is_whole(house):
+    house.slack.commands("/mynah", "tunes")
+    (message,) = await house.heard()
+    words = " ".join(f"word{n}" for n in range(4_000))
+    await house.answer(message, words, outcome="command")
+    assert " ".join(house.slack.told()).split() == words.split()
