@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 from core.answer import Answer
@@ -24,6 +24,7 @@ __all__ = ["Surface", "Tempo", "pages", "show"]
 logger = logging.getLogger(__name__)
 
 MOST_FAILURES = 5  # of the calls that show the end, before the answer is given back to the desk
+SHORTEST_PAUSE_S = 0.01  # between looks at what is new
 FIRST_AGAIN_S = 0.2  # after the first of them; then twice as long each time
 LAST_WORDS_WITHIN_S = 5.0  # when cancelled
 NOTHING_HERE = "…"  # in a message of an earlier try that the answer needs no more
@@ -147,7 +148,9 @@ class Sheet:
     ) -> None:
         self._answer, self._surface, self._placeholder = answer, surface, placeholder
         self._tempo, self._keys = tempo, keys
-        self._pager = Pager(surface.limit, surface.size)
+        self._size = lru_cache(maxsize=8)(surface.size)  # some render the text to measure it
+        self._pager = Pager(surface.limit, self._size)
+        self._are_shown: list[bool] = []  # of the pages before the last, whether they can be
         self._shown: dict[int, tuple[str, bool]] = {}  # by part: its text, and whether as the last
         self._is_in_doubt = answer.unsure  # a message may be there that we do not know of
         self._has_turn = False  # the next call has waited for its turn already
@@ -180,7 +183,7 @@ class Sheet:
                 self._has_turn = True
                 if draft.over.is_set():
                     return
-            due, is_shown = loop.time() + every_s, False
+            due, is_shown = loop.time() + max(every_s, SHORTEST_PAUSE_S), False
             try:
                 is_shown = await self._lay(draft.text)
                 failures = 0
@@ -242,6 +245,7 @@ class Sheet:
             if not await self._is_found(most):
                 rest = pages[most].opening + text[pages[most].start :]
                 await self._place(partial(self._surface.attach, most, rest))
+        await self._is_found(len(refs))  # one more that an earlier, longer try may have left
         for part in range(min(len(pages), most + 1), len(refs)):
             if part not in self._shown:
                 await self._turn()
@@ -276,5 +280,11 @@ class Sheet:
 
     def _pages(self, text: str) -> list[Page]:
         """Those that make a message: platforms refuse what shows nothing."""
-        pages = self._pager.pages(text)
-        return [page for page in pages if page.text.strip() and self._surface.size(page.text)]
+        *done, last = self._pager.pages(text)
+        for page in done[len(self._are_shown) :]:
+            self._are_shown.append(self._is_seen(page))
+        pages = [page for page, is_shown in zip(done, self._are_shown, strict=True) if is_shown]
+        return [*pages, last] if self._is_seen(last) else pages
+
+    def _is_seen(self, page: Page) -> bool:
+        return bool(page.text.strip()) and self._size(page.text) > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiolimiter import AsyncLimiter
 
@@ -42,6 +42,7 @@ class Tempo:
 
     async def turn(self, *keys: str) -> None:
         """Return when a call that cannot be left out may go out; it is counted."""
+        await self._end_of_hold(keys)
         for key in keys:
             limiter = self._limiter(key)
             self._waiting[key] = self._waiting.get(key, 0) + 1
@@ -51,6 +52,9 @@ class Tempo:
                 self._waiting[key] -= 1
                 if not self._waiting[key]:
                     del self._waiting[key]
+        await self._end_of_hold(keys)
+
+    async def _end_of_hold(self, keys: Sequence[str]) -> None:
         while True:
             held_s = max(self._held_s(key) for key in keys)
             if held_s <= 0:

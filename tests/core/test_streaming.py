@@ -230,6 +230,23 @@ async def test_a_failing_edit_on_the_way_is_left_out():
     assert paper.visible == ["a " * 30]
 
 
+@pytest.mark.parametrize(
+    "fault", [AdapterError("502"), RateLimited("slow down", retry_after_s=0.05)]
+)
+async def test_what_could_not_be_shown_is_shown_also_while_the_model_is_silent(fault):
+    paper, seen = Paper(faults=[None, fault]), asyncio.Event()
+
+    async def pieces():
+        yield "first "
+        await until(lambda: paper.texts)
+        yield "second "
+        await until(lambda: paper.visible == ["first second "])
+        seen.set()
+
+    await show(Answer(pieces()), paper, Tempo(FREE), ["room:1"], every_s=0.01)
+    assert seen.is_set()
+
+
 async def test_the_end_is_repeated_and_given_back_after_five_failures():
     paper = Paper(faults=[AdapterError("502")] * 2)
     await shown(paper, "at last")
@@ -275,6 +292,29 @@ async def test_what_stops_the_reading_is_raised_as_it_is(error):
         )
 
 
+async def test_before_every_new_message_its_placing_is_kept():
+    kept = []
+
+    class Record:
+        async def placing(self):
+            kept.append(f"placing, {len(paper.texts) + len(paper.files)} there")
+
+        async def placed(self, ref):
+            kept.append(ref.id)
+
+        async def settle(self, text, outcome):
+            kept.append(outcome)
+
+    paper = Paper(most_pages=2)
+    await shown(paper, "word " * 100, answer={"record": Record()})
+    assert kept == [
+        "answered",
+        *["placing, 0 there", "m0"],
+        *["placing, 1 there", "m1"],
+        *["placing, 2 there", "m2"],
+    ]
+
+
 # Second tries
 
 
@@ -302,6 +342,13 @@ async def test_messages_that_a_shorter_second_try_does_not_need_show_no_old_text
     refs = [MessageRef(ROOM, id) for id in paper.texts]
     await shown(paper, "short", answer={"refs": refs})
     assert paper.visible == ["short", "…", "…"]
+
+
+async def test_a_message_of_which_nobody_knows_and_that_is_not_needed_is_found_too():
+    paper = Paper(texts={"m0": "long", "m1": "long"}, parts={0: "m0", 1: "m1"})
+    answer = {"refs": [MessageRef(ROOM, "m0")], "placing": True}
+    await shown(paper, "short", answer=answer)
+    assert paper.visible == ["short", "…"]
 
 
 async def test_a_file_is_not_sent_twice():
@@ -368,6 +415,20 @@ async def test_a_call_that_can_be_left_out_leaves_room_for_those_that_cannot():
         await tempo.turn("room:1", "bot:1")
     assert tempo.may("room:2")
     assert not tempo.may("room:3", "bot:1")
+
+
+async def test_those_who_waited_for_the_end_of_a_hold_do_not_go_all_at_once():
+    tempo, loop, went = Tempo({"room": (8, 1.0)}), asyncio.get_running_loop(), list[float]()
+    tempo.hold(0.5, "room:1")
+
+    async def go():
+        await tempo.turn("room:1")
+        went.append(loop.time())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(go())
+    assert went[-1] - went[0] > 0.4
 
 
 async def test_a_hold_is_for_its_keys_only():
