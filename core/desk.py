@@ -242,10 +242,13 @@ class Desk:
         if isinstance(asked, str):
             return make(said(asked), outcome="refused", record=record)
         prompt, recipe, opening = asked
-        # Not awaited: the request to the model does not wait for this commit. The store keeps the
-        # order of its writes, so it is there before the answer's end is.
-        self._group.create_task(self._began(turn, recipe))
-        return make(engine.generate(prompt), opening=opening, record=record)
+
+        def asking() -> None:
+            # Not awaited: the request to the model does not wait for this commit. The store keeps
+            # the order of its writes, so it is there before the answer's end is.
+            self._group.create_task(self._began(turn, recipe))
+
+        return make(engine.generate(prompt, asking), opening=opening, record=record)
 
     async def _earlier(self, turn: Turn) -> Sequence[Quoted]:
         """What was said in the turn's thread before it; nothing where the platform fails."""

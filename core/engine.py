@@ -201,11 +201,17 @@ class Engine:
         """What we cannot read, ahead of an answer to the words beside it."""
         return f"{self.phrases.cannot_read(message.unread)}\n\n" if message.unread else ""
 
-    async def generate(self, prompt: Prompt) -> AsyncGenerator[str]:
-        """Wait for a free slot, then the model's pieces. Raises Closing where that came first."""
+    async def generate(
+        self, prompt: Prompt, asking: Callable[[], object] = lambda: None
+    ) -> AsyncGenerator[str]:
+        """Wait for a free slot, then the model's pieces. Raises Closing where that came first.
+
+        `asking` is called when the slot is taken, just before the model is asked.
+        """
         async with self.slots:
             if self.closing.is_set():
                 raise Closing("The next start answers this.")
+            asking()
             async with aclosing(self.generator.stream(prompt)) as pieces:
                 async for piece in pieces:
                     yield piece

@@ -132,6 +132,22 @@ async def test_a_turn_that_waited_through_many_starts_is_still_answered(store):
     assert adapter.shown == {"1": "at last"}
 
 
+async def test_a_turn_that_only_waits_for_the_model_has_not_been_tried(store):
+    generator = ScriptedGenerator([], hangs=True)
+    engine = engine_on(store, generator)  # takes four at once
+    adapter = ListAdapter(*[asked("hi", id, id) for id in "12345"], stays=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, adapter, grace_s=0))
+        async with asyncio.timeout(5):
+            tries, has_come = [], False
+            while not has_come or sum(tries) < 4:
+                turns = await store.unanswered("list", "me")
+                tries = sorted(turn.tries for turn in turns)
+                has_come = len(turns) == 5 and all(turn.replies for turn in turns)
+        assert tries == [0, 1, 1, 1, 1]
+        engine.close()
+
+
 async def test_what_is_too_old_is_not_answered_days_later(store, caplog):
     await store.hear(asked(at=NOW - timedelta(hours=25)))
     await store.hear(asked(id="2", at=NOW - timedelta(hours=23)))
