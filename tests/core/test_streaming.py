@@ -28,6 +28,7 @@ class Paper:
     calls: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    lasts: list[bool] = field(default_factory=list)
     faults: list[Exception | None] = field(default_factory=list)
     lost: bool = False
     hangs: bool = False
@@ -61,6 +62,7 @@ class Paper:
 
     def _shows(self, id, text, last):
         self.texts[id] = text
+        self.lasts.append(last)
         self.buttons = [one for one in self.buttons if one != id] + [id] * last
 
     async def _reached(self, call, text):
@@ -168,6 +170,7 @@ async def test_the_rest_of_a_very_long_answer_is_a_file():
     assert len(paper.texts) == 2
     assert paper.buttons == ["m1"]
     [rest] = paper.files.values()
+    assert rest.startswith("```py\nx = 1\n")
     code = [page.removeprefix("```py\n").removesuffix("```") for page in [*paper.visible, rest]]
     assert "".join(code) == "x = 1\n" * 200
     assert [ref.id for ref in answer.refs] == ["m0", "m1", "m2"]
@@ -184,7 +187,7 @@ async def test_a_placeholder_is_posted_where_nobody_can_look_and_the_words_are_a
     paper = Paper()
     await shown(paper, "Hel", "lo", placeholder="…")
     assert paper.sent == ["…", "Hello"]
-    assert paper.buttons == ["m0"]
+    assert paper.lasts == [False, True]
 
 
 # Rates and failures
