@@ -30,7 +30,7 @@ from adapters.telegram_text import CORRECTS, units
 from core import attachments
 from core.answer import Answer
 from core.commands import Commands
-from core.errors import AdapterError, Closing, Refused, StoreError
+from core.errors import AdapterError, Closing, RateLimited, Refused, StoreError
 from core.phrases import Phrases
 from core.ports import Inbox, Store
 from core.streaming import Tempo, show
@@ -56,6 +56,7 @@ FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.2, 30.0
 ALBUM_WITHIN_S = 0.3  # between its parts, each of which is a message to Telegram
 TYPING_S = 4.5  # Telegram shows it for 5 s
 PLACEHOLDER = "…"
+MOST_WAITS = 3
 
 YOUR_VOTE = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "There is nothing to vote on here now."}
 WHAT_INSTEAD = "What should I have said? Please reply to this message."
@@ -402,8 +403,17 @@ class TelegramAdapter:
         )
 
     async def _tell(self, chat: int, words: str, **how: Any) -> None:
-        await self._tempo.turn(*keys(chat))
-        await self._bot.send_message(chat, words, link_preview_options=NO_PREVIEW, **how)
+        """A message of its own; it waits where Telegram says so, and is not said twice."""
+        for _ in range(MOST_WAITS):
+            await self._tempo.turn(*keys(chat))
+            try:
+                with ours():
+                    await self._bot.send_message(
+                        chat, words, link_preview_options=NO_PREVIEW, **how
+                    )
+                return
+            except RateLimited as error:
+                self._tempo.hold(error.retry_after_s, *keys(chat))
 
     async def _thank(self, said: tg.Message) -> None:
         await self._bot.set_message_reaction(said.chat.id, said.message_id, "👌")

@@ -314,7 +314,8 @@ class FakeTelegram:
             self._allowed = set(json.loads(params["allowed_updates"]))
         ends = time.monotonic() + float(params.get("timeout", 0))
         while True:
-            found_now = [*self._again, *self._updates.values()][:limit]
+            waiting = [one for number, one in self._updates.items() if number >= offset]
+            found_now = [*self._again, *waiting][:limit]
             if found_now or (left_s := ends - time.monotonic()) <= 0:
                 self._again.clear()
                 for update in found_now:

@@ -159,6 +159,16 @@ async def test_the_offer_works_after_a_restart(rig):
     assert rig.inbox.corrections[0][0].id == str(shown.id)
 
 
+async def test_the_offer_waits_when_telegram_says_so(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.flooded("sendMessage", 1)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    refused, made = rig.telegram.called("sendMessage")[-2:]
+    assert made.at - refused.at >= 1
+
+
 async def test_an_answer_cannot_pass_for_the_question_what_was_right(rig):
     link = "[x](https://correction.invalid/1) go on"
     shown = await rig.answered(await rig.asked(), link)
