@@ -187,3 +187,12 @@ async def test_the_token_stands_in_no_log(rig, caplog):
     await rig.asked("more")
     for secret in [*TelegramRig.secrets, "my words", "your words"]:
         assert secret not in caplog.text
+
+
+async def test_quick_questions_in_a_row_break_no_limit():
+    async with FakeTelegram(limits=True) as telegram, served(telegram) as rig:
+        rig.adapter = TelegramAdapter(settings(telegram))
+        for n in range(3):
+            await rig.answered(await rig.asked(), f"answer {n}")
+    assert rig.visible() == ["answer 0", "answer 1", "answer 2"]
+    assert telegram.refused == 0
