@@ -52,6 +52,7 @@ Ability = Literal[
     "pings",
     "rates",
     "reactions",
+    "removals",  # somebody can delete an answer
     "rooms",  # public and private ones
     "threads",
     "uploads",  # the bot can send a file
@@ -719,7 +720,7 @@ class AdapterContract:
         assert rig.visible() == ["so far"]
 
     async def test_an_answer_that_somebody_deletes_meanwhile_ends_quietly(self, rig: Rig):
-        need(rig, "deletions")
+        need(rig, "removals")
         message, gone = await self.asked(rig), asyncio.Event()
 
         async def pieces() -> AsyncGenerator[str]:

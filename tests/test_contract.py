@@ -79,6 +79,7 @@ class WireRig:
             "mentions",
             "pings",
             "rates",
+            "removals",
             "rooms",
             "threads",
             "uploads",

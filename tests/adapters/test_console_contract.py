@@ -22,7 +22,17 @@ class ConsoleRig:
             "a terminal has none",
         ),
         **dict.fromkeys(
-            ["connection", "corrections", "credentials", "doubts", "faults", "limits", "messages"],
+            [
+                "connection",
+                "corrections",
+                "credentials",
+                "doubts",
+                "faults",
+                "limits",
+                "messages",
+                "removals",
+                "removals",
+            ],
             "what a terminal shows is written once",
         ),
         **dict.fromkeys(

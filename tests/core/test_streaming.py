@@ -193,6 +193,26 @@ async def test_a_placeholder_is_posted_where_nobody_can_look_and_the_words_are_a
 # Rates and failures
 
 
+async def test_the_first_words_wait_for_their_turn_and_are_the_latest_by_then():
+    paper, tempo, loop = Paper(), Tempo({"room": (1, 0.3)}), asyncio.get_running_loop()
+    await tempo.turn("room:1")
+    started = loop.time()
+    answer = Answer(saying(*["a "] * 10, pause_s=0.05))
+    await show(answer, paper, tempo, ["room:1"], every_s=0.01)
+    assert 0.28 <= paper.times[0] - started < 0.55
+    assert len(paper.sent[0]) > 4
+    assert len(paper.calls) <= 4
+    assert paper.visible == ["a " * 10]
+
+
+async def test_what_became_whole_while_it_waited_for_its_turn_costs_one_call():
+    paper, tempo = Paper(), Tempo({"room": (1, 0.3)})
+    await tempo.turn("room:1")
+    answer = Answer(saying("all ", "of ", "it", pause_s=0.01))
+    await show(answer, paper, tempo, ["room:1"], every_s=0.01)
+    assert paper.sent == ["all of it"]
+
+
 async def test_a_rate_limit_at_the_end_is_waited_for():
     paper = Paper(faults=[RateLimited("slow down", retry_after_s=0.2)])
     started = asyncio.get_running_loop().time()
@@ -274,6 +294,13 @@ async def test_a_refusal_is_final_and_closes_the_model():
         with pytest.raises(Refused):
             await show(answer, paper, Tempo(FREE), ["room:1"], every_s=0.01)
     assert closed
+    assert paper.calls == ["post"]
+
+
+async def test_a_refusal_of_the_end_is_not_repeated():
+    paper = Paper(faults=[Refused("not in the channel")])
+    with pytest.raises(Refused):
+        await shown(paper, "hello?")
     assert paper.calls == ["post"]
 
 
