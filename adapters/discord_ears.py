@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from adapters.discord_client import Client, author_of, is_direct, place_of, rais
 from adapters.discord_surface import EPHEMERAL, MESSAGES, NOBODY, THUMBS, Command, InChannel
 from core import attachments
 from core.attachments import Attached
-from core.errors import AdapterError, Closing, StoreError
+from core.errors import AdapterError, Closing, Refused, StoreError
 from core.lanes import Lanes
 from core.ports import Inbox
 from core.types import (
@@ -118,15 +118,9 @@ class Ears:
     async def _heard(self, kind: str, data: Any) -> None:
         handle = self._handlers[kind]
         channel_id = data.channel.id if kind == "message" else data.channel_id
-        try:
-            async with self._lanes.enter(lane(channel_id)):
+        async with self._lanes.enter(lane(channel_id)):
+            with apart(kind):
                 await handle(data)
-        except Closing:
-            logger.info("Discord: a %s came too late and is left to the next start", kind)
-        except (AdapterError, StoreError, TimeoutError) as error:
-            logger.warning("Discord: a %s is lost: %s", kind, error or "it took too long")
-        except Exception:  # one event's fault must not end the connection
-            logger.exception("Discord: a %s could not be handled", kind)
 
     def _catch_up(self) -> None:
         gate = asyncio.Semaphore(CATCH_UP_AT_ONCE)
@@ -136,22 +130,20 @@ class Ears:
     async def _hear_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
         """What was said in a conversation while we were away; what is said now waits."""
         id = int(thread.thread or thread.channel.id)
-        try:
-            async with self._lanes.enter(lane(id)), gate:
-                with raising():
-                    channel, after = await self.client.place(id), discord.Object(last)
-                    async for message in channel.history(limit=MOST_MISSED, after=after):
-                        await self._message(message)
-        except Closing:
-            return
-        except AdapterError as error:
-            logger.warning("Discord: what was said meanwhile is not known: %s", error)
+        async with self._lanes.enter(lane(id)), gate:
+            with apart("conversation that went on meanwhile"), raising():
+                channel, after, count = await self.client.place(id), discord.Object(last), 0
+                async for message in channel.history(limit=MOST_MISSED, after=after):
+                    await self._message(message)
+                    count += 1
+                if count == MOST_MISSED:
+                    logger.warning("Discord: of one channel only %d messages were read", count)
 
     async def _message(self, message: discord.Message) -> None:
         client = self.client
         if not client.can_read(message):
             return
-        thread = await client.thread(message.channel.id, is_direct=is_direct(message))
+        thread = await self._thread(message.channel.id, is_direct=is_direct(message))
         means_us = client.means_us(message)
         follows = bool(thread.thread) and not means_us and client.is_for_all(message)
         if not (means_us or follows):
@@ -178,10 +170,13 @@ class Ears:
         # Discord itself edits too, to show what a link leads to: then no time of it is given.
         if message.edited_at is None or not self.client.can_read(message):
             return
-        thread = await self.client.thread(message.channel.id, is_direct=is_direct(message))
+        thread = await self._thread(message.channel.id, is_direct=is_direct(message))
         files, _ = await read(message)
         ref = MessageRef(thread.channel, str(message.id))
         await kept(partial(self._inbox.changed, ref, self.client.words(message) + files))
+
+    async def _thread(self, channel_id: int, *, is_direct: bool) -> ThreadRef:
+        return await kept(partial(self.client.thread, channel_id, is_direct=is_direct))
 
     async def _deletion(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._gone(event, [event.message_id])
@@ -194,7 +189,7 @@ class Ears:
         event: discord.RawMessageDeleteEvent | discord.RawBulkMessageDeleteEvent,
         ids: Sequence[int],
     ) -> None:
-        thread = await self.client.thread(event.channel_id, is_direct=event.guild_id is None)
+        thread = await self._thread(event.channel_id, is_direct=event.guild_id is None)
         for id in ids:
             await kept(partial(self._inbox.changed, MessageRef(thread.channel, str(id)), None))
 
@@ -203,7 +198,7 @@ class Ears:
             return
         if event.message_author_id not in (None, self.client.id):
             return
-        thread = await self.client.thread(event.channel_id, is_direct=event.guild_id is None)
+        thread = await self._thread(event.channel_id, is_direct=event.guild_id is None)
         target = MessageRef(thread.channel, str(event.message_id))
         author = author_of(event.member) if event.member else Author(str(event.user_id), "")
         added = event.event_type == "REACTION_ADD"
@@ -236,7 +231,7 @@ class Ears:
         data: Any = interaction.data or {}
         id = str(data.get("custom_id", ""))
         channel_id, no_guild = interaction.channel_id or 0, interaction.guild_id is None
-        thread = await self.client.thread(channel_id, is_direct=no_guild)
+        thread = await self._thread(channel_id, is_direct=no_guild)
         async with asyncio.timeout(PRESS_WITHIN_S):
             if interaction.type is discord.InteractionType.application_command:
                 await self._command(interaction, thread, data)
@@ -294,14 +289,29 @@ class Ears:
         await self.client.respond(interaction, 7, body)
 
 
-async def kept(store: Callable[[], Awaitable[T]]) -> T:
-    """Discord sends nothing twice: what the store does not take now is offered again."""
+@contextmanager
+def apart(kind: str) -> Iterator[None]:
+    """What goes wrong with one event ends neither the others nor the connection."""
+    try:
+        yield
+    except Closing:
+        logger.info("Discord: a %s came too late and is left to the next start", kind)
+    except (AdapterError, StoreError, TimeoutError) as error:
+        logger.warning("Discord: a %s was given up: %s", kind, error or "it took too long")
+    except Exception:  # a fault of ours, or an event like no other
+        logger.exception("Discord: a %s could not be handled", kind)
+
+
+async def kept(step: Callable[[], Awaitable[T]]) -> T:
+    """Discord sends nothing twice: what cannot be done now is tried again. Raises Closing."""
     wait_s = FIRST_RETRY_S
     while True:
         try:
-            return await store()
-        except StoreError as error:
-            logger.warning("Discord: an event is not stored yet: %s", error)
+            return await step()
+        except Refused:
+            raise
+        except (StoreError, AdapterError) as error:
+            logger.warning("Discord: an event has to wait: %s", error)
         await asyncio.sleep(wait_s)
         wait_s = min(2 * wait_s, LONGEST_RETRY_S)
 

@@ -67,7 +67,6 @@ class InChannel:
 
     async def find(self, part: int) -> MessageRef | None:
         """Among the replies to the question; the nonce knows those of the last minutes too."""
-        known = {ref.id for ref in self._answer.refs}
         after = self._answer.refs[-1].id if self._answer.refs else self._to.ref.id
         for _ in range(PAGES_LOOKED_AT):
             params = {"after": after, "limit": LOOKED_AT}
@@ -77,7 +76,7 @@ class InChannel:
             for message in reversed(found):  # they come newest first
                 original = (message.get("message_reference") or {}).get("message_id")
                 is_ours = int(message["author"]["id"]) == self._client.id
-                if is_ours and original == self._to.ref.id and message["id"] not in known:
+                if is_ours and original == self._to.ref.id:
                     return MessageRef(self.channel, message["id"])
             if len(found) < LOOKED_AT:
                 break
@@ -90,7 +89,8 @@ class InChannel:
         body = self._body(text, last=last) | self._new(part)
         data = await self._client.ask("POST", MESSAGES, body, channel_id=self.channel_id)
         ref = MessageRef(self.channel, data["id"])
-        if data["content"] == body["content"].strip():
+        is_same = data["content"] == body["content"].strip()
+        if is_same and bool(data["components"]) == bool(body["components"]):
             self._shown[ref.id] = self._body(text, last=last)
         else:  # the nonce was known: it is what a try before this one posted
             await self.edit(ref, text, last=last)
@@ -161,6 +161,9 @@ class ForOne(InChannel):
         self._command = command
         self._moved: dict[str, str] = {}  # messages that cannot be edited, and what replaces them
         self._is_direct = False
+
+    def may_be_placing(self, ref: MessageRef) -> bool:
+        return False  # nobody votes on it
 
     async def find(self, part: int) -> MessageRef | None:
         """A response cannot be doubled, and the nonce knows the direct message."""

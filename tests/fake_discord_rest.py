@@ -44,7 +44,7 @@ class Call:
 class Fault:
     """Kinds: `status` (with `code`), `429`, `429 without Via`, `reset` (before it was done), `lost`
     (done, and the answer never arrives), `slow` (done at once, answered after `seconds`), `late`
-    (done after them), `hidden` (the history does not show what is new yet)."""
+    (done after them), `hidden` (the history does not show what is new yet), `garbled`."""
 
     method: str  # a regular expression, as is the path
     path: str
@@ -170,6 +170,8 @@ class Rest:
             return drop(request)
         if kind == "hidden":
             data = []
+        if kind == "garbled":
+            data = [{"id": "7"}]
         if fault and kind == "slow":
             await asyncio.sleep(fault.seconds)
         return self._answer(call, status, data, bucket)

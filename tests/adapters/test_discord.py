@@ -3,7 +3,6 @@
 import pytest
 
 from adapters import discord as adapter
-from core.answer import Answer
 from core.errors import Refused
 from core.types import ThreadRef
 from tests import fake_discord_spec
@@ -41,13 +40,6 @@ async def test_a_mention_is_addressed_dated_and_cut_off(here: Served):
     assert heard.thread == ThreadRef(heard.ref.channel)
 
 
-async def test_a_direct_message_is_addressed(here: Served):
-    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "hello")
-    heard = await here.heard(said)
-    assert heard.addressed
-    assert heard.place == "direct"
-
-
 async def test_talk_between_people_is_not_heard(here: Served):
     await here.fake.says(here.ada, here.fake.general, f"<@{here.bob.id}> lunch?")
     await here.fake.says(here.ada, here.fake.general, "@everyone lunch?")
@@ -76,12 +68,6 @@ async def test_own_messages_and_system_messages_are_not_heard(here: Served):
     await here.nothing_more()
     assert len(here.inbox.messages) == before
     assert here.inbox.changes == []  # nor its own edits
-
-
-async def test_another_bot_is_known_for_one(here: Served):
-    other = here.fake.person("Otto", bot=True)
-    said = await here.fake.says(other, here.fake.general, f"{here.fake.mention} hi")
-    assert (await here.heard(said)).author.is_bot
 
 
 async def test_a_thread_is_a_conversation_of_its_own_in_its_channel(here: Served):
@@ -163,27 +149,6 @@ async def test_edits_and_deletions_are_told(here: Served):
     )
 
 
-async def test_text_files_are_read_and_others_named(here: Served):
-    files = [
-        ("a.py", "", b"print('````')\n"),
-        ("b.png", "image/png", b"\x89PNG"),
-        ("long.txt", "text/plain", b"x" * 100_001),
-        ("c.txt", "text/plain", b"\xff\xfe\xff"),
-        ("d.unknown", "text/x-mine", "Grüße".encode()),
-    ]
-    heard = await here.asked("look", files=files)
-    assert heard.text == (
-        "look\n\na.py:\n`````\nprint('````')\n`````\n\nd.unknown:\n```\nGrüße\n```"
-    )
-    assert heard.unread == ("b.png", "long.txt", "c.txt")
-
-
-async def test_a_file_that_does_not_come_in_time_is_named(here: Served):
-    here.fake.file_delay_s = 10
-    heard = await here.asked("look", files=[("a.txt", "text/plain", b"x")])
-    assert (heard.text, heard.unread) == ("look", ("a.txt",))
-
-
 async def test_the_thread_before_a_mention_is_quoted(here: Served):
     opening = await here.fake.says(here.bob, here.fake.general, "which bird is that?")
     thread = await here.fake.open_thread("birds", under=opening)
@@ -262,45 +227,6 @@ async def test_an_answer_is_a_reply_that_grows_and_pings_nobody(here: Served):
     assert len(message.versions) >= 2
 
 
-async def test_an_answer_longer_than_a_message_goes_on_in_further_ones(here: Served):
-    heard = await here.asked("tell me")
-    text = "\n\n".join(f"{number}. " + "word " * 60 for number in range(11)).strip()
-    answer = await here.answers(heard, text)
-    shown = [here.fake.general.messages[ref.id].content for ref in answer.refs]
-    assert len(shown) == 2
-    assert "\n\n".join(shown).split() == text.split()
-
-
-async def test_the_rest_of_a_very_long_answer_is_a_file(here: Served):
-    heard = await here.asked("tell me")
-    text = "".join(f"line {number}\n" for number in range(2_000))
-    answer = await here.answers(heard, text)
-    messages = [here.fake.general.messages[ref.id] for ref in answer.refs]
-    assert len(messages) == 6
-    assert [one["filename"] for one in messages[-1].files] == ["answer.md"]
-    rest = here.fake.files[messages[-1].files[0]["id"]].decode()
-    whole = "\n".join(message.content for message in messages[:-1]) + "\n" + rest
-    assert whole.split() == text.split()
-
-
-async def test_the_limit_is_not_passed_by_signs_beyond_the_basic_plane(here: Served):
-    heard = await here.asked("tell me")
-    text = "🐦 " * 1_500
-    await here.answers(heard, text)
-    assert here.fake.visible(here.fake.general).split() == text.split()
-    assert not [one for one in here.fake.calls if one.status >= 400]
-
-
-async def test_code_stays_code_on_every_page(here: Served):
-    heard = await here.asked("tell me")
-    text = "````python\n" + "print('```')\n" * 300 + "````\nDone."
-    answer = await here.answers(heard, text)
-    for ref in answer.refs[:-1]:
-        content = here.fake.general.messages[ref.id].content
-        assert content.startswith("````python\n")
-        assert content.endswith("\n````")
-
-
 async def test_a_table_is_shown_as_aligned_text(here: Served):
     heard = await here.asked("tell me")
     answer = await here.answers(heard, "Look:\n\n| a | bird |\n|---|---|\n| 1 | mynah |\n")
@@ -317,25 +243,12 @@ async def test_a_code_block_that_is_still_open_is_closed_while_it_grows(here: Se
         assert version.count("```") == 2
 
 
-async def test_an_empty_answer_posts_nothing(here: Served):
-    await here.answers(await here.asked("tell me"))
-    assert here.fake.by_me(here.fake.general) == []
-
-
 async def test_typing_is_shown_until_the_first_word_and_delays_nothing(here: Served):
     here.fake.fail("POST", "/typing", "slow", seconds=5)
     heard = await here.asked("tell me")
     answer = await here.answers(heard, "A ", "B", pause_s=0.02)
     assert here.fake.general.messages[answer.refs[0].id].content == "A B"
     assert len(here.fake.rest.sent("POST", "/typing")) == 1
-
-
-async def test_a_second_try_goes_on_in_the_same_message(here: Served):
-    heard = await here.asked("tell me")
-    first = await here.answers(heard, "Half")
-    second = await here.answers(heard, "The whole.", refs=first.refs)
-    assert second.refs == first.refs
-    assert here.fake.visible(here.fake.general) == "The whole."
 
 
 async def test_a_message_of_a_dead_try_is_found_though_its_nonce_is_forgotten(here: Served):
@@ -358,21 +271,6 @@ async def test_the_answer_to_another_question_is_not_taken_for_this_one(here: Se
         "One.",
         "Two.",
     ]
-
-
-async def test_an_answer_whose_message_is_deleted_ends_quietly(here: Served):
-    heard = await here.asked("tell me")
-
-    async def pieces():
-        yield "First "
-        await until(lambda: here.fake.by_me(here.fake.general))
-        await here.fake.deletes(*here.fake.by_me(here.fake.general))
-        yield "second."
-
-    async with Answer(pieces()) as answer:
-        await here.adapter.reply(heard, answer)
-    assert answer.outcome == "answered"
-    assert here.fake.by_me(here.fake.general) == []
 
 
 async def test_an_answer_goes_out_though_the_question_is_deleted(here: Served):
