@@ -321,11 +321,8 @@ class TelegramAdapter:
         if emoji is None or message is None:
             self._aside(self._toast(press, ""))
             return
-        target, voter = (
-            self._ref(message.chat.id, message.message_id),
-            heard.person(press.from_user),
-        )
-        vote = IncomingReaction(target, voter, emoji, True, datetime.now(UTC))
+        target, voter = self._ref(message.chat.id, message.message_id), press.from_user
+        vote = IncomingReaction(target, heard.person(voter), emoji, True, datetime.now(UTC))
         noted = await inbox.reaction(vote)
         self._aside(self._tell_voter(press, target, noted))
 
@@ -365,8 +362,8 @@ class TelegramAdapter:
 
     async def _toast(self, press: tg.CallbackQuery, words: str, *, is_long: bool = False) -> None:
         """What only the one who pressed sees."""
-        if units(words) > MOST_TOAST_UNITS:
-            words = words[: MOST_TOAST_UNITS // 2 - 1] + "…"
+        while units(words) > MOST_TOAST_UNITS:
+            words = words[:-2] + "…"
         await self._bot.answer_callback_query(press.id, words, show_alert=is_long)
 
     async def _tell_voter(self, press: tg.CallbackQuery, target: MessageRef, noted: Noted) -> None:

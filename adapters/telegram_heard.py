@@ -64,10 +64,11 @@ def place_of(chat: tg.Chat) -> Place:
     return "public" if chat.username else "private"  # a name lets everybody in
 
 
-def topic_of(said: object) -> int | None:
-    """The number of the topic in which it was said; in a group without topics, none."""
-    is_in_topic = isinstance(said, tg.Message) and said.is_topic_message
-    return said.message_thread_id if is_in_topic and isinstance(said, tg.Message) else None
+def topic_of(said: tg.MaybeInaccessibleMessage | None) -> int | None:
+    """The number of the topic in which it was said, where there are topics."""
+    if isinstance(said, tg.Message) and said.is_topic_message:
+        return said.message_thread_id
+    return None
 
 
 def is_for(us: tg.User, said: tg.Message, commands: Collection[str]) -> bool:

@@ -24,7 +24,13 @@ VOTES = {"up": "👍", "down": "👎"}  # what a button carries
 MODEL_SPOKE = {"answered", "cut", "stopped"}  # only then there is something to vote on
 NO_PREVIEW = tg.LinkPreviewOptions(is_disabled=True)
 # What an edit may fail of without harm: it is done already, or nobody wants it back.
-AS_GOOD_AS_DONE = ("not modified", "to edit not found", "can't be edited", "no text in the message")
+AS_GOOD_AS_DONE: tuple[str, ...] = (
+    "not modified",
+    "to edit not found",
+    "can't be edited",
+    "no text in the message",
+)
+AS_GOOD_AS_DONE += ("message_id_invalid",)
 
 
 class Paper:

@@ -53,6 +53,7 @@ async def test_what_is_to_be_said_with_a_vote_is_cut_to_what_telegram_shows(rig)
     words = await voted(rig, shown, "👍", Noted(1, LONG))
     assert words.startswith("Your vote: 👍\nYour vote is kept")
     assert words.endswith("…")
+    assert 190 < len(words) <= 200
 
 
 async def test_a_vote_on_what_is_forgotten_is_answered_too(rig):
@@ -144,6 +145,17 @@ async def test_after_a_thumb_down_one_person_is_asked_what_was_right(rig, room, 
     await rig.settled()
     assert all("2 + 2 = 4" not in one.text for one in rig.inbox.messages)
     assert rig.inbox.changes == []
+
+
+async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.telegram.reacts(shown, rig.people[""], "👍")
+    await until(lambda: rig.inbox.reactions)
+    rig.inbox.noted = Noted(-1)  # the button that was pressed before
+    rig.telegram.reacts(shown, rig.people[""])
+    await until(lambda: len(rig.inbox.reactions) == 2)
+    await rig.settled()
+    assert rig.offers() == []
 
 
 async def test_the_offer_works_after_a_restart(rig):
