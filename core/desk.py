@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from core.answer import Answer
@@ -68,6 +68,7 @@ class Desk:
     def __init__(self, engine: Engine, adapter: Adapter, group: asyncio.TaskGroup) -> None:
         self._engine, self._adapter, self._group = engine, adapter, group
         self.tasks: set[asyncio.Task[None]] = set()
+        self._in_work: set[int] = set()  # the ids of their turns
         self._under_way: dict[ThreadRef, Answer | None] = {}  # None: it is being prepared
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._did_stop: set[int] = set()  # the turns that said "stop" in time
@@ -76,12 +77,8 @@ class Desk:
         self.too_old = TooOld(adapter.name)
 
     async def ready(self, account: str) -> Sequence[Seen]:
-        oldest = self._oldest()
         for turn in await self._engine.store.unanswered(self._adapter.name, account):
-            begun = turn.status == "final" or turn.replies or turn.placing
-            if turn.message.at < oldest and not begun:  # what a person sees begun is finished
-                await self._expire(turn)
-            else:
+            if not await self._is_too_old(turn):
                 self._start(turn)
         since = self._engine.now() - LOOKS_BACK
         return await self._engine.store.seen(self._adapter.name, account, since)
@@ -97,20 +94,21 @@ class Desk:
         try:
             if not message.addressed and not await store.takes_part(message.thread):
                 return
-            turn = await store.hear(message)
-            if turn is not None and message.at < self._oldest():
-                await self._expire(turn)
+            new = await store.hear(message)
+            # Heard before? Perhaps stored, while whoever delivered it was cut off and never told.
+            turn = new or await store.heard(message.ref)
+            if turn is None or turn.status == "done" or turn.id in self._in_work:
+                return
+            if await self._is_too_old(turn):
                 return
         except StoreError:
             self._engine.failures += 1
             raise
-        if turn is None:
-            return
         found = self._engine.commands.find(message.text)
         # The turn of a "stop" waits in the lane; its deed does not.
         if found and found[0].name == "stop" and self._stop(message.thread):
             self._did_stop.add(turn.id)
-        self._start(turn)
+        self._start(turn, is_new=new is not None)
 
     async def reaction(self, reaction: IncomingReaction) -> Noted:
         return await self._engine.judge(reaction)
@@ -123,27 +121,32 @@ class Desk:
     async def correction(self, target: MessageRef, author: Author, text: str) -> None:
         await self._engine.correct(target, author, text)
 
-    def _oldest(self) -> datetime:
-        """What was said before is too old to answer."""
-        return self._engine.now() - timedelta(hours=self._engine.settings.retry_for_h)
-
-    async def _expire(self, turn: Turn) -> None:
+    async def _is_too_old(self, turn: Turn) -> bool:
+        """Whether nobody waits for it any more; then it is done."""
+        engine = self._engine
+        oldest = engine.now() - timedelta(hours=engine.settings.retry_for_h)
+        begun = turn.status == "final" or turn.replies or turn.placing
+        if turn.message.at >= oldest or begun:  # what a person sees begun is finished
+            return False
         self.too_old.add()
-        await self._engine.store.settle(turn.id, turn.answer, "expired")
-        await self._engine.store.finish(turn.id)
+        await engine.store.settle(turn.id, turn.answer, "expired")
+        await engine.store.finish(turn.id)
+        return True
 
-    def _start(self, turn: Turn) -> None:
+    def _start(self, turn: Turn, *, is_new: bool = True) -> None:
         if self._engine.closing.is_set():
             return  # it is stored: the next start answers it
-        task = self._group.create_task(self._guarded(turn), name=f"turn {turn.id}")
+        task = self._group.create_task(self._guarded(turn, is_new), name=f"turn {turn.id}")
+        self._in_work.add(turn.id)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda _: self._in_work.discard(turn.id))
 
-    async def _guarded(self, turn: Turn) -> None:
+    async def _guarded(self, turn: Turn, is_new: bool) -> None:
         # One failed turn must not take the other conversations down with it.
         try:
             async with self._engine.lanes.enter(turn.message.thread) as waited:
-                await self._answer_until_shown(turn, is_new=not waited)
+                await self._answer_until_shown(turn, is_new=is_new and not waited)
         except Exception:
             self._engine.failures += 1
             logger.exception("turn %d failed", turn.id)

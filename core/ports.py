@@ -158,6 +158,10 @@ class Turns(Protocol):
         """The turn as it stands now."""
         ...
 
+    async def heard(self, ref: MessageRef) -> Turn | None:
+        """The turn that this message began, as it stands now."""
+        ...
+
     async def unanswered(self, platform: str, account: str) -> list[Turn]:
         """The inbox: turns that are not done, in the order in which they were heard."""
         ...

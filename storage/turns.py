@@ -53,6 +53,11 @@ class SqlTurns:
             raise StoreError(f"There is no turn {turn_id}.")
         return found[0]
 
+    async def heard(self, ref: MessageRef) -> Turn | None:
+        key = message_key(ref)
+        found = await self.database.read(lambda connection: read_turns(connection, BY_KEY, key))
+        return found[0] if found else None
+
     async def unanswered(self, platform: str, account: str) -> list[Turn]:
         here = {"platform": platform, "account": account}
         return await self.database.read(lambda connection: read_turns(connection, INBOX, here))
@@ -207,6 +212,7 @@ HEARD = (
     "place",
     "unread",
 )
+BY_KEY = WHOLE_TURNS.where(*(turns.c[column] == bindparam(column) for column in KEY))
 INBOX = WHOLE_TURNS.where(
     turns.c.platform == bindparam("platform"),
     turns.c.account == bindparam("account"),

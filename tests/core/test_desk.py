@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from core.desk import MOST_TRIES, serve
-from core.errors import Closing, Refused
+from core.errors import Closing, Refused, StoreError
 from core.types import (
     Author,
     MessageRef,
     Recipe,
 )
+from storage.repositories import SqlStore
 from tests.core.room import (
     NOW,
     ROOM,
@@ -46,6 +47,36 @@ async def test_a_message_delivered_twice_is_answered_once(store):
     assert len(generator.prompts) == 1
     again = await held(store, "twice", adapter=ListAdapter(asked()))
     assert again.prompts == []
+
+
+class Cut(SqlStore):
+    """The connection is lost after the commit, before its caller hears of it: once."""
+
+    is_whole = False
+
+    async def hear(self, message):
+        turn = await super().hear(message)
+        if not self.is_whole:
+            self.is_whole = True
+            raise StoreError("The connection to the database is lost.")
+        return turn
+
+
+async def test_what_was_stored_though_its_delivery_failed_is_answered_when_it_comes_again(store):
+    store.__class__ = Cut
+    adapter, generator = ListAdapter(stays=True), ScriptedGenerator(["once"])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, generator), adapter))
+        await until(lambda: adapter.seen is not None)
+        with pytest.raises(StoreError):
+            await adapter.deliver(asked())
+        assert len(await store.unanswered("list", "me")) == 1
+        await asyncio.gather(*(adapter.deliver(asked()) for _ in range(3)))
+        await until(lambda: adapter.shown)
+        adapter.stays.set()
+    assert adapter.shown == {"1": "once"}
+    assert len(generator.prompts) == 1
+    assert await store.unanswered("list", "me") == []
 
 
 async def test_the_next_prompt_holds_the_turns_before_in_order(store):

@@ -5,7 +5,7 @@ from sqlalchemy import URL, create_engine, make_url
 
 from storage.conversations import EARLIER, LATEST, LEFT_BEHIND, SEEN, SPOKEN
 from storage.migrate import migrate
-from storage.turns import FRAME, INBOX, SHOWN
+from storage.turns import BY_KEY, FRAME, INBOX, SHOWN
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -25,7 +25,8 @@ def connection(request, tmp_path):
 
 
 def plan(connection, query):
-    words = {"platform": "p", "account": "a", "channel": "c", "thread": "t", "since": "2026-01-01"}
+    words = dict.fromkeys(("platform", "account", "channel", "thread", "message"), "w")
+    words["since"] = "2026-01-01"
     numbers = {"before": 9, "first": 1, "limit": 5}
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     given = {**compiled.params, **words, **numbers}
@@ -64,8 +65,9 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         (LEFT_BEHIND, "turns_threaded"),
         (EARLIER, "turns_"),  # the unique key, or on an empty PostgreSQL another
         (SEEN, "turns_recent"),
+        (BY_KEY, "turns_"),
     ],
-    ids=["spoken", "left behind", "earlier", "seen"],
+    ids=["spoken", "left behind", "earlier", "seen", "heard"],
 )
 def test_what_is_asked_about_a_place_is_found_by_index(connection, query, index):
     text = plan(connection, query)
