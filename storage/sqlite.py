@@ -83,9 +83,24 @@ def prepare(path: Path, *, thorough: bool) -> None:
             examine(path, thorough=thorough)
             migrate(URL.create("sqlite", database=str(path)))
         else:
+            refuse_an_old_log(path)
             create(path)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise explain(path, error) from error
+
+
+def refuse_an_old_log(path: Path) -> None:
+    """Raises StoreDamaged: SQLite would write what stands there over the pages of a new file."""
+    log = log_of(path)
+    if log.exists() and log.stat().st_size > 0:
+        raise StoreDamaged(
+            f"{path} is gone, but its log {log} is there. Nothing was changed. Put the file back "
+            "beside it. To begin anew, or before you put a backup there, move the log away."
+        )
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def create(path: Path) -> None:
@@ -237,7 +252,10 @@ ADVICE = {
 
 
 def damaged(path: Path, detail: str) -> StoreDamaged:
+    """A backup beside the old log would be damaged by it."""
+    log = log_of(path)
     return StoreDamaged(
-        f"{path} is damaged or is not a database ({detail}). Nothing was changed. Put a backup in "
-        f'its place, or save what can be read: sqlite3 "{path}" .recover | sqlite3 recovered.db'
+        f"{path} is damaged or is not a database ({detail}). Nothing was changed. Move it, {log} "
+        f"and {path.name}-shm away and put a backup in its place, or save what can be read: "
+        f'sqlite3 "{path}" .recover | sqlite3 recovered.db'
     )

@@ -73,6 +73,44 @@ async def test_damage_is_found_after_an_unclean_end(open_store, path, sqlite_url
     await refused(open_store, path)  # being refused is no clean end
 
 
+async def test_a_log_without_its_database_is_not_written_into_a_new_one(
+    open_store, path, sqlite_url
+):
+    await filled(open_store)
+    await asyncio.to_thread(kill_while_writing, sqlite_url, 20)
+    log = path.with_name("mynah.db-wal")
+    kept = log.read_bytes()
+    assert kept
+    elsewhere = path.rename(path.with_name("moved.db"))
+    for _ in range(2):
+        with pytest.raises(StoreDamaged) as told:
+            await open_store()
+        assert log.read_bytes() == kept
+        assert not path.exists()
+    assert f"{path} is gone" in str(told.value)
+    assert f"{log} is there" in str(told.value)
+    elsewhere.rename(path)
+    store = await open_store()
+    assert len(await store.unanswered("slack", "T1/B1")) >= 520
+    await store.close()
+
+
+async def test_a_backup_is_put_in_place_as_the_message_says(open_store, path, sqlite_url):
+    await filled(open_store)
+    backup = path.read_bytes()
+    await asyncio.to_thread(kill_while_writing, sqlite_url, 20)
+    path.write_bytes(b"\xa5" * len(backup))
+    told = await refused(open_store, path)
+    for name in (path, f"{path}-wal", "mynah.db-shm"):
+        assert f"{name} " in told.partition("away and put a backup in its place")[0]
+    for name in ("mynah.db", "mynah.db-wal", "mynah.db-shm"):
+        path.with_name(name).rename(path.with_name(f"old-{name}"))
+    path.write_bytes(backup)
+    store = await open_store()
+    assert len(await store.unanswered("slack", "T1/B1")) == 500
+    await store.close()
+
+
 async def test_a_clean_end_needs_no_check_and_damage_met_later_is_told(open_store, path):
     await filled(open_store)
     content = bytearray(path.read_bytes())
