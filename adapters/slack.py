@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -23,26 +24,25 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack_calls import SILENT, Api, new_ticket, open_session, tell
+from adapters import slack_events
+from adapters.slack_calls import SILENT, Api, new_ticket, open_session
 from adapters.slack_events import (
-    ASKED,
     CORRECTION,
-    DOWN,
     SCOPES,
-    UP,
-    correction,
+    Ears,
     is_ts,
-    thumb,
     ts_of,
     unescape,
     when,
 )
 from adapters.slack_files import read
-from adapters.slack_history import before, since, thread_of
-from adapters.slack_sheet import VOTE, Sheet, Whisper
+from adapters.slack_history import before, since
+from adapters.slack_sheet import Sheet, Whisper
 from adapters.slack_socket import LOOK_S, Line
+from adapters.slack_votes import KEPT, NOT_KEPT, VOTED, answer_vote, open_modal, whisper
 from core.answer import Answer
 from core.errors import AdapterError, BotError, Closing, StoreError
+from core.lanes import Lanes
 from core.ports import Inbox
 from core.streaming import show
 from core.types import (
@@ -51,7 +51,6 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
-    Noted,
     Place,
     Quoted,
     ThreadRef,
@@ -66,12 +65,8 @@ QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
 RESPONSE_S = 1_700.0  # how long a response_url is good for, nearly
-CORRECT = "mynah_correct"
-PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}
+PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}  # and the others: private
 
-VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
-KEPT = "Thank you: your correction is kept with your vote."
-NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 THINKING = "is thinking…"
 
 Deed = Callable[[], Awaitable[BoltResponse | None]]
@@ -96,11 +91,10 @@ class SlackAdapter:
         message that it accepted.
         """
         self._settings, self._every_s, self._settle_s = settings, every_s, settle_s
-        self._me = self._team = self._account = ""
         self._places: dict[str, Place] = {}  # by channel
-        self._names: dict[str, str] = {}  # by user
         self._seen: dict[ThreadRef, str] = {}  # conversations with us, and what was heard last
         self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()  # of commands, by trigger
+        self._lanes = Lanes()  # one for each channel
         self._hearing: set[asyncio.Task[Any]] = set()
         self._group: asyncio.TaskGroup | None = None
 
@@ -109,7 +103,7 @@ class SlackAdapter:
         async with open_session() as session:
             self._api = self._new_api(session)
             await self._greet()
-            seen = await inbox.ready(self._account)
+            seen = await inbox.ready(self._ears.account)
             self._seen = {
                 talk.thread: talk.last if is_ts(talk.last) else ts_of(talk.at) for talk in seen
             }
@@ -125,9 +119,9 @@ class SlackAdapter:
 
     async def _greet(self) -> None:
         who = await self._api.call("auth_test")
-        self._me, self._team = who["user_id"], who["team_id"]
-        self._account = f"{self._team}/{self._me}"
-        self._names[self._me] = who["user"]
+        self._team = who["team_id"]
+        account = f"{self._team}/{who['user_id']}"
+        self._ears = Ears(who["user_id"], account, {who["user_id"]: who["user"]})
         logger.info("slack: we are %s in %s", who["user"], who["team"])
 
     def _new_api(self, session: aiohttp.ClientSession) -> Api:
@@ -145,7 +139,8 @@ class SlackAdapter:
         lines = [Line(app, token, ticket, SILENT) for _ in range(LINES)]
         was_up = True
         try:
-            await asyncio.gather(*(line.open() for line in lines))
+            for line in lines:
+                await line.open()
             logger.info("slack: connected")
             for line in lines:
                 group.create_task(line.stay())
@@ -176,13 +171,20 @@ class SlackAdapter:
             logger.warning("slack: an event was not understood: %s", type(error).__name__)
             return DONE
         try:
-            return (await deed() if deed else None) or DONE
+            return (await self._in_order(body, deed) if deed else None) or DONE
         except (StoreError, Closing) as error:
             logger.warning("slack: an event is left for later: %s", error)
             return AGAIN
         except Exception:  # a fault of ours: the event comes again, and the others go on
             logger.exception("slack: an event broke")
             return AGAIN
+
+    async def _in_order(self, body: dict[str, Any], deed: Deed) -> BoltResponse | None:
+        """What happens in a channel is stored as it came, though one waits for a file."""
+        event = body.get("event") or {}
+        where = event.get("channel") or (event.get("item") or {}).get("channel") or ""
+        async with self._lanes.enter(ThreadRef(self._ears.channel(where))):
+            return await deed()
 
     def _deed(self, body: dict[str, Any]) -> Deed | None:
         """What is to be done about an envelope; None: nothing."""
@@ -201,11 +203,10 @@ class SlackAdapter:
         match event["type"]:
             case "app_mention" | "message":
                 return self._said_or_changed(event)
-            case "reaction_added" | "reaction_removed" if self._settings.votes in (
-                "both",
-                "reactions",
-            ):
-                return self._reacted(event)
+            case "reaction_added" | "reaction_removed":
+                reaction = self._ears.reaction(event)
+                if reaction and self._settings.votes in ("both", "reactions"):
+                    return partial(self._vote, reaction)
             case "agent_session_stopped":
                 for ts in event["streaming_message_ts"]:
                     if answer := self._api.streams.get(ts):
@@ -213,64 +214,30 @@ class SlackAdapter:
         return None
 
     def _said_or_changed(self, event: dict[str, Any]) -> Deed | None:
-        channel = ChannelRef(self.name, self._account, event["channel"])
+        channel = self._ears.channel(event["channel"])
         match event.get("subtype"):
             case None | "file_share" | "thread_broadcast":
-                return self._said(event, channel)
+                message = self._ears.message(event)
+                return partial(self._hear, message, event) if message else None
             case "message_changed":
                 now, before = event["message"], event.get("previous_message") or {}
                 if now.get("subtype") == "tombstone":
                     return partial(self._inbox.changed, MessageRef(channel, now["ts"]), None)
-                if now.get("user") != self._me and now.get("text") != before.get("text"):
+                if now.get("user") != self._ears.me and now.get("text") != before.get("text"):
                     return partial(self._edited, now, channel)
             case "message_deleted":
                 return partial(self._inbox.changed, MessageRef(channel, event["deleted_ts"]), None)
         return None
 
-    def _said(self, event: dict[str, Any], channel: ChannelRef) -> Deed | None:
-        user, ts, text = event["user"], event["ts"], event.get("text") or ""
-        if user in (self._me, "USLACKBOT"):
-            return None
-        direct = event.get("channel_type") == "im" or channel.id.startswith("D")
-        root = event.get("thread_ts") or ""
-        is_mention = bool(re.search(rf"<@{self._me}(\|[^>]*)?>", text))
-        addressed = direct or is_mention or event["type"] == "app_mention"
-        follows = bool(root) and root != ts and not re.match(r"\s*<@[UW]", text)
-        if not addressed and not follows:
-            return None
-        thread = ThreadRef(channel, root or ("" if direct else ts))
-        message = IncomingMessage(
-            ref=MessageRef(channel, ts),
-            thread=thread,
-            author=self._author(user, is_bot="bot_id" in event),
-            text=self._plain(text),
-            addressed=addressed,
-            follows=follows and not addressed,
-            at=when(ts),
-        )
-        return partial(self._hear, message, event)
-
     async def _hear(self, message: IncomingMessage, event: dict[str, Any]) -> None:
         text, unread = await self._with_files(message.text, event)
         place = await self._place(message.ref.channel.id, event.get("channel_type") or "")
-        await self._inbox.message(
-            IncomingMessage(
-                ref=message.ref,
-                thread=message.thread,
-                author=message.author,
-                text=text,
-                addressed=message.addressed,
-                follows=message.follows,
-                at=message.at,
-                place=place,
-                unread=unread,
-            )
-        )
+        await self._inbox.message(replace(message, text=text, unread=unread, place=place))
         if message.addressed or message.thread in self._seen:
             self._seen[message.thread] = max(message.ref.id, self._seen.get(message.thread, ""))
 
     async def _edited(self, now: dict[str, Any], channel: ChannelRef) -> None:
-        text, _ = await self._with_files(self._plain(now.get("text") or ""), now)
+        text, _ = await self._with_files(self._ears.plain(now.get("text") or ""), now)
         await self._inbox.changed(MessageRef(channel, now["ts"]), text)
 
     async def _with_files(self, text: str, event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -293,44 +260,17 @@ class SlackAdapter:
             self._places[channel] = PLACES.get(kind, "private")
         return self._places[channel]
 
-    def _author(self, user: str, *, is_bot: bool = False) -> Author:
-        return Author(user, self._names.get(user, user), is_bot)
-
-    def _plain(self, text: str) -> str:
-        without = re.sub(rf"<@{self._me}(\|[^>]*)?>", "", text)
-        return unescape(without, self._names).strip()
-
     # Votes and corrections.
 
-    def _reacted(self, event: dict[str, Any]) -> Deed | None:
-        item, emoji = event["item"], thumb(event["reaction"])
-        if item["type"] != "message" or event["user"] == self._me or not emoji:
-            return None
-        reaction = IncomingReaction(
-            target=MessageRef(ChannelRef(self.name, self._account, item["channel"]), item["ts"]),
-            author=self._author(event["user"]),
-            emoji=emoji,
-            added=event["type"] == "reaction_added",
-            at=when(event["event_ts"]),
-        )
-        return partial(self._vote, reaction)
-
     def _pressed(self, body: dict[str, Any], action: dict[str, Any]) -> Deed | None:
-        user, trigger = body["user"]["id"], body["trigger_id"]
-        if action.get("action_id") == CORRECT:
-            return partial(self._offer_later, trigger, action["value"], VOTED[-1])
-        if action.get("action_id") != VOTE:
-            return None
-        channel = ChannelRef(self.name, self._account, body["channel"]["id"])
-        thread = body["message"].get("thread_ts") or ""
-        reaction = IncomingReaction(
-            target=MessageRef(channel, body["message"]["ts"]),
-            author=self._author(user),
-            emoji=UP if action["value"] == "up" else DOWN,
-            added=True,
-            at=when(action["action_ts"]),
-        )
-        return partial(self._vote, reaction, thread, trigger)
+        trigger = body["trigger_id"]
+        match action.get("action_id"):
+            case slack_events.CORRECT:
+                return partial(self._offer, trigger, action["value"])
+            case slack_events.VOTE:
+                thread = body["message"].get("thread_ts") or ""
+                return partial(self._vote, self._ears.press(body, action), thread, trigger)
+        return None
 
     async def _vote(
         self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
@@ -340,88 +280,39 @@ class SlackAdapter:
             noted = await self._inbox.reaction(reaction)
         except (StoreError, Closing):
             if trigger:  # Slack does not deliver a press again
-                self._later(self._whisper(reaction.target, reaction.author.id, thread, NOT_KEPT))
+                self._later(
+                    whisper(self._api, reaction.target, reaction.author.id, thread, NOT_KEPT)
+                )
                 return
             raise
         if noted.score is not None or noted.words:
-            self._later(self._answer_vote(reaction, noted, thread, trigger))
+            self._later(answer_vote(self._api, reaction, noted, thread, trigger))
 
-    async def _answer_vote(
-        self, reaction: IncomingReaction, noted: Noted, thread: str | None, trigger: str
-    ) -> None:
-        """Tell the voter, and nobody else, what stands; after a thumb down, ask for more."""
-        words = " ".join(filter(None, (VOTED.get(noted.score or 0), noted.words)))
-        target, user = reaction.target, reaction.author.id
-        if noted.score != -1 or not reaction.added:
-            await self._whisper(target, user, thread, words)
-            return
-        if thread is None:
-            thread = await thread_of(self._api, target.channel.id, target.id)
-        about = f"{target.channel.id} {target.id} {thread}"
-        if trigger and await self._offer(trigger, about, words):
-            return
-        text = {"type": "plain_text", "text": ASKED}
-        button = {"type": "button", "action_id": CORRECT, "text": text, "value": about}
-        await self._whisper(target, user, thread, words, {"type": "actions", "elements": [button]})
-
-    async def _offer_later(self, trigger: str, about: str, words: str) -> None:
-        self._later(self._offer(trigger, about, words))
-
-    async def _offer(self, trigger: str, about: str, words: str) -> bool:
-        """Open the modal; a trigger is good for three seconds."""
-        try:
-            await self._api.call("views_open", trigger_id=trigger, view=correction(about, words))
-        except AdapterError as error:
-            logger.info("slack: the modal does not open: %s", error)
-            return False
-        return True
+    async def _offer(self, trigger: str, about: str) -> None:
+        self._later(open_modal(self._api, trigger, about, VOTED[-1]))
 
     def _corrected(self, body: dict[str, Any]) -> Deed:
         view, user = body["view"], body["user"]["id"]
         channel, ts, thread = view["private_metadata"].split(" ")
         text = view["state"]["values"][CORRECTION][CORRECTION]["value"] or ""
-        target = MessageRef(ChannelRef(self.name, self._account, channel), ts)
-        return partial(self._correct, target, user, text, thread)
+        target = MessageRef(self._ears.channel(channel), ts)
+        return partial(self._correct, target, self._ears.author(user), text, thread)
 
     async def _correct(
-        self, target: MessageRef, user: str, text: str, thread: str
+        self, target: MessageRef, author: Author, text: str, thread: str
     ) -> BoltResponse | None:
         try:
-            await self._inbox.correction(target, self._author(user), text)
+            await self._inbox.correction(target, author, text)
         except (StoreError, Closing) as error:
             logger.warning("slack: a correction is not kept: %s", error)
             return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})
-        self._later(self._whisper(target, user, thread, KEPT))
+        self._later(whisper(self._api, target, author.id, thread, KEPT))
         return None
-
-    async def _whisper(
-        self, about: MessageRef, user: str, thread: str | None, words: str, *more: dict[str, Any]
-    ) -> None:
-        if thread is None:
-            thread = await thread_of(self._api, about.channel.id, about.id)
-        section = {"type": "section", "text": {"type": "mrkdwn", "text": words}}
-        where = {"thread_ts": thread} if thread else {}
-        await tell(self._api, about.channel, user, text=words, blocks=[section, *more], **where)
 
     # Commands.
 
     def _command(self, body: dict[str, Any]) -> Deed:
-        command, words = body["command"], (body.get("text") or "").strip()
-        text = f"/{words or 'help'}" if command == "/mynah" else f"{command} {words}".rstrip()
-        channel = ChannelRef(self.name, self._account, body["channel_id"])
-        kind = body.get("channel_name") or ""
-        closed = kind == "privategroup" or kind.startswith("mpdm-")
-        message = IncomingMessage(
-            ref=MessageRef(channel, body["trigger_id"]),
-            thread=ThreadRef(channel),
-            author=self._author(body["user_id"]),
-            text=text,
-            addressed=True,
-            private=True,
-            at=datetime.now(UTC),
-            place="direct" if kind == "directmessage" else "private" if closed else "public",
-        )
-        return partial(self._ordered, message, body.get("response_url") or "")
+        return partial(self._ordered, self._ears.command(body), body.get("response_url") or "")
 
     async def _ordered(self, message: IncomingMessage, url: str) -> BoltResponse | None:
         now = time.monotonic()
@@ -448,7 +339,7 @@ class SlackAdapter:
         way = self._api.way(to, answer)
         votes = self._settings.votes in ("both", "buttons")
         sheet = Sheet(
-            self._api, self._me, self._team, to, answer, way, votes, settle_s=self._settle_s
+            self._api, self._ears.me, self._team, to, answer, way, votes, settle_s=self._settle_s
         )
         every_s = self._every_s
         if way == "stream":
@@ -475,12 +366,13 @@ class SlackAdapter:
         if not root or root == to.ref.id:
             return ()
         said = await before(self._api, channel.id, root, to.ref.id, most=QUOTED)
+        names = self._ears.names
         await self._learn_names({m["user"] for m in said if m.get("user")})
         return [
             Quoted(
                 ref=MessageRef(channel, m["ts"]),
-                author=self._author(m.get("user") or m.get("bot_id") or "", is_bot="bot_id" in m),
-                text=unescape(m["text"], self._names),
+                author=self._ears.author(m.get("user") or m.get("bot_id") or "", "bot_id" in m),
+                text=unescape(m["text"], names),
                 at=when(m["ts"]),
             )
             for m in said
@@ -492,9 +384,9 @@ class SlackAdapter:
                 about = (await self._api.call("users_info", user=user))["user"]
                 profile = about.get("profile") or {}
                 names = (profile.get("display_name"), profile.get("real_name"), about.get("name"))
-                self._names[user] = next(filter(None, names), user)
+                self._ears.names[user] = next(filter(None, names), user)
 
-        await asyncio.gather(*(learn(user) for user in users - self._names.keys()))
+        await asyncio.gather(*(learn(user) for user in users - self._ears.names.keys()))
 
     # What was said while we were away.
 
@@ -506,8 +398,9 @@ class SlackAdapter:
             channels.setdefault(thread.channel, {})[thread.thread] = last
         for channel, threads in channels.items():
             try:
-                for message in await since(self._api, channel.id, threads, oldest):
-                    await self._hear_late(message, channel)
+                async with self._lanes.enter(ThreadRef(channel)):
+                    for message in await since(self._api, channel.id, threads, oldest):
+                        await self._hear_late(message, channel)
             except (AdapterError, StoreError, Closing) as error:
                 logger.warning("slack: what was said in a channel is not read: %s", error)
 
@@ -542,12 +435,16 @@ async def who_am_i(settings: Settings) -> str:
 
 
 async def missing(settings: Settings) -> list[str]:
-    """The scopes that the app lacks, asked of Slack. Raises AdapterError."""
+    """A sentence for each scope that the app lacks, asked of Slack. Raises AdapterError."""
     async with open_session() as session:
         api = Api(settings.bot_token.get_secret_value(), settings.base_url, session)
         who = await api.call("auth_test")
     given = set(re.split(r"[,\s]+", who.headers.get("x-oauth-scopes", "")))
-    return [scope for scope in SCOPES if scope not in given]
+    return [
+        f"the scope {scope}: add it on the page OAuth & Permissions of the app, and install it anew"
+        for scope in SCOPES
+        if scope not in given
+    ]
 
 
 def answered(payload: dict[str, Any]) -> BoltResponse:

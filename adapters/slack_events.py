@@ -7,8 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from core.types import (
+    Author,
+    ChannelRef,
+    IncomingMessage,
+    IncomingReaction,
+    MessageRef,
+    ThreadRef,
+)
 
 SCOPES = (
     "app_mentions:read",
@@ -39,43 +49,100 @@ EVENTS = (
 )
 
 
-ASKED = "What should I have said?"
-CORRECTION = "mynah_correction"
+CORRECTION = "mynah_correction"  # the modal, and its one field
+CORRECT = "mynah_correct"  # the button that opens it
+VOTE = "mynah_vote"  # the voting buttons
 UP, DOWN = "👍", "👎"
 THUMBS = {"+1": UP, "thumbsup": UP, "-1": DOWN, "thumbsdown": DOWN}
 SKIN = {f"skin-tone-{n}": chr(0x1F3F9 + n) for n in range(2, 7)}
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Reads events as the bot `me`. Raises KeyError, TypeError and ValueError where they lack what
+    an event has.
+    """
+
+    me: str  # our user id
+    account: str
+    names: dict[str, str]  # of people, as far as they are known
+
+    def channel(self, id: str) -> ChannelRef:
+        return ChannelRef("slack", self.account, id)
+
+    def author(self, user: str, is_bot: bool = False) -> Author:
+        return Author(user, self.names.get(user, user), is_bot)
+
+    def plain(self, text: str) -> str:
+        """The words without their mention of us."""
+        without = re.sub(rf"<@{self.me}(\|[^>]*)?>", "", text)
+        return unescape(without, self.names).strip()
+
+    def message(self, event: Mapping[str, Any]) -> IncomingMessage | None:
+        """None: nothing for us. Files and who can read it are for the caller to add."""
+        user, ts, text = event["user"], event["ts"], event.get("text") or ""
+        if user in (self.me, "USLACKBOT"):
+            return None
+        channel, root = self.channel(event["channel"]), event.get("thread_ts") or ""
+        direct = event.get("channel_type") == "im" or channel.id.startswith("D")
+        is_mention = bool(re.search(rf"<@{self.me}(\|[^>]*)?>", text))
+        addressed = direct or is_mention or event["type"] == "app_mention"
+        follows = bool(root) and root != ts and not re.match(r"\s*<@[UW]", text)
+        if not addressed and not follows:
+            return None
+        return IncomingMessage(
+            ref=MessageRef(channel, ts),
+            thread=ThreadRef(channel, root or ("" if direct else ts)),
+            author=self.author(user, "bot_id" in event),
+            text=self.plain(text),
+            addressed=addressed,
+            follows=follows and not addressed,
+            at=when(ts),
+        )
+
+    def reaction(self, event: Mapping[str, Any]) -> IncomingReaction | None:
+        """None: not a thumb of a person on a message."""
+        item, emoji = event["item"], thumb(event["reaction"])
+        if item["type"] != "message" or event["user"] == self.me or not emoji:
+            return None
+        return IncomingReaction(
+            target=MessageRef(self.channel(item["channel"]), item["ts"]),
+            author=self.author(event["user"]),
+            emoji=emoji,
+            added=event["type"] == "reaction_added",
+            at=when(event["event_ts"]),
+        )
+
+    def press(self, body: Mapping[str, Any], action: Mapping[str, Any]) -> IncomingReaction:
+        """A voting button. Slack shows a second press as taking it back, and does not say so."""
+        return IncomingReaction(
+            target=MessageRef(self.channel(body["channel"]["id"]), body["message"]["ts"]),
+            author=self.author(body["user"]["id"]),
+            emoji=UP if action["value"] == "up" else DOWN,
+            added=True,
+            at=when(action["action_ts"]),
+        )
+
+    def command(self, body: Mapping[str, Any]) -> IncomingMessage:
+        command, words = body["command"], (body.get("text") or "").strip()
+        channel, kind = self.channel(body["channel_id"]), body.get("channel_name") or ""
+        closed = kind == "privategroup" or kind.startswith("mpdm-")
+        return IncomingMessage(
+            ref=MessageRef(channel, body["trigger_id"]),
+            thread=ThreadRef(channel),
+            author=self.author(body["user_id"]),
+            text=f"/{words or 'help'}" if command == "/mynah" else f"{command} {words}".rstrip(),
+            addressed=True,
+            private=True,
+            at=datetime.now(UTC),
+            place="direct" if kind == "directmessage" else "private" if closed else "public",
+        )
 
 
 def thumb(reaction: str) -> str:
     """A reaction's name as an emoji; "" where it is no thumb."""
     name, _, skin = reaction.partition("::")
     return THUMBS[name] + SKIN.get(skin, "") if name in THUMBS else ""
-
-
-def correction(about: str, words: str) -> dict[str, Any]:
-    """The modal that asks for better words."""
-
-    def plain(text: str) -> dict[str, str]:
-        return {"type": "plain_text", "text": text}
-
-    box = {"type": "plain_text_input", "action_id": CORRECTION, "multiline": True}
-    return {
-        "type": "modal",
-        "callback_id": CORRECTION,
-        "private_metadata": about,
-        "title": plain(ASKED),
-        "submit": plain("Send"),
-        "close": plain("Not now"),
-        "blocks": [
-            {"type": "section", "text": {"type": "mrkdwn", "text": words}},
-            {
-                "type": "input",
-                "block_id": CORRECTION,
-                "label": plain("Your words, which I may learn from"),
-                "element": box | {"max_length": 3_000},
-            },
-        ],
-    }
 
 
 def when(ts: str) -> datetime:

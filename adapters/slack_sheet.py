@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 
 from adapters.slack_calls import GONE, Api, ApiError, Way, tell
+from adapters.slack_events import VOTE
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
 from core.types import IncomingMessage, MessageRef
@@ -29,7 +30,6 @@ MOST_PAGES = 5
 NOTICE = 3_900  # `text` beside blocks is for notifications; chat.update takes 4,000
 STREAM_S = 240.0  # Slack ends a stream after five minutes: slackapi/python-slack-sdk#1859
 MARK = "mynah_answer"
-VOTE = "mynah_vote"
 BREATH_S = 0.5  # when the tempo left a call out
 ENDED = ("message_not_in_streaming_state", "message_not_owned_by_app")
 
@@ -49,6 +49,7 @@ class Sheet:
     limit: int = LIMIT
     most_pages: int = MOST_PAGES
     _stream: Stream | None = None
+    _said: dict[str, tuple[str, bool]] = field(default_factory=dict)  # by ts; and with buttons?
 
     def size(self, text: str) -> int:
         """Slack does not say what a character is; UTF-16 units are the most it may mean."""
@@ -120,13 +121,14 @@ class Sheet:
         except RateLimited as error:
             self.api.tempo.hold(error.retry_after_s, f"post:{self._channel}")
             raise
+        self._said[sent["ts"]] = (text, bool(self._buttons(last=last)))
         return self._ref(sent["ts"])
 
     async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
         try:
             if self._stream and self._stream.ts == ref.id:
                 await self._grow(text, last=last)
-            else:
+            elif self._said.get(ref.id) != (text, bool(self._buttons(last=last))):
                 await self._pace("chat_update")
                 await self._update(ref, text, last=last)
         except ApiError as error:
@@ -197,6 +199,7 @@ class Sheet:
                 raise
             await self._stop(ref.id, metadata=mark)  # a stream that an earlier try left open
             await self._send("chat_update", text, last=last, **body)
+        self._said[ref.id] = (text, bool(self._buttons(last=last)))
 
     # The native stream.
 
@@ -321,6 +324,7 @@ class Whisper:
     most_pages: int = 100
     _uses: int = 0
     _due: float = 0.0
+    _said: dict[str, str] = field(default_factory=dict)  # by message
 
     MOST_USES = 5
     PAUSES_S = (0.0, 3.0, 15.0, 60.0)  # before each use while it grows; the last use is the end's
@@ -333,28 +337,35 @@ class Whisper:
         return None  # nobody can look for what one person saw: they are told again
 
     async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
-        await self._say(text, part)
-        return MessageRef(self.to.thread.channel, f"{self.to.ref.id}.{part}")
+        ref = MessageRef(self.to.thread.channel, f"{self.to.ref.id}.{part}")
+        await self._say(text, ref)
+        return ref
 
     async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
+        if self._said.get(ref.id) == text:
+            return
         if self.answer.outcome is None:
             is_used_up = not self.response_url or self._uses >= len(self.PAUSES_S)
             if is_used_up or time.monotonic() < self._due:
                 raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
-        await self._say(text, int(ref.id.rpartition(".")[2]))
+        await self._say(text, ref)
 
     async def attach(self, part: int, text: str) -> MessageRef:
         raise Refused("This answer is too long to be shown to one person.")
 
-    async def _say(self, text: str, part: int) -> None:
+    async def _say(self, text: str, ref: MessageRef) -> None:
         blocks = [{"type": "markdown", "text": harmless(text)}]
         body = {"blocks": blocks, "text": notice(text)}
-        if part == 0 and self.response_url and self._uses < self.MOST_USES:
+        is_first = ref.id == f"{self.to.ref.id}.0"
+        self._said.pop(ref.id, None)
+        if is_first and self.response_url and self._uses < self.MOST_USES:
             self._uses += 1
             self._due = time.monotonic() + self.PAUSES_S[min(self._uses, len(self.PAUSES_S) - 1)]
             if await self._responded(body):
+                self._said[ref.id] = text
                 return
         await tell(self.api, self.to.thread.channel, self.to.author.id, **body)
+        self._said[ref.id] = text
 
     async def _responded(self, body: dict[str, Any]) -> bool:
         more = {"response_type": "ephemeral", "replace_original": self._uses > 1}

@@ -114,7 +114,8 @@ class FakeSlack:
     acknowledged: list[dict[str, Any]] = field(default_factory=list)  # {"envelope_id", "payload"?}
     failed: list[str] = field(default_factory=list)  # events given up after the last retry
     connections: int = 0  # sockets ever opened
-    log: list[tuple[str, str]] = field(default_factory=list)  # who, what: the transcript
+    log: list[tuple[float, str, str]] = field(default_factory=list)  # when, who, what: a transcript
+    slow_s: float = 0.0  # how long a file takes
     muted: bool = False  # sockets stay open and say nothing: half-dead
 
     def __post_init__(self) -> None:
@@ -122,7 +123,7 @@ class FakeSlack:
             self.channels[id] = Channel(id, kind)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._ids = itertools.count(1)
-        self._clock = 0.0
+        self._clock = self._began = 0.0
         self._pending: dict[str, dict[str, Any]] = {}  # envelopes not acknowledged yet
         self._sockets: list[web.WebSocketResponse] = []
         self._tickets: set[str] = set()
@@ -862,7 +863,8 @@ class FakeSlack:
         return f"message {[*self.channels[channel].shown, ts].index(ts) + 1}"
 
     def _note(self, who: str, what: str) -> None:
-        self.log.append((self.users.get(who, who), what))
+        self._began = self._began or time.monotonic()
+        self.log.append((time.monotonic() - self._began, self.users.get(who, who), what))
 
     # Other addresses.
 
@@ -915,6 +917,7 @@ class FakeSlack:
         if fault := self._fault("download"):
             await asyncio.sleep(60 if fault.kind == "hang" else 0)
             return web.Response(status=500)
+        await asyncio.sleep(self.slow_s)
         return web.Response(body=file["content"], content_type=file["mimetype"])
 
 

@@ -254,6 +254,16 @@ async def test_a_file_that_does_not_come_holds_up_nothing(house):
     assert all(frame for frame in house.slack.acknowledged)
 
 
+async def test_what_waits_for_a_file_keeps_its_place_before_what_came_later(house):
+    house.slack.retries_s = (9.0,)
+    house.slack.slow_s = 0.3
+    house.slack.says("first", channel=DIRECT, files=(("a.txt", b"a", "text/plain"),))
+    house.slack.says("second", channel=DIRECT)
+    house.slack.says("elsewhere", channel=CLUB, mention=True)
+    await house.heard(3)
+    assert [m.text[:6] for m in house.once()] == ["elsewh", "first\n", "second"]
+
+
 async def test_the_token_is_shown_to_slack_alone(house):
     async with FakeSlack() as stranger:
         about = stranger._file("theirs.txt", b"trap", "text/plain")

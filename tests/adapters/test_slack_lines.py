@@ -289,7 +289,8 @@ async def test_slack_says_who_we_are_and_which_scopes_are_missing(slack):
     assert await who_am_i(settings) == "mynah in Birds (https://birds.slack.com/)"
     assert await missing(settings) == []
     slack.scopes = slack.scopes.replace("files:write,", "").replace("reactions:read,", "")
-    assert await missing(settings) == ["files:write", "reactions:read"]
+    named = [sentence.split()[2].rstrip(":") for sentence in await missing(settings)]
+    assert named == ["files:write", "reactions:read"]
 
 
 async def test_neither_words_nor_tokens_are_logged(slack, caplog):
