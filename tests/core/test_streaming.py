@@ -447,6 +447,21 @@ async def test_a_call_that_can_be_left_out_leaves_room_for_those_that_cannot():
     assert not tempo.may("room:3", "bot:1")
 
 
+async def test_who_waits_for_a_turn_goes_before_those_who_only_may():
+    tempo, stolen = Tempo({"room": (1, 0.05)}), 0
+
+    async def wait_five_times():
+        for _ in range(5):
+            await tempo.turn("room:1")
+
+    waiting = asyncio.create_task(wait_five_times())
+    await asyncio.sleep(0)
+    while not waiting.done():
+        stolen += tempo.may("room:1")
+        await asyncio.sleep(0)
+    assert stolen <= 1
+
+
 async def test_those_who_waited_for_the_end_of_a_hold_do_not_go_all_at_once():
     tempo, loop, went = Tempo({"room": (8, 1.0)}), asyncio.get_running_loop(), list[float]()
     tempo.hold(0.5, "room:1")
