@@ -21,7 +21,7 @@ from typing import Literal, Protocol
 import pytest
 
 from core.answer import Answer
-from core.errors import Refused
+from core.errors import Broken, Refused
 from core.ports import Adapter
 from core.types import IncomingMessage, MessageRef, Noted, Seen
 from tests.fakes import ListInbox, until
@@ -613,6 +613,56 @@ class AdapterContract:
             await rig.adapter.reply(message, answer)
         assert len(answer.refs) == 1
         assert "x = 1" in rig.visible()[0]
+
+    async def test_two_answers_at_once_stay_apart(self, rig: Rig):
+        need(rig, "messages")
+        first, second = await self.asked(rig, "one?"), await self.asked(rig, "two?")
+        async with asyncio.TaskGroup() as group:
+            ones = group.create_task(self.replied(rig, first, *["one "] * 20))
+            twos = group.create_task(self.replied(rig, second, *["two "] * 20))
+        assert sorted(" ".join(text.split()) for text in rig.visible()) == [
+            " ".join(["one"] * 20),
+            " ".join(["two"] * 20),
+        ]
+        assert not set(ones.result().refs) & set(twos.result().refs)
+
+    async def test_a_stopped_answer_keeps_what_was_said_and_says_so(self, rig: Rig):
+        message = await self.asked(rig)
+
+        async def endless() -> AsyncGenerator[str]:
+            yield "so far"
+            await asyncio.Event().wait()
+
+        async with Answer(endless()) as answer, asyncio.TaskGroup() as group:
+            group.create_task(rig.adapter.reply(message, answer))
+            await until(lambda: "so far" in " ".join(rig.visible()))
+            answer.stop()
+        [text] = rig.visible()
+        assert text.startswith("so far")
+        assert "Stopped" in text
+        assert answer.outcome == "stopped"
+
+    async def test_a_model_that_fails_ends_in_a_sentence_in_the_same_message(self, rig: Rig):
+        message = await self.asked(rig)
+
+        async def broken() -> AsyncGenerator[str]:
+            yield "so far"
+            await until(lambda: "so far" in " ".join(rig.visible()))
+            raise Broken("the stream ended")
+
+        async with Answer(broken()) as answer:
+            await rig.adapter.reply(message, answer)
+        [text] = rig.visible()
+        assert text.startswith("so far")
+        assert "interrupted" in text
+        assert "the stream ended" not in text
+
+    async def test_a_question_that_is_gone_is_answered_all_the_same(self, rig: Rig):
+        need(rig, "removals")
+        message = await self.asked(rig)
+        await rig.delete(message.ref.id)
+        await self.replied(rig, message, "too late")
+        assert rig.visible() == ["too late"]
 
     async def test_an_answer_stays_in_its_thread(self, rig: Rig):
         need(rig, "threads", "mentions")
