@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import regex  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,13 @@ def test_cuts_are_made_at_the_best_place_that_leaves_no_short_page():
 def test_a_code_block_that_fits_on_the_next_page_is_not_cut():
     text = "Intro. " * 10 + "\n\n```py\n" + "x = 1\n" * 10 + "```\n"
     assert pages(text, 120)[1] == "```py\n" + "x = 1\n" * 10 + "```\n"
+
+
+@pytest.mark.parametrize("length", range(130, 160))
+def test_no_page_begins_or_ends_with_an_empty_code_block(length):
+    code = "\n".join(["x" * 9] * 40)[:length]
+    for page in pages(f"```py\n{code}\n```\n{'word ' * 30}", 200):
+        assert "```py\n```" not in page
 
 
 def test_a_fence_that_only_looks_like_an_end_does_not_end_the_code():
