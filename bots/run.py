@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import random
 import signal
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # heavy: `--help` does without
 logger = logging.getLogger(__name__)
 
 FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
+SCRIPTS_PATIENCE_S = 5.0  # with a disk that takes nothing: a script waits for the end
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -88,9 +90,12 @@ async def run(config: Config) -> int:
         if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
             with status if interactive else nullcontext():
                 await ready_or_told_to_end(here)
+        patience_s = SCRIPTS_PATIENCE_S if is_script(config) else math.inf
         async with asyncio.TaskGroup() as group:
             for name, settings in config.platforms.items():
-                group.create_task(supervise(here.engine, name, settings, refused), name=name)
+                group.create_task(
+                    supervise(here.engine, name, settings, refused, patience_s), name=name
+                )
         if len(refused) == len(config.platforms):
             raise BotError("; ".join(refused))
         if here.engine.damage:
@@ -130,6 +135,11 @@ def is_interactive(config: Config) -> bool:
     return "console" in config.platforms and all(file and file.isatty() for file in both)
 
 
+def is_script(config: Config) -> bool:
+    """Lines come in and answers go out, and nobody else is served."""
+    return list(config.platforms) == ["console"] and not is_interactive(config)
+
+
 def set_up_logging(config: Config) -> None:
     """One line per event. Beside a conversation they go to a file, else to stderr."""
     from bots.wiring import LOG_FOLDER
@@ -145,7 +155,9 @@ def set_up_logging(config: Config) -> None:
     )
 
 
-async def supervise(engine: Engine, name: str, settings: BaseModel, refused: list[str]) -> None:
+async def supervise(
+    engine: Engine, name: str, settings: BaseModel, refused: list[str], patience_s: float
+) -> None:
     """Serve one platform; start it anew when it fails, ever more slowly. `Refused` is final."""
     from adapters import load
     from core.desk import serve
@@ -156,7 +168,7 @@ async def supervise(engine: Engine, name: str, settings: BaseModel, refused: lis
     while not engine.closing.is_set():
         started, is_final = loop.time(), False
         try:
-            await serve(engine, load(name, settings))
+            await serve(engine, load(name, settings), patience_s=patience_s)
             return
         except* Refused as errors:
             is_final = True

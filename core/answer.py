@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol, Self
 
-from core.errors import BotError, CutShort, GenerationError
+from core.errors import BotError, CutShort, GenerationError, StoreDamaged, StoreError
 from core.phrases import Phrases
 from core.types import MessageRef, Outcome
 
@@ -31,7 +31,8 @@ class Answer:
     """Read once with `async for`, inside `async with`: leaving the block closes the model's stream.
 
     When the pieces end, the whole text is recorded before the reader hears of the end, so that an
-    adapter's last edit shows only what is kept. A failing model becomes a last piece of text.
+    adapter's last edit shows only what is kept. A failing model becomes a last piece of text, and
+    so does a record that does not take the end at once.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Answer:
         placing: bool = False,
         record: Record | None = None,
         phrases: Phrases | None = None,
+        again: Callable[[StoreError], Awaitable[bool]] | None = None,
     ) -> None:
         """`outcome`: how it ends if nothing goes wrong. `opening`: our words, shown and not kept.
 
         `refs`: messages that an earlier try made. `placing`: that try may have posted one more and
         died before it knew the id. While the answer is `unsure` of that, an adapter looks for it,
-        where the platform can, before it says `placing` and posts.
+        where the platform can, before it says `placing` and posts. `again`: whether, after a pause,
+        an end that could not be recorded shall be recorded again; else the reader is told.
         """
         self.text = ""  # what the model said, without our own words
         self.outcome: Outcome | None = None  # set when the end is recorded
@@ -60,6 +63,7 @@ class Answer:
         self._opening = opening
         self._record = record
         self._phrases = phrases or Phrases()
+        self._again = again
         self._stop = False
         self._waiting_task: asyncio.Task[object] | None = None  # set while the model is awaited
 
@@ -103,12 +107,28 @@ class Answer:
         if self._stop:
             outcome = "stopped"
         await self._pieces.aclose()
-        if self._record:
-            await self._record.settle(self.text, outcome)
+        unkept = ""
+        while failure := await self._settle(outcome):
+            if not unkept:
+                unkept = self._phrases.beside(self._phrases.unkept, self.text)
+                yield unkept
+            if self._again is None or not await self._again(failure):
+                raise failure
         self.outcome = outcome
-        note = self._phrases.note(outcome, self.text)
+        note = self._phrases.note(outcome, self.text, unkept)
         if note:
             yield note
+
+    async def _settle(self, outcome: Outcome) -> StoreError | None:
+        """Have the end recorded; or what went wrong, where that may pass."""
+        try:
+            if self._record:
+                await self._record.settle(self.text, outcome)
+        except StoreDamaged:
+            raise
+        except StoreError as error:
+            return error
+        return None
 
     def stop(self) -> None:
         """End at once: a person said "stop". What was said so far stays."""

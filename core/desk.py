@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -14,7 +15,8 @@ from functools import partial
 from core.answer import Answer
 from core.commands import Call, said
 from core.engine import Engine, says_nothing
-from core.errors import AdapterError, Closing, RateLimited, Refused, StoreDamaged, StoreError
+from core.errors import AdapterError, Closing, Refused, StoreDamaged, StoreError
+from core.patience import Patience
 from core.ports import Adapter
 from core.records import PlaceRecord, TurnRecord
 from core.types import (
@@ -33,21 +35,23 @@ from core.types import (
 logger = logging.getLogger(__name__)
 
 MOST_TRIES = 3  # a turn that died so often with the process ends in a sentence of ours
-FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0  # after a platform or the disk failed
 EARLIER_WITHIN_S = 5.0  # what was said before is worth so long a wait
 LOOKS_BACK = timedelta(days=7)  # at conversations, after an absence
 QUIET_S = 2.0  # without a message that is too old, their number is said
 
 
-async def serve(engine: Engine, adapter: Adapter, *, grace_s: float = 20.0) -> None:
+async def serve(
+    engine: Engine, adapter: Adapter, *, grace_s: float = 20.0, patience_s: float = math.inf
+) -> None:
     """Run one platform until nothing more can come, or until `engine.close()`: from then on nothing
     more is heard and no answer begins.
 
-    Answers under way at `close` have `grace_s` to finish. Raises what `adapter.run` raises, in an
-    ExceptionGroup.
+    Answers under way at `close` have `grace_s` to finish. What a platform or the disk does not take
+    is tried again for `patience_s`, then left to the next start. Raises what `adapter.run` raises,
+    in an ExceptionGroup.
     """
     async with asyncio.TaskGroup() as group:
-        desk = Desk(engine, adapter, group)
+        desk = Desk(engine, adapter, group, patience_s)
         running = group.create_task(adapter.run(desk), name=f"run {adapter.name}")
         closing = group.create_task(engine.closing.wait(), name=f"closing {adapter.name}")
         await asyncio.wait({running, closing}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,8 +69,11 @@ async def serve(engine: Engine, adapter: Adapter, *, grace_s: float = 20.0) -> N
 class Desk:
     """The inbox of one adapter: stores the event, then works on it in a task of its own."""
 
-    def __init__(self, engine: Engine, adapter: Adapter, group: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, engine: Engine, adapter: Adapter, group: asyncio.TaskGroup, patience_s: float
+    ) -> None:
         self._engine, self._adapter, self._group = engine, adapter, group
+        self._patience_s = patience_s
         self.tasks: set[asyncio.Task[None]] = set()
         self._in_work: set[int] = set()  # the ids of their turns
         self._under_way: dict[ThreadRef, Answer | None] = {}  # None: it is being prepared
@@ -157,10 +164,11 @@ class Desk:
         `is_new`: it stands as it was heard. One that waited or was tried is read again: it may have
         been edited, deleted or begun.
         """
-        engine, wait_s = self._engine, FIRST_RETRY_S
+        engine = self._engine
+        patience = Patience(f"turn {heard.id}", engine.closing, self._patience_s)
         while not engine.closing.is_set():
             try:
-                await self._answer(heard, is_new=is_new)
+                await self._answer(heard, patience, is_new=is_new)
                 return
             except StoreDamaged as error:
                 logger.error("%s", error)
@@ -168,34 +176,36 @@ class Desk:
                 engine.close()
             except (AdapterError, StoreError) as error:
                 is_new = False
-                logger.warning("turn %d: %s; again in %.0f s", heard.id, error, wait_s)
-                limited_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-                await self._pause(max(wait_s, limited_s))
-                wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+                if not await patience.again(error) and not engine.closing.is_set():
+                    engine.failures += 1
+                    logger.error("turn %d is left to the next start: %s", heard.id, error)
+                    return
 
-    async def _answer(self, heard: Turn, *, is_new: bool) -> None:
+    async def _answer(self, heard: Turn, patience: Patience, *, is_new: bool) -> None:
         """One try. Raises AdapterError and StoreError: a further one goes on from there."""
         engine, thread, turn = self._engine, heard.message.thread, heard
         answer: Answer | None = None
+        finish = partial(engine.store.finish, turn.id)
         self._under_way[thread] = None
         try:
             if not is_new:
                 turn = await engine.store.turn(heard.id)
             if turn.status == "done":  # it was deleted while it waited
                 return
-            async with await self._open(turn) as answer:
+            async with await self._open(turn, patience) as answer:
                 self._under_way[thread] = answer
                 if thread in self._unwanted:
                     answer.stop()
                 await self._adapter.reply(turn.message, answer)
-            await engine.store.finish(turn.id)
+            await patience.keep(finish)
             engine.failures += answer.outcome in ("failed", "refused")
         except Refused as error:
             logger.error("turn %d cannot be shown: %s", turn.id, error)
             engine.failures += 1
             if answer and answer.outcome is None:
-                await engine.store.settle(turn.id, answer.text, "failed")
-            await engine.store.finish(turn.id)
+                text = answer.text
+                await patience.keep(lambda: engine.store.settle(turn.id, text, "failed"))
+            await patience.keep(finish)
         except (AdapterError, StoreError):
             await self._let_go(turn)
             raise
@@ -210,10 +220,16 @@ class Desk:
             self._meanwhile.pop(turn.id, None)
             self._unwanted.discard(thread)
 
-    async def _open(self, turn: Turn) -> Answer:
+    async def _open(self, turn: Turn, patience: Patience) -> Answer:
         """The answer to a turn: known already, a command's, a refusal, or the model's."""
         engine, message = self._engine, turn.message
-        make = partial(Answer, refs=turn.replies, placing=turn.placing, phrases=engine.phrases)
+        make = partial(
+            Answer,
+            refs=turn.replies,
+            placing=turn.placing,
+            phrases=engine.phrases,
+            again=patience.again,
+        )
         if turn.status == "final":
             places = PlaceRecord(engine.store, turn.id)
             opening = await engine.opening(turn)
@@ -236,7 +252,8 @@ class Desk:
             if found[0].slow:
                 return make(saying, outcome="command", opening=opening, record=record)
             text = "".join([piece async for piece in saying])
-            await record.settle(text, "command")  # first, so that showing it may fail
+            # First, so that showing it may fail.
+            await patience.keep(partial(record.settle, text, "command"))
             places = PlaceRecord(engine.store, turn.id)
             return make(said(text), outcome="command", opening=opening, record=places)
         if turn.tries >= MOST_TRIES:
@@ -292,14 +309,6 @@ class Desk:
             await self._engine.store.let_go(turn.id)
         except StoreError as error:
             logger.warning("turn %d: %s", turn.id, error)
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, but not past `close`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._engine.closing.wait()
-        except TimeoutError:
-            pass
 
 
 class TooOld:

@@ -24,6 +24,9 @@ class Phrases(BaseModel):
     )
     cut: str = "_My answer reached its length limit here and is cut. Say “go on” for the rest._"
     stopped: str = "_Stopped._"
+    unkept: str = (
+        "_I cannot store this answer yet: my disk or database does not take it. My log says why._"
+    )
     gave_up: str = (
         "_I tried to answer this three times and each time something broke. Please ask it in other"
         " words, or tell the person who runs me._"
@@ -108,15 +111,19 @@ class Phrases(BaseModel):
         head = ", ".join(listed[:-1])
         return self.unread.format(names=f"{head} and {listed[-1]}" if head else listed[-1])
 
-    def note(self, outcome: Outcome, text: str) -> str:
-        """What is shown after an answer that ended this way, set apart from `text`; "" for none."""
+    def note(self, outcome: Outcome, text: str, more: str = "") -> str:
+        """What is shown after an answer that ended this way; "" for none. `more`: shown already
+        after `text`.
+        """
         if outcome == "failed":
             words = self.interrupted if text.strip() else self.apology
         else:
             words = {"cut": self.cut, "stopped": self.stopped}.get(outcome, "")
-        if not words or not text.strip():
-            return words
-        return f"{close_fence(text)}\n\n{words}"
+        return words and self.beside(words, text + more)
+
+    def beside(self, words: str, text: str) -> str:
+        """Words of ours to be shown after `text`, set apart from it."""
+        return f"{close_fence(text)}\n\n{words}" if text.strip() else words
 
 
 def close_fence(text: str) -> str:

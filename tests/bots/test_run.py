@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -120,6 +121,21 @@ async def test_damage_met_while_it_runs_ends_it_with_the_message_and_exit_code_2
     assert code == 2, notes
     assert notes.splitlines()[-1].startswith("mynah: data/mynah.db is damaged")
     assert "Traceback" not in notes
+
+
+async def test_a_disk_that_fills_during_an_answer_is_told_once_and_ends_a_script(folder, model):
+    model.behaviour = Behaviour(pieces=("It ", "is ", "said."), delay_s=0.3)
+    bot = await start(folder)
+    bot.stdin.write(b"hello\nand you?\n")
+    bot.stdin.close()
+    first = await bot.stdout.read(3)
+    resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (0, 0))  # no file may grow any more
+    rest, notes = await bot.communicate()
+    assert (first + rest).decode() == f"It is said.\n\n{Phrases().unkept}\n"
+    assert bot.returncode == 1, notes
+    assert len(model.requests) == 1
+    assert b"mynah.db" in notes
+    assert b"Traceback" not in notes
 
 
 async def test_a_refusal_deep_in_an_adapters_tasks_is_told_in_its_own_words(folder):

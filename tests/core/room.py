@@ -39,7 +39,7 @@ class ListAdapter:
         self.events, self.fails, self.before = events, fails, before
         self.seen, self.noted, self.asked_for = None, [], []
         self.error = error or AdapterError("the platform is down")
-        self.shown = {}
+        self.shown, self.replied = {}, []
         self.stays = asyncio.Event()
         if not stays:
             self.stays.set()
@@ -58,6 +58,7 @@ class ListAdapter:
             self.noted.append(await self.inbox.reaction(event))
 
     async def reply(self, to, answer):
+        self.replied.append(to.ref.id)
         if not answer.refs:
             await answer.placing()
             await answer.placed(MessageRef(ROOM, f"answer to {to.ref.id}"))

@@ -189,3 +189,24 @@ async def test_a_message_that_stands_is_kept_and_no_longer_unsure():
     assert answer.refs == [first, second]
     assert not answer.unsure
     assert diary.entries == ["placing", second]
+
+
+async def test_an_end_that_the_disk_takes_late_is_told_apart_from_code_and_once():
+    class Full(Diary):
+        refusals = 2
+
+        async def settle(self, text, outcome):
+            if self.refusals:
+                self.refusals -= 1
+                raise StoreError("There is no room left.")
+            await super().settle(text, outcome)
+
+    async def again(error):
+        return True
+
+    diary = Full()
+    pieces = saying("```\ncode", error=CutShort("long"))
+    async with Answer(pieces, record=diary, again=again) as answer:
+        shown = "".join(await read(answer))
+    assert shown == f"```\ncode\n```\n\n{WORDS.unkept}\n\n{WORDS.cut}"
+    assert diary.entries == [("```\ncode", "cut")]

@@ -233,6 +233,55 @@ async def test_a_platform_that_fails_is_tried_again_in_the_same_message(store):
     assert (len(turn.replies), turn.tries) == (1, 1)  # the failed try is not counted
 
 
+class Full(SqlStore):
+    """Its disk has no room at the ends of turns, `times` times."""
+
+    times = 1
+
+    def check(self):
+        if self.times:
+            self.times -= 1
+            raise StoreError("There is no room left.")
+
+    async def settle(self, *how):
+        self.check()
+        await super().settle(*how)
+
+
+class FullLater(Full):
+    async def settle(self, *how):
+        await SqlStore.settle(self, *how)
+
+    async def finish(self, *how):
+        self.check()
+        await super().finish(*how)
+
+
+@pytest.mark.parametrize(("kind", "note"), [(Full, f"\n\n{WORDS.unkept}"), (FullLater, "")])
+async def test_an_answer_that_the_disk_does_not_take_is_kept_later_and_not_asked_for_again(
+    store, kind, note
+):
+    store.__class__ = kind
+    adapter = ListAdapter(asked())
+    generator = await held(store, "Hel", "lo", adapter=adapter)
+    assert adapter.shown == {"1": f"Hello{note}"}
+    assert (len(generator.prompts), adapter.replied) == (1, ["1"])
+    turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
+    assert (turn.status, turn.outcome, turn.answer) == ("done", "answered", "Hello")
+
+
+@pytest.mark.parametrize("kind", [Full, FullLater])
+async def test_a_script_does_not_wait_for_ever_for_a_disk_that_stays_full(store, kind):
+    store.__class__, store.times = kind, 1000
+    generator = ScriptedGenerator(["Hello"])
+    engine = engine_on(store, generator)
+    async with asyncio.timeout(10):
+        await serve(engine, ListAdapter(asked()), patience_s=0.5)
+    assert (len(generator.prompts), engine.failures) == (1, 1)
+    [turn] = await store.unanswered("list", "me")
+    assert turn.status == ("heard" if kind is Full else "final")
+
+
 async def test_a_platform_that_refuses_ends_the_turn(store):
     adapter = ListAdapter(asked(), fails=9, error=Refused("may not post there"))
     generator = await held(store, "Hello", adapter=adapter)
