@@ -177,9 +177,13 @@ class Tree:
                     values[key.removesuffix("_env")] = self._secret((*at, key), name)
         for name, field in fields.items():
             if name in secrets and field.is_required() and name not in values:
-                line = f"{name}_env: {f'{at[-1]}_{name}'.upper()}"
-                problem = f"`{'.'.join(at)}` lacks `{name}_env`: write `{line}`"
-                raise self.error(at, f"{problem}, the environment variable that holds it")
+                variable = f"{at[-1]}_{name}".upper()
+                if not self.env.get(variable, "").strip():
+                    problem = (
+                        f"`{'.'.join(at)}` lacks `{name}_env`: export {variable}=..., or write"
+                    )
+                    raise self.error(at, f"{problem} `{name}_env: NAME` for another variable")
+                values[name] = self._secret(at, variable)
         try:
             return kind(**values)
         except ValidationError as error:

@@ -94,9 +94,8 @@ def slack(name: str) -> None:
         " and\n   export SLACK_BOT_TOKEN=xoxb-...\n"
         "3. On the page Basic Information, under App-Level Tokens, generate a token with the scope"
         "\n   connections:write, and export SLACK_APP_TOKEN=xapp-...\n"
-        "4. In config.yaml take the `# ` away before `slack:` and the lines below it.\n"
-        f"5. In a channel of Slack: /invite @{name}\n"
-        f"6. See what is missing: {again('slack')}"
+        f"4. See what is missing: {again('slack')}\n"
+        f"5. python -m bots.run --platform slack; then in a channel of Slack: /invite @{name}"
     )
 
 
@@ -107,14 +106,14 @@ def discord(name: str) -> None:
         "\n2. On the page Bot choose Reset Token, and export DISCORD_BOT_TOKEN=...\n"
         "3. On the same page switch on Message Content Intent. Without it only mentions, replies"
         " and\n   direct messages are understood, and no follow-up in a thread.\n"
-        "4. In config.yaml take the `# ` away before `discord:` and the lines below it.\n"
-        "5. Invite it to a server, with exactly the permissions that it uses:\n"
+        "4. Invite it to a server, with exactly the permissions that it uses:\n"
     )
     print(invite(os.environ.get("DISCORD_BOT_TOKEN", "")), flush=True)
     tell(
         "\n   (APPLICATION_ID stands on the page General Information; once the token is exported,"
         "\n   the link has it.)\n"
-        f"6. See what is missing: {again('discord')}"
+        f"5. See what is missing: {again('discord')}\n"
+        "6. python -m bots.run --platform discord"
     )
 
 
@@ -130,8 +129,8 @@ def telegram(name: str) -> None:
         " that\n   is enough. To let it hear all: /setprivacy, its name, Disable; then remove it"
         " from the\n   group and add it again. Telegram tells it of reactions only where it is an"
         " administrator\n   of the group; its own buttons work for everybody.\n"
-        "3. In config.yaml take the `# ` away before `telegram:` and the lines below it.\n"
-        f"4. See what is missing: {again('telegram')}"
+        f"3. See what is missing: {again('telegram')}\n"
+        "4. python -m bots.run --platform telegram"
     )
 
 

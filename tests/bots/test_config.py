@@ -84,8 +84,16 @@ def test_the_shipped_file_shows_every_setting_of_a_platform_as_a_comment(name, t
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_a_platform_that_has_no_section_says_what_to_write_and_export(written, name):
     path = written("bot: {}\n")
-    with pytest.raises(ConfigError, match=rf"write `(bot|app)_token_env: {name.upper()}_"):
+    with pytest.raises(ConfigError, match=rf"lacks `bot_token_env`: export {name.upper()}_BOT_TOK"):
         load(path, [name], env={})
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_the_usual_variables_need_not_be_named(written, name):
+    path = written("bot: {}\n")
+    config = load(path, [name], env=dict.fromkeys(TOKENS, "very secret"))
+    assert config.shown()["platforms"][name]["bot_token"] == "********"
+    assert "very secret" not in f"{config}"
 
 
 def test_a_platform_that_shows_admins_more_knows_those_of_the_bot(written):
