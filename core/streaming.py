@@ -235,6 +235,9 @@ class Sheet:
                         words, is_end = self._placeholder, False
                     await self._place(partial(self._surface.post, part, words, last=is_end))
                     self._shown[part] = (words, is_end)
+                    if self._placeholder:  # nobody came for that: the words are not left out
+                        await self._turn()
+                        self._has_turn = True
         return True
 
     async def _tidy(self, text: str) -> None:

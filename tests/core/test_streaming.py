@@ -190,6 +190,15 @@ async def test_a_placeholder_is_posted_where_nobody_can_look_and_the_words_are_a
     assert paper.lasts == [False, True]
 
 
+async def test_the_first_words_follow_their_placeholder_as_soon_as_they_may():
+    paper, tempo, loop = Paper(), Tempo({"room": (1, 0.3)}), asyncio.get_running_loop()
+    started = loop.time()
+    answer = Answer(saying(*["a "] * 10, pause_s=0.1))
+    await show(answer, paper, tempo, ["room:1"], every_s=0.7, placeholder="…")
+    assert paper.sent[0] == "…"
+    assert 0.28 <= paper.times[1] - started < 0.6
+
+
 # Rates and failures
 
 
