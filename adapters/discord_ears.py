@@ -109,10 +109,12 @@ class Ears:
             work.close()
             return None
 
-    async def types(self, channel_id: str) -> None:
+    async def types(self, channel_id: str, may: Callable[[], bool]) -> None:
+        """Show that an answer is on its way, until cancelled. `may`: there is room for the call."""
         with suppress(AdapterError):
             while True:
-                await self.client.ask("POST", TYPING, channel_id=channel_id)
+                if may():
+                    await self.client.ask("POST", TYPING, channel_id=channel_id)
                 await asyncio.sleep(TYPING_S)
 
     async def _heard(self, kind: str, data: Any) -> None:

@@ -14,7 +14,6 @@ import discord
 from adapters.discord_client import Client, Unknown
 from core.answer import Answer
 from core.markup import tables_as_code
-from core.phrases import close_fence
 from core.types import IncomingMessage, MessageRef
 
 # https://docs.discord.com/developers/resources/message#create-message says 2,000 characters and not
@@ -239,9 +238,8 @@ class ForOne(InChannel):
 
 
 def render(text: str) -> str:
-    """CommonMark as Discord shows it: it knows most of it, but no tables and no deep headings."""
-    text = tables_as_code(text)
-    return text + close_fence(text)
+    """CommonMark as Discord shows it: it knows most of it, but no tables."""
+    return tables_as_code(text)
 
 
 def nonce_of(ref: MessageRef, part: int) -> str:

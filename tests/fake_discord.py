@@ -166,7 +166,7 @@ class FakeDiscord:
         self.rest.serve(app)
         self.gateway.serve(app)
         app.router.add_get("/cdn/{id}/{name}", self._file)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()

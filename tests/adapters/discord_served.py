@@ -15,7 +15,7 @@ from tests.fake_discord import TOKEN, Channel, FakeDiscord, Message, User
 from tests.fakes import ListInbox, until
 
 # Where no test is about them, limits would cost seconds.
-QUICK = {"channel": (1_000, 1.0), "bot": (1_000, 1.0)}
+QUICK = dict.fromkeys(["channel", "bot", "typing"], (1_000, 1.0))
 
 
 def settings(fake: FakeDiscord, **more) -> Settings:
