@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, select
@@ -101,10 +101,16 @@ def by_turn(
     connection: Connection, query: Select[Any], ids: list[int]
 ) -> Mapping[int, list[Row[Any]]]:
     found: dict[int, list[Row[Any]]] = defaultdict(list)
-    if ids:
-        for row in connection.execute(query, {"ids": ids}):
+    for some in batched(ids):
+        for row in connection.execute(query, {"ids": some}):
             found[row.turn_id].append(row)
     return found
+
+
+def batched(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+    """PostgreSQL binds at most 65,535 values in a statement, SQLite as a rule 32,766."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]]) -> Turn:

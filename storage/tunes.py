@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, exists, select, update
 
 from core.types import Tune
 from storage.database import Database
+from storage.rows import batched
 from storage.tables import (
     corrections,
     feedback,
@@ -129,11 +130,6 @@ def lost_verdicts(connection: Connection, name: str) -> int:
     )
     lost = delete(tune_verdicts).where(tune_verdicts.c.tune == name, *(~one for one in given))
     return connection.execute(lost).rowcount
-
-
-def batched(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
 
 
 earlier = servings.alias("earlier")

@@ -31,6 +31,7 @@ from storage.rows import (
     CONVERSATION,
     QUOTES,
     WHOLE_TURNS,
+    batched,
     channel_is,
     conversation,
     message_is,
@@ -129,11 +130,10 @@ def read_judged(platforms: Collection[str], connection: Connection) -> list[Judg
 
 def turns_by_id(connection: Connection, ids: Collection[int]) -> dict[int, Turn]:
     """Each turn once, however many prompts showed it; oldest first."""
-    in_order = sorted(ids)
     found: dict[int, Turn] = {}
-    for start in range(0, len(in_order), 500):
-        some = read_turns(connection, BY_ID, {"turn_ids": in_order[start : start + 500]}, MAY_TRAIN)
-        found |= {turn.id: turn for turn in some}
+    for some in batched(sorted(ids)):
+        read = read_turns(connection, BY_ID, {"turn_ids": some}, MAY_TRAIN)
+        found |= {turn.id: turn for turn in read}
     return found
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import dataclasses
+import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from core.errors import StoreError
 from core.types import Turn
+from storage.repositories import Settings, SqlStore
 from tests.storage.says import CHANNEL, message, only_turn, recipe, reply
 
 
@@ -64,6 +67,28 @@ async def test_text_that_the_database_refuses_is_the_callers_error_and_is_not_qu
     assert isinstance(told[1], StoreError)
     assert "secret" not in str(told[1])
     assert await only_turn(store) == told[0]
+
+
+async def test_an_inbox_with_more_turns_than_a_statement_takes_is_read_whole(sqlite_url):
+    """As a rule SQLite takes 32,766 values and PostgreSQL 65,535; with fewer it is soon told."""
+
+    def take_less(connection, _):
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 700)
+
+    event.listen(Engine, "connect", take_less)
+    try:
+        store = await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
+        heard = []
+        for _ in range(20):
+            heard += await asyncio.gather(*(store.hear(message()) for _ in range(40)))
+        for turn in heard[::799]:
+            await store.placed(turn.id, reply(f"r{turn.id}"))
+        found = await store.unanswered("slack", "T1/B1")
+        await store.close()
+    finally:
+        event.remove(Engine, "connect", take_less)
+    assert [turn.id for turn in found] == [turn.id for turn in heard]
+    assert [turn.id for turn in found if turn.replies] == [heard[0].id, heard[-1].id]
 
 
 async def test_times_keep_their_moment(store):
