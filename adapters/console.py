@@ -20,7 +20,7 @@ from typing import Protocol, TextIO
 from pydantic import BaseModel, ConfigDict
 
 from core.answer import Answer
-from core.errors import Closing, StoreError
+from core.errors import Closing, StoreDamaged, StoreError
 from core.ports import Inbox
 from core.types import (
     Author,
@@ -119,10 +119,10 @@ class ConsoleAdapter:
                     await self._judge(text, inbox)
                 elif text:
                     await self._ask(text, inbox)
+            except (Closing, StoreDamaged):
+                return
             except StoreError as error:
                 self._screen.note(str(error))
-            except Closing:
-                return
 
     async def reply(self, to: IncomingMessage, answer: Answer) -> None:
         """Show the answer; a question that this run did not ask, or no longer waits for, again."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from core.commands import serves
 from core.engine import utc_now
-from core.errors import BotError, CutShort, Empty, GenerationError, TimedOut
+from core.errors import BotError, CutShort, Empty, GenerationError, StoreDamaged, TimedOut
 from core.ports import Generator, Tunes
 from core.training.publish import PROBE, is_whole
 from core.types import Prompt
@@ -45,9 +45,11 @@ class Keeper:
         shelf: Path,
         merged: bool,
         every_s: float = LOOK_EVERY_S,
+        watching_for_damage: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._store, self._generator, self._failures = store, generator, failures
         self._base, self._shelf, self._merged, self._every_s = base, shelf, merged, every_s
+        self._watching_for_damage = watching_for_damage
         self._asked_at = -1  # failures when the server was last asked: not yet
 
     async def __aenter__(self) -> Self:
@@ -63,7 +65,10 @@ class Keeper:
     async def _watch(self) -> None:
         while True:
             try:
-                await self.look()
+                with self._watching_for_damage():
+                    await self.look()
+            except StoreDamaged:
+                return
             except (BotError, OSError) as error:
                 logger.warning("whether the tune loads could not be checked: %s", error)
             await asyncio.sleep(self._every_s)

@@ -178,7 +178,7 @@ async def supervise(
             logger.error("%s: %s", name, leaf(errors))
         except* Exception:  # one platform's fault must not take the others down
             logger.exception("%s failed", name)
-        if is_final:
+        if is_final or engine.closing.is_set():
             return
         if loop.time() - started > LONGEST_RESTART_S:
             wait_s = FIRST_RESTART_S

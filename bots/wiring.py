@@ -79,6 +79,7 @@ async def house(
             base=config.generation.model,
             shelf=trainer.shelf,
             merged=trainer.merge,
+            watching_for_damage=engine.watching_for_damage,
         )
         await stack.enter_async_context(keeper)
         path = config.storage.path

@@ -15,7 +15,7 @@ from functools import partial
 from core.answer import Answer
 from core.commands import Call, said
 from core.engine import Engine, says_nothing
-from core.errors import AdapterError, Closing, Refused, StoreDamaged, StoreError
+from core.errors import AdapterError, Closing, Refused, StoreError
 from core.patience import Patience
 from core.ports import Adapter
 from core.records import PlaceRecord, TurnRecord
@@ -84,11 +84,12 @@ class Desk:
         self.too_old = TooOld(adapter.name)
 
     async def ready(self, account: str) -> Sequence[Seen]:
-        for turn in await self._engine.store.unanswered(self._adapter.name, account):
-            if not await self._is_too_old(turn):
-                self._start(turn)
-        since = self._engine.now() - LOOKS_BACK
-        return await self._engine.store.seen(self._adapter.name, account, since)
+        engine, platform = self._engine, self._adapter.name
+        with engine.watching_for_damage():
+            for turn in await engine.store.unanswered(platform, account):
+                if not await self._is_too_old(turn):
+                    self._start(turn)
+            return await engine.store.seen(platform, account, engine.now() - LOOKS_BACK)
 
     async def message(self, message: IncomingMessage) -> None:
         said = bool(message.text.strip() or message.unread)
@@ -97,36 +98,45 @@ class Desk:
             return
         if self._engine.closing.is_set():
             raise Closing("Intake has ended: deliver it again at the next start.")
-        store = self._engine.store
         try:
-            if not message.addressed and not await store.takes_part(message.thread):
-                return
-            new = await store.hear(message)
-            # Heard before? Perhaps stored, while whoever delivered it was cut off and never told.
-            turn = new or await store.heard(message.ref)
-            if turn is None or turn.status == "done" or turn.id in self._in_work:
-                return
-            if await self._is_too_old(turn):
-                return
+            with self._engine.watching_for_damage():
+                turn, is_new = await self._heard(message)
         except StoreError:
             self._engine.failures += 1
             raise
+        if turn is None:
+            return
         found = self._engine.commands.find(message.text)
         # The turn of a "stop" waits in the lane; its deed does not.
         if found and found[0].name == "stop" and self._stop(message.thread):
             self._did_stop.add(turn.id)
-        self._start(turn, is_new=new is not None)
+        self._start(turn, is_new=is_new)
 
     async def reaction(self, reaction: IncomingReaction) -> Noted:
-        return await self._engine.judge(reaction)
+        with self._engine.watching_for_damage():
+            return await self._engine.judge(reaction)
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
         for changes in self._meanwhile.values():
             changes[ref] = text
-        await self._engine.store.change(ref, text)
+        with self._engine.watching_for_damage():
+            await self._engine.store.change(ref, text)
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> None:
-        await self._engine.correct(target, author, text)
+        with self._engine.watching_for_damage():
+            await self._engine.correct(target, author, text)
+
+    async def _heard(self, message: IncomingMessage) -> tuple[Turn | None, bool]:
+        """The turn to be answered, and whether it is new. Raises StoreError."""
+        store = self._engine.store
+        if not message.addressed and not await store.takes_part(message.thread):
+            return None, False
+        new = await store.hear(message)
+        # Heard before? Perhaps stored, while whoever delivered it was cut off and never told.
+        turn = new or await store.heard(message.ref)
+        if turn is None or turn.status == "done" or turn.id in self._in_work:
+            return None, False
+        return None if await self._is_too_old(turn) else turn, new is not None
 
     async def _is_too_old(self, turn: Turn) -> bool:
         """Whether nobody waits for it any more; then it is done."""
@@ -168,12 +178,9 @@ class Desk:
         patience = Patience(f"turn {heard.id}", engine.closing, self._patience_s)
         while not engine.closing.is_set():
             try:
-                await self._answer(heard, patience, is_new=is_new)
+                with engine.watching_for_damage():
+                    await self._answer(heard, patience, is_new=is_new)
                 return
-            except StoreDamaged as error:
-                logger.error("%s", error)
-                engine.damage = error
-                engine.close()
             except (AdapterError, StoreError) as error:
                 is_new = False
                 if not await patience.again(error) and not engine.closing.is_set():
@@ -295,10 +302,11 @@ class Desk:
     async def _began(self, turn: Turn, recipe: Recipe) -> None:
         store = self._engine.store
         try:
-            await store.began(turn.id, recipe)
-            changes = self._meanwhile.pop(turn.id, {})
-            for ref in {quote.ref for quote in recipe.quotes} & changes.keys():
-                await store.change(ref, changes[ref])
+            with self._engine.watching_for_damage():
+                await store.began(turn.id, recipe)
+                changes = self._meanwhile.pop(turn.id, {})
+                for ref in {quote.ref for quote in recipe.quotes} & changes.keys():
+                    await store.change(ref, changes[ref])
         except StoreError as error:
             logger.warning("turn %d: its recipe is not kept: %s", turn.id, error)
 
@@ -306,7 +314,8 @@ class Desk:
         if self._engine.commands.find(turn.message.text):
             return  # its deed may be done: the next try says so
         try:
-            await self._engine.store.let_go(turn.id)
+            with self._engine.watching_for_damage():
+                await self._engine.store.let_go(turn.id)
         except StoreError as error:
             logger.warning("turn %d: %s", turn.id, error)
 

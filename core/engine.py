@@ -6,8 +6,9 @@ It knows no platform, no database and no model library.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -40,6 +41,8 @@ from core.types import (
     Recipe,
     Turn,
 )
+
+logger = logging.getLogger(__name__)
 
 # A bound on what is read at once: a turn takes 14 tokens at least, so this is more than a window
 # of 250,000 tokens holds.
@@ -125,6 +128,18 @@ class Engine:
     def close(self) -> None:
         """Hear nothing more and begin no further answer; the next start goes on."""
         self.closing.set()
+
+    @contextmanager
+    def watching_for_damage(self) -> Iterator[None]:
+        """Close where the store turns out to be damaged: nothing more can be kept. Raises it on."""
+        try:
+            yield
+        except StoreDamaged as error:
+            if self.damage is None:
+                logger.error("%s", error)
+            self.damage = error
+            self.close()
+            raise
 
     async def question(
         self, turn: Turn, earlier: Earlier = nothing_earlier

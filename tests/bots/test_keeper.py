@@ -2,14 +2,16 @@
 
 import asyncio
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
 from bots.keeper import Keeper
 from core.commands import tunes
-from core.errors import Rejected, TimedOut, Unreachable
+from core.errors import Rejected, StoreDamaged, TimedOut, Unreachable
 from core.types import Tune
-from tests.fakes import ScriptedGenerator
+from storage.repositories import SqlStore
+from tests.fakes import ScriptedGenerator, until
 from tests.training.house import opened
 from tests.training.votes import NOON
 
@@ -50,7 +52,7 @@ def server():
     return one
 
 
-def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01):
+def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01, **how):
     return Keeper(
         store,
         server,
@@ -59,6 +61,7 @@ def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01):
         shelf=tmp_path / "tunes",
         merged=True,
         every_s=every_s,
+        **how,
     )
 
 
@@ -124,3 +127,23 @@ async def test_after_an_answer_failed_the_server_is_asked_anew(store, server, tm
     failures = 1
     await one.look()
     assert await store.serving() == FIRST
+
+
+async def test_damage_that_it_meets_is_told(store, server, tmp_path):
+    class Damaged(SqlStore):
+        async def serving(self):
+            raise StoreDamaged("mynah.db is damaged")
+
+    met = []
+
+    @contextmanager
+    def watching():
+        try:
+            yield
+        except StoreDamaged as error:
+            met.append(error)
+            raise
+
+    store.__class__ = Damaged
+    async with keeper(store, server, tmp_path, watching_for_damage=watching):
+        await until(lambda: met)

@@ -4,11 +4,15 @@ import asyncio
 import os
 import resource
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from adapters.console import CHANNEL, ME
 from core.phrases import Phrases
+from core.types import IncomingMessage, MessageRef, ThreadRef
+from storage.repositories import Settings, SqlStore
 from tests.fake_model import Behaviour, FakeModel
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -121,6 +125,26 @@ async def test_damage_met_while_it_runs_ends_it_with_the_message_and_exit_code_2
     assert code == 2, notes
     assert notes.splitlines()[-1].startswith("mynah: data/mynah.db is damaged")
     assert "Traceback" not in notes
+
+
+async def test_damage_met_at_the_start_ends_it_too(folder):
+    path = folder / "data" / "mynah.db"
+    path.parent.mkdir()
+    store = await SqlStore.open(Settings(url=f"sqlite:///{path}"), holder="the tests")
+    at = datetime.now(UTC)
+    for number in range(300):
+        ref = MessageRef(CHANNEL, str(number))
+        words = "word " * 50
+        await store.hear(IncomingMessage(ref, ThreadRef(CHANNEL), ME, words, True, at))
+    await store.close()  # a clean end: the next start does not look closely
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 40_960] = b"\xa5" * 40_960
+    path.write_bytes(content)
+    async with asyncio.timeout(10):
+        code, out, notes = await ran(folder, said="hello\n")
+    assert (code, out) == (2, "")
+    assert notes.splitlines()[-1].startswith("mynah: data/mynah.db is damaged")
 
 
 async def test_a_disk_that_fills_during_an_answer_is_told_once_and_ends_a_script(folder, model):

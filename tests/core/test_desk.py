@@ -1,12 +1,13 @@
 """The desk: what is heard is answered once, in order, whatever fails."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from core.desk import MOST_TRIES, serve
-from core.errors import Closing, Refused, StoreError
+from core.errors import Closing, Refused, StoreDamaged, StoreError
 from core.types import (
     Author,
     MessageRef,
@@ -21,6 +22,7 @@ from tests.core.room import (
     asked,
     engine_on,
     held,
+    reacted,
 )
 from tests.fakes import ScriptedGenerator, until
 
@@ -280,6 +282,35 @@ async def test_a_script_does_not_wait_for_ever_for_a_disk_that_stays_full(store,
     assert (len(generator.prompts), engine.failures) == (1, 1)
     [turn] = await store.unanswered("list", "me")
     assert turn.status == ("heard" if kind is Full else "final")
+
+
+@pytest.mark.parametrize(
+    "call", ["unanswered", "seen", "hear", "began", "history", "turn_behind", "change"]
+)
+async def test_damage_met_anywhere_closes_the_bot(store, call):
+    async def broken(self, *how):
+        raise StoreDamaged("mynah.db is damaged")
+
+    store.__class__ = type("Damaged", (SqlStore,), {call: broken})
+    adapter = ListAdapter(asked(), stays=True)
+    engine = engine_on(store, ScriptedGenerator(["Hello"]))
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(ended_by_damage(engine, adapter))
+        if call in ("turn_behind", "change"):
+            await until(lambda: adapter.shown)
+            with pytest.raises(StoreDamaged):
+                await (
+                    adapter.deliver(reacted("👍"))
+                    if call == "turn_behind"
+                    else adapter.inbox.changed(MessageRef(ROOM, "1"), "other words")
+                )
+        await until(serving.done)
+    assert str(engine.damage) == "mynah.db is damaged"
+
+
+async def ended_by_damage(engine, adapter):
+    with suppress(ExceptionGroup):
+        await serve(engine, adapter, grace_s=1)
 
 
 async def test_a_platform_that_refuses_ends_the_turn(store):
