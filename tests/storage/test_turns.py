@@ -78,7 +78,7 @@ async def test_an_inbox_with_more_turns_than_a_statement_takes_is_read_whole(sql
     event.listen(Engine, "connect", take_less)
     try:
         store = await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
-        heard = []
+        heard: list[Any] = []
         for _ in range(20):
             heard += await asyncio.gather(*(store.hear(message()) for _ in range(40)))
         for turn in heard[::799]:
