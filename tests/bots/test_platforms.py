@@ -1,0 +1,164 @@
+"""One process on three platforms: a real `bots.run`, real SDKs, and servers of our own."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fake_discord import TOKEN as DISCORD_TOKEN
+from tests.fake_discord import FakeDiscord
+from tests.fake_model import FakeModel
+from tests.fake_slack import APP_TOKEN, BOT_TOKEN, FakeSlack
+from tests.fake_telegram import FakeTelegram
+from tests.fake_telegram_chats import TOKEN as TELEGRAM_TOKEN
+from tests.fakes import until
+
+pytestmark = pytest.mark.timeout(90)  # each starts a process
+TOP = Path(__file__).resolve().parent.parent.parent
+TOKENS = {
+    "SLACK_BOT_TOKEN": BOT_TOKEN,
+    "SLACK_APP_TOKEN": APP_TOKEN,
+    "DISCORD_BOT_TOKEN": DISCORD_TOKEN,
+    "TELEGRAM_BOT_TOKEN": TELEGRAM_TOKEN,
+}
+
+
+class World:
+    """A model's server, three platforms with one person on each, and a folder for the bot."""
+
+    def __init__(self, folder, model, slack, discord, telegram):
+        self.folder, self.slack, self.discord, self.telegram = folder, slack, discord, telegram
+        self.ann_there = discord.person("Ann")
+        self.chat = telegram.private(telegram.person("Ann"))
+        (folder / "config.yaml").write_text(
+            f"generation: {{url: {model.url}, model: fake}}\n"
+            "platforms:\n"
+            f"  slack: {{base_url: {slack.base_url}}}\n"
+            f"  discord: {{base_url: {discord.base_url}, gateway_url: {discord.gateway_url}}}\n"
+            f"  telegram: {{base_url: {telegram.url}}}\n"
+        )
+
+    async def say(self, text):
+        self.slack.says(text, channel="D0ANN")
+        await self.discord.says(self.ann_there, self.discord.direct(self.ann_there), text)
+        self.telegram.says(self.chat, self.telegram.users[self.chat.id], text)
+
+    def shown(self):
+        direct = self.discord.direct(self.ann_there)
+        return {
+            "slack": "\n".join(self.slack.visible("D0ANN")),
+            "discord": self.discord.visible(direct),
+            "telegram": "\n".join(message.text for message in self.telegram.by_bot(self.chat)),
+        }
+
+    async def run(self, *arguments, **tokens):
+        free = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+        self.log = self.folder / "log"
+        with self.log.open("wb") as log:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bots.run", *arguments),
+                cwd=self.folder,
+                env={**free, **TOKENS, **tokens, "PYTHONPATH": str(TOP)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+
+    @asynccontextmanager
+    async def running(self, **tokens):
+        process = await self.run(**tokens)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with (
+        FakeModel() as model,
+        FakeSlack() as slack,
+        FakeDiscord() as discord,
+        FakeTelegram(privacy=False) as telegram,
+    ):
+        yield World(tmp_path, model, slack, discord, telegram)
+
+
+async def connected(world, *, but=""):
+    ready = {
+        "slack": lambda: world.slack.sockets,
+        "discord": lambda: world.discord.gateway.sessions,
+        "telegram": lambda: world.telegram.polling,
+    }
+    await until(
+        lambda: all(is_ready() for name, is_ready in ready.items() if name != but), within_s=30
+    )
+
+
+async def test_three_platforms_are_served_by_one_process(world):
+    async with world.running() as process:
+        await connected(world)
+        await world.say("hello")
+        await until(
+            lambda: all(text.endswith("You said: hello") for text in world.shown().values()),
+            within_s=20,
+        )
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+    log = world.log.read_text()
+    assert "Traceback" not in log
+    assert "hello" not in log
+    assert not any(token in log for token in TOKENS.values())
+
+
+async def test_a_refused_token_ends_its_platform_and_no_other(world):
+    async with world.running(SLACK_BOT_TOKEN="xoxb-wrong"):
+        await until(lambda: "slack is not served any more" in world.log.read_text(), within_s=30)
+        await connected(world, but="slack")
+        await world.say("hello")
+        await until(
+            lambda: (
+                world.shown()["discord"].endswith("You said: hello")
+                and world.shown()["telegram"].endswith("You said: hello")
+            ),
+            within_s=20,
+        )
+    log = world.log.read_text()
+    [line] = [line for line in log.splitlines() if "slack is not served any more" in line]
+    assert "bot_token" in line
+    assert "xoxb-wrong" not in log
+
+
+async def test_a_platform_that_is_down_is_tried_again_and_touches_no_other(world):
+    await world.discord.stop()
+    async with world.running():
+        await connected(world, but="discord")
+        world.slack.says("hello", channel="D0ANN")
+        await until(lambda: world.shown()["slack"].endswith("You said: hello"), within_s=20)
+        await world.discord.start()
+        await connected(world)
+        await world.discord.says(world.ann_there, world.discord.direct(world.ann_there), "hello")
+        await until(lambda: world.shown()["discord"].endswith("You said: hello"), within_s=20)
+    assert "Traceback" not in world.log.read_text()
+
+
+async def test_check_asks_every_platform_and_says_what_is_missing(world):
+    world.discord.allows_content = False
+    process = await world.run("--check")
+    async with asyncio.timeout(60):
+        out = (await process.communicate())[0].decode()
+    assert process.returncode == 0, out
+    for name in ("slack", "discord", "telegram"):
+        assert f"ok {name}: " in out
+        assert f"! {name}: Votes are kept, but nothing is learnt from them." in out
+    assert "! discord: The Message Content intent is off" in out
+    assert "bot_token: '********'" in out
+    assert not any(token in out for token in TOKENS.values())
+    assert not (world.folder / "data").exists()
