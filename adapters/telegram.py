@@ -54,7 +54,7 @@ POLL_S, LATE_S = 30.0, 10.0  # how long a poll may last, and how much later its 
 STALLED_AFTER_S = 60.0  # without a poll that succeeded, the connections are made anew
 FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.2, 30.0
 ALBUM_WITHIN_S = 0.3  # between its parts, each of which is a message to Telegram
-TYPING_S = 4.5  # Telegram shows it for 5 s
+TYPING_AFTER_S, TYPING_S = 0.3, 4.5  # Telegram shows it for 5 s; a quick answer needs none
 PLACEHOLDER = "…"
 MOST_WAITS = 3
 
@@ -344,6 +344,7 @@ class TelegramAdapter:
 
     async def _type(self, to: IncomingMessage) -> None:
         chat, topic = int(to.thread.channel.id), int(to.thread.thread or 0) or None
+        await asyncio.sleep(TYPING_AFTER_S)
         while True:
             await self._bot.send_chat_action(chat, "typing", message_thread_id=topic)
             await asyncio.sleep(TYPING_S)

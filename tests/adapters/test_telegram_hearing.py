@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.answer import Answer
 from core.types import ThreadRef
 from tests.adapters.telegram_served import served
 from tests.fake_telegram_chats import units
@@ -177,7 +178,13 @@ async def test_a_corrected_typo_is_told_as_it_would_be_heard(rig):
     await until(lambda: rig.inbox.changes == [(message.ref, "hello")])
 
 
-async def test_while_we_answer_the_chat_says_that_we_are_typing(rig):
+async def test_while_people_wait_the_chat_says_that_we_are_typing(rig):
     message = await rig.asked()
-    await rig.answered(message)
-    await until(lambda: (rig.chats["direct"].id, "typing") in rig.telegram.actions)
+
+    async def pieces():
+        await until(lambda: (rig.chats["direct"].id, "typing") in rig.telegram.actions)
+        yield "Sorry for the wait."
+
+    async with Answer(pieces()) as answer:
+        await rig.adapter.reply(message, answer)
+    assert rig.visible() == ["Sorry for the wait."]
