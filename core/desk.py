@@ -160,13 +160,30 @@ class Desk:
         task.add_done_callback(lambda _: self._in_work.discard(turn.id))
 
     async def _guarded(self, turn: Turn, is_new: bool) -> None:
-        # One failed turn must not take the other conversations down with it.
-        try:
-            async with self._engine.lanes.enter(turn.message.thread) as waited:
+        async with self._engine.lanes.enter(turn.message.thread) as waited:
+            try:
                 await self._answer_until_shown(turn, is_new=is_new and not waited)
+            except Exception:  # one failed turn must not take the other conversations down with it
+                self._engine.failures += 1
+                logger.exception("turn %d failed", turn.id)
+                await self._apologise(turn)
+
+    async def _apologise(self, heard: Turn) -> None:
+        """Where a fault of ours ended an answer. Tried once: the fault may be met again."""
+        store, make = self._engine.store, partial(Answer, phrases=self._engine.phrases)
+        try:
+            turn = await store.turn(heard.id)
+            make = partial(make, refs=turn.replies, placing=turn.placing)
+            if turn.status == "final":
+                places = PlaceRecord(store, turn.id)
+                answer = make(said(turn.answer), outcome=turn.outcome or "failed", record=places)
+            else:
+                answer = make(said(""), outcome="failed", record=TurnRecord(store, turn.id))
+            async with answer:
+                await self._adapter.reply(turn.message, answer)
+            await store.finish(turn.id)
         except Exception:
-            self._engine.failures += 1
-            logger.exception("turn %d failed", turn.id)
+            logger.exception("turn %d: no apology can be shown either", heard.id)
 
     async def _answer_until_shown(self, heard: Turn, *, is_new: bool) -> None:
         """Answer one turn; while the platform or the disk fails, try again ever more slowly.

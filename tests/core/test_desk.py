@@ -313,6 +313,36 @@ async def ended_by_damage(engine, adapter):
         await serve(engine, adapter, grace_s=1)
 
 
+async def test_a_fault_of_ours_ends_in_an_apology_and_not_in_silence(store, caplog):
+    class Faulty(ScriptedGenerator):
+        async def count(self, texts):
+            raise KeyError("a fault")
+
+    before = ListAdapter(asked())
+    await serve(engine_on(store, Faulty([])), before)
+    beside = ListAdapter(asked("hi", "2"), fails=1, error=KeyError("a fault"))
+    generator = await held(store, "Hel", "lo", adapter=beside)
+    assert before.shown | beside.shown == {"1": WORDS.apology, "2": WORDS.apology}
+    assert len(generator.prompts) == 1
+    turn = await store.turn_behind(MessageRef(ROOM, "answer to 2"))
+    assert (turn.status, turn.outcome, turn.answer) == ("done", "failed", "")
+    assert await store.unanswered("list", "me") == []
+    assert "turn 2 failed" in caplog.text
+
+
+async def test_a_fault_that_meets_the_apology_too_hurts_nobody_else(store, caplog):
+    class Faulty(ListAdapter):
+        async def reply(self, to, answer):
+            if to.ref.id == "1":
+                raise KeyError("a fault")
+            await super().reply(to, answer)
+
+    adapter = Faulty(asked(), asked("hi", "2"))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown == {"2": "Hello"}
+    assert "turn 1: no apology can be shown either" in caplog.text
+
+
 async def test_a_platform_that_refuses_ends_the_turn(store):
     adapter = ListAdapter(asked(), fails=9, error=Refused("may not post there"))
     generator = await held(store, "Hello", adapter=adapter)
