@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -31,6 +32,7 @@ from core.types import (
     ThreadRef,
     Turn,
 )
+from core.wire import clean
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,10 @@ class Desk:
             return await engine.store.seen(platform, account, engine.now() - LOOKS_BACK)
 
     async def message(self, message: IncomingMessage) -> None:
-        said = bool(message.text.strip() or message.unread)
+        text = clean(message.text)
+        if text != message.text:
+            message = replace(message, text=text)
+        said = bool(text.strip() or message.unread)
         is_for_us = message.addressed or (message.follows and said)
         if message.author.is_bot or not is_for_us:
             return
@@ -117,6 +122,7 @@ class Desk:
             return await self._engine.judge(reaction)
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
+        text = text and clean(text)
         for changes in self._meanwhile.values():
             changes[ref] = text
         with self._engine.watching_for_damage():

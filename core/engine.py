@@ -41,6 +41,7 @@ from core.types import (
     Recipe,
     Turn,
 )
+from core.wire import clean
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Engine:
         if not await self.store.can_quote(turn):
             return ()
         return [
-            replace(quote, text=clipped(quote.text))
+            replace(quote, text=clipped(clean(quote.text)))
             for quote in await earlier()
             if quote.text.strip() and quote.ref != turn.message.ref
         ]
@@ -254,5 +255,5 @@ class Engine:
         turn = await self.store.turn_behind(target)
         if turn is not None and text.strip() and not author.is_bot:
             await self.store.put_correction(
-                Correction(turn.id, author.id, text.strip(), self.now())
+                Correction(turn.id, author.id, clean(text).strip(), self.now())
             )

@@ -45,7 +45,7 @@ class Reply:
         except Broken as error:
             self._failure = error
         self.ended = self.ended or self._failure is not None or not chunk
-        text = _clean("".join(texts))
+        text = clean("".join(texts))
         self._spoke = self._spoke or bool(text.strip())
         return text
 
@@ -123,8 +123,8 @@ class _Events:
         return data
 
 
-def _clean(text: str) -> str:
-    """Without NUL and halves of surrogate pairs, which JSON can carry and databases refuse."""
+def clean(text: str) -> str:
+    """Without NUL and halves of surrogate pairs, which JSON can carry and PostgreSQL refuses."""
     text = text.replace("\0", "")
     try:
         text.encode()

@@ -15,6 +15,7 @@ from core.types import (
 )
 from storage.repositories import SqlStore
 from tests.core.room import (
+    ANN,
     NOW,
     ROOM,
     WORDS,
@@ -34,6 +35,17 @@ async def test_an_answer_is_shown_and_remembered(store):
     turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
     assert (turn.status, turn.outcome, turn.answer) == ("done", "answered", "Hello")
     assert turn.replies == (MessageRef(ROOM, "answer to 1"),)
+
+
+async def test_what_no_database_takes_is_cut_out_of_what_people_write(store):
+    adapter = ListAdapter(asked("a\0b \ud83d c"))
+    generator = await held(store, "Hello", adapter=adapter)
+    assert generator.prompts[0].messages[-1] == ("user", "ab \ufffd c")
+    await adapter.inbox.changed(MessageRef(ROOM, "1"), "a\0c")
+    await adapter.inbox.correction(MessageRef(ROOM, "answer to 1"), ANN, "\ud83dHi\0")
+    [said] = await store.judged(["list"])
+    assert said.turn.message.text == "ac"
+    assert [correction.text for correction in said.corrections] == ["\ufffdHi"]
 
 
 async def test_what_is_not_for_us_is_not_heard(store):
