@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from core.errors import StoreError, StoreLocked
 from storage.database import Database, NewRows, ended
 from storage.lock import what_to_do
 from storage.migrate import migrate, shown
-from storage.writer import Writer
+from storage.writer import Writer, sqlstate_of
 
 READERS = 5
 LOCK = 0x6D796E6168  # "mynah"; advisory locks count per database
@@ -119,11 +120,22 @@ def explain(url: URL, error: Exception) -> StoreError:
     if isinstance(error, StoreError):
         return error
     cause = getattr(error, "orig", None) or error
-    name = f"{type(cause).__name__} {getattr(cause, 'sqlstate', None) or ''}".strip()
-    if isinstance(error, OperationalError):
-        advice = f"{shown(url)} cannot be reached. Start it, or correct storage.url"
-    else:
-        advice = f"{shown(url)} did not take this."
-    explained = StoreError(f"{advice} ({name})")
+    state = sqlstate_of(error)
+    lost = isinstance(error, OperationalError) and not state
+    advice = ADVICE.get("08" if lost else state[:2], "{} did not take this.").format(shown(url))
+    if lost and (said := REFUSED.search(str(cause))):
+        advice = f"{shown(url)} does not let us in: {said[1]}. Mend that, or correct storage.url"
+    explained = StoreError(f"{advice} ({' '.join(filter(None, (type(cause).__name__, state)))})")
     explained.__cause__ = error
     return explained
+
+
+ADVICE = {  # by the class of the SQLSTATE
+    "08": "{} cannot be reached. Start it, or correct storage.url",
+    "53": "{} has no room for this. Free disk space, memory or connections there.",
+    "57": "{} broke this off. See to it that it runs.",
+    "58": "The disk under {} fails. Look after it.",
+}
+# What the server says to whom it does not let in: it names a user, a database or its own state. No
+# SQLSTATE comes with it (libpq keeps it to itself).
+REFUSED = re.compile(r"FATAL:\s*(.+)")

@@ -172,5 +172,16 @@ def is_its_own_fault(error: Exception) -> bool:
     harmless = exc.IntegrityError, exc.DataError, exc.ProgrammingError
     harmless_here = sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError
     if isinstance(error, exc.DBAPIError | sqlite3.Error):
-        return isinstance(error, (*harmless, *harmless_here))
+        its_class = sqlstate_of(error)[:2]
+        is_a_rows = bool(its_class) and its_class not in SHARED
+        return is_a_rows or isinstance(error, (*harmless, *harmless_here))
     return True
+
+
+def sqlstate_of(error: Exception) -> str:
+    """PostgreSQL's code; empty where there is none, as when the server was lost, and on SQLite."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
+# Connection, resources, operator, system: https://postgresql.org/docs/current/errcodes-appendix.html
+SHARED = ("08", "53", "57", "58")

@@ -1,9 +1,18 @@
-"""What only PostgreSQL can do: lose its connections."""
+"""What only PostgreSQL can do: lose its connections, and refuse what is too long for an index."""
+
+import asyncio
+import dataclasses
+import random
+import re
+import string
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from core.errors import StoreError, StoreLocked
+from core.types import Author
 from storage.repositories import Settings, SqlStore
 from tests.storage.says import answered, message, remembered
 
@@ -45,5 +54,54 @@ async def test_who_lost_the_lock_does_not_write(postgres_url, postgres_server):
         connection.execute("SELECT pg_advisory_lock(470188712296)")  # "mynah" in ASCII
         with pytest.raises(StoreError):
             await store.hear(message())
+    assert await store.hear(message())
+    await store.close()
+
+
+async def test_what_is_too_long_for_an_index_fails_alone(postgres_url):
+    store = await opened(postgres_url)
+    chance = random.Random(1)
+    long = "".join(chance.choices(string.ascii_letters, k=9_000))  # not to be made shorter
+    by_long = dataclasses.replace(message(), author=Author(long, "Longfellow"))
+    said = [message(), message(id=long), message(), by_long, message()]
+    told: list[Any] = await asyncio.gather(*map(store.hear, said), return_exceptions=True)
+    for bad in (told.pop(3), told.pop(1)):
+        assert isinstance(bad, StoreError)
+        assert "did not take this. (ProgramLimitExceeded 54000)" in str(bad)
+        assert long not in str(bad)
+    assert [heard.message for heard in told] == [said[0], said[2], said[4]]
+    assert await store.unanswered("slack", "T1/B1") == told
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("here", "elsewhere", "says"),
+    [
+        ("/postgres", "/nix", 'database "nix" does not exist'),
+        ("mynah@", "nobody@", 'role "nobody" does not exist'),
+        ("host=/tmp/", "host=/nowhere/", "cannot be reached. Start it"),
+    ],
+)
+async def test_who_is_not_let_in_is_told_why(postgres_url, here, elsewhere, says):
+    with pytest.raises(StoreError, match=re.escape(says)) as told:
+        await opened(postgres_url.replace(here, elsewhere))
+    assert ("cannot be reached" in str(told.value)) == ("cannot be reached" in says)
+
+
+async def test_a_server_that_ends_is_told_as_such(postgres_url, postgres_server):
+    store = await opened(postgres_url)
+    began = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(connection):
+        loop.call_soon_threadsafe(began.set)
+        connection.execute(text("SELECT pg_sleep(10)"))
+
+    writing = asyncio.create_task(store.database.write(slow))
+    await began.wait()
+    with admin(postgres_server) as connection:
+        end_all_sessions(connection)
+    with pytest.raises(StoreError, match=r"broke this off.*AdminShutdown 57P01"):
+        await writing
     assert await store.hear(message())
     await store.close()
