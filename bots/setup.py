@@ -71,15 +71,16 @@ async def check(name: str, config: Config) -> int:
     except BotError as error:
         tell(f"To do next: {error}")
         return 1
-    for sentence in sentences:
-        tell(f"Missing: {sentence}")
-    for sentence in config.unused_votes(name):
-        tell(f"Votes: {sentence}")
     if sentences:
-        tell("Then ask again: " + again(name))
-        return 1
-    tell(f"Nothing is missing. To serve it: python -m bots.run --platform {name}")
-    return 0
+        tell("What is not set up there, if you want it:")
+    for sentence in sentences:
+        tell(f"- {sentence}")
+    for sentence in config.unused_votes(name):
+        tell(sentence)
+    if not sentences:
+        tell("Nothing is missing.")
+    tell(f"To serve it: python -m bots.run --platform {name}")
+    return 1 if sentences else 0
 
 
 def slack(name: str) -> None:

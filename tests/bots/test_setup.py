@@ -119,7 +119,7 @@ async def test_slack_names_the_scopes_that_the_app_lacks(configured, capsys):
         )
         assert await setup.check("slack", config) == 1
         told = capsys.readouterr().err
-        assert "Missing: " in told
+        assert "\n- " in told
         assert "reactions:read" in told
         assert "commands" not in told
         assert BOT_TOKEN not in told
@@ -143,7 +143,7 @@ async def test_discord_names_the_intent_that_is_off(configured, capsys):
         assert await setup.check("discord", config) == 0
         discord.allows_content = False
         assert await setup.check("discord", config) == 1
-        assert "Missing: The Message Content intent is off" in capsys.readouterr().err
+        assert "\n- The Message Content intent is off" in capsys.readouterr().err
 
 
 class Telegram(FakeTelegram):
