@@ -29,6 +29,13 @@ from storage.writer import Writer, sqlstate_of
 READERS = 5
 LOCK = 0x6D796E6168  # "mynah"; advisory locks count per database
 HOLDER = "mynah"
+OURS = re.compile(rf"{HOLDER} (\d+) (.*)", re.DOTALL)
+HOLDS = f"""
+    SELECT pid, application_name FROM pg_stat_activity JOIN pg_locks USING (pid)
+    WHERE granted AND locktype = 'advisory' AND objsubid = 1
+    AND (classid::bigint << 32 | objid::bigint) = {LOCK}
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 @asynccontextmanager
@@ -88,18 +95,25 @@ def take_lock(url: URL, holder: str, connection: Any, _: object) -> None:
         connection.commit()  # the lock is the session's and stays
     except LockNotAvailable:
         connection.rollback()
-        cursor.execute(
-            "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE granted "
-            f"AND locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = {LOCK}"
-        )
-        (other,) = cursor.fetchone() or ("",)
+        cursor.execute(HOLDS)
+        pid, name = cursor.fetchone() or (None, "")
         connection.close()
-        pid, _, theirs = other.removeprefix(HOLDER).strip().partition(" ")
-        raise StoreLocked(
-            f"Process {pid} ({theirs}) has {shown(url)} open. {what_to_do(theirs, holder)}"
-        ) from None
+        raise StoreLocked(locked(shown(url), pid, name, holder)) from None
     finally:
         cursor.close()
+
+
+def locked(where: str, session: int | None, name: str, ours: str) -> str:
+    """`name`: what the session that has the lock calls itself."""
+    if session is None:
+        return f"Another process had {where} open just now. Try again."
+    if named := OURS.fullmatch(name):
+        pid, theirs = named.groups()
+        return f"Process {pid} ({theirs}) has {where} open. {what_to_do(theirs, ours)}"
+    return (
+        f"Session {session} of {where}, which is not Mynah's ({name or 'without a name'}), holds "
+        "Mynah's advisory lock. End it first."
+    )
 
 
 def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> NewRows:

@@ -13,12 +13,13 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from core.errors import StoreError
+from core.errors import StoreError, StoreLocked
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +157,12 @@ class Writer:
             if one is unguarded and is_its_own_fault(error):
                 return self.committed(groups, guarded)
             logger.warning("a write failed: %s", self.explain(error))
-            return [error for group in groups for _ in group]
+            return [own(error) for group in groups for _ in group]
+
+
+def own(error: Exception) -> Exception:
+    """For one caller of several: each adds to the traceback of what it is told."""
+    return copy(error) if isinstance(error, StoreError) else error
 
 
 def future() -> asyncio.Future[Any]:
@@ -175,7 +181,7 @@ def is_its_own_fault(error: Exception) -> bool:
         its_class = sqlstate_of(error)[:2]
         is_a_rows = bool(its_class) and its_class not in SHARED
         return is_a_rows or isinstance(error, (*harmless, *harmless_here))
-    return True
+    return not isinstance(error, StoreLocked)  # nobody here may write
 
 
 def sqlstate_of(error: Exception) -> str:

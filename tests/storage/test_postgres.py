@@ -5,6 +5,7 @@ import dataclasses
 import random
 import re
 import string
+import time
 from typing import Any
 
 import psycopg
@@ -47,15 +48,37 @@ async def test_after_lost_connections_it_works_again(postgres_url, postgres_serv
     await store.close()
 
 
-async def test_who_lost_the_lock_does_not_write(postgres_url, postgres_server):
+async def test_who_lost_the_lock_does_not_write_and_each_caller_is_told_soon(
+    postgres_url, postgres_server
+):
     store = await opened(postgres_url)
     with admin(postgres_server) as connection:
         end_all_sessions(connection)
         connection.execute("SELECT pg_advisory_lock(470188712296)")  # "mynah" in ASCII
-        with pytest.raises(StoreError):
-            await store.hear(message())
+        began = time.monotonic()
+        waiting = (store.hear(message()) for _ in range(3))
+        told: list[Any] = await asyncio.gather(*waiting, return_exceptions=True)
+        assert 2 <= time.monotonic() - began < 4  # it waited for the lock once
+    assert [type(error) for error in told] == [StoreLocked] * 3
+    assert len({id(error) for error in told}) == 3
+    assert len({str(error) for error in told}) == 1
     assert await store.hear(message())
     await store.close()
+
+
+async def test_who_has_the_lock_is_named_also_where_it_is_somebody_else(
+    postgres_url, postgres_server
+):
+    other = postgres_url.replace("/postgres?", "/other?").partition("&")[0]
+    with admin(postgres_server) as connection:
+        connection.execute("CREATE DATABASE other")
+        connection.execute("SELECT pg_advisory_lock(470188712296)")
+        session = connection.info.backend_pid
+        elsewhere = await opened(other)  # another database's lock is another lock
+        with pytest.raises(StoreLocked, match=rf"Session {session} .* End it first\.$") as told:
+            await opened(postgres_url)
+        assert "the tests" not in str(told.value)
+        await elsewhere.close()
 
 
 async def test_what_is_too_long_for_an_index_fails_alone(postgres_url):
