@@ -346,9 +346,11 @@ class SlackAdapter:
             every_s *= APPENDS * (1 + len(self._api.streams))
         if to.thread.thread and not answer.refs:
             self._later(self._think(to, answer))
+        self._api.under_way += way != "post"
         try:
             await show(answer, sheet, self._api.tempo, keys, every_s=every_s, edits=way != "post")
         finally:
+            self._api.under_way -= way != "post"
             sheet.closed()
 
     async def _think(self, to: IncomingMessage, answer: Answer) -> None:

@@ -6,6 +6,7 @@ shown. https://docs.slack.dev/apis/web-api/rate-limits
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -29,20 +30,21 @@ SILENT.setLevel(logging.CRITICAL + 1)
 
 STARTS, EDITED = 15, 30  # answers a minute that begin as a stream, and as a post that is edited
 
-RATES = {  # calls in seconds, by method; one post per second and channel, with short bursts
-    "post": (20, 16.0),
-    "posts": (300, 60.0),
-    "chat_update": (50, 60.0),
-    "chat_startStream": (20, 60.0),
-    "chat_appendStream": (100, 60.0),
-    "chat_stopStream": (20, 60.0),
-    "chat_postEphemeral": (100, 60.0),
-    "conversations_history": (50, 60.0),
-    "conversations_replies": (50, 60.0),
-    "conversations_info": (50, 60.0),
-    "users_info": (100, 60.0),
-    "answer": (1_000, 1.0),  # `show` waits here after a RateLimited; the calls pace themselves
+# Calls a minute by method: https://docs.slack.dev/apis/web-api/rate-limits#tiers
+WINDOWS = {
+    "chat_postMessage": 300,  # "several hundred", and in a channel one a second
+    "chat_update": 50,
+    "chat_startStream": 20,
+    "chat_appendStream": 100,
+    "chat_stopStream": 20,
+    "chat_postEphemeral": 100,
+    "conversations_history": 50,
+    "conversations_replies": 50,
 }
+POSTS = 5  # in a channel within so many seconds: one a second, with short bursts
+MOST_CHANNELS = 1_000  # whose pace is remembered
+# `show` waits here after a RateLimited; the calls pace themselves.
+RATES = {"answer": (1_000, 1.0)}
 WRONG_TOKEN = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
 GONE = (
     "channel_not_found",
@@ -84,6 +86,9 @@ class Api:
         )
         self.session = session
         self.tempo = Tempo(RATES)
+        self.windows = {method: Window(most) for method, most in WINDOWS.items()}
+        self._posts: dict[str, Window] = {}  # by channel
+        self.under_way = 0  # answers that need an update at their end
         self.streams: dict[str, Answer] = {}  # answers under way as a stream, by its ts
         self._has_streams = True
         self.has_buttons = True
@@ -96,19 +101,21 @@ class Api:
         try:
             return await getattr(self.client, method)(**arguments)
         except SlackApiError as error:
-            raise self._failure(method, error.response) from error
+            raise self._failure(method, error.response, arguments.get("channel", "")) from error
         except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError) as error:
             raise AdapterError(f"Slack: {method} failed: {type(error).__name__}") from error
 
-    def _failure(self, method: str, response: Any) -> AdapterError:
+    def _failure(self, method: str, response: Any, channel: str) -> AdapterError:
         # The SDK gives its own response, or aiohttp's where there was no JSON in it.
         status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
         data = getattr(response, "data", None)
         error = str(data.get("error", "")) if isinstance(data, dict) else ""
         if status == 429 or error in ("ratelimited", "rate_limited"):
             wait_s = retry_after_s(response.headers)
-            if method in RATES:
-                self.tempo.hold(wait_s, method)
+            if method == "chat_postMessage":
+                self.posts(channel).hold(wait_s)
+            elif method in self.windows:
+                self.windows[method].hold(wait_s)
             return RateLimited(f"Slack: {method} is limited", retry_after_s=wait_s)
         if status >= 500 or not error:
             return AdapterError(f"Slack: {method} failed with status {status}")
@@ -128,7 +135,7 @@ class Api:
         """
         cursor = ""
         for _ in range(most):
-            await self.tempo.turn(method)
+            await self.windows[method].turn()
             more = {"cursor": cursor} if cursor else {}
             page = await self.call(method, limit=200, **arguments, **more)
             for message in page["messages"]:
@@ -137,6 +144,16 @@ class Api:
             if not cursor:
                 return
         logger.warning("slack: a conversation is longer than what is read of it at once")
+
+    def posts(self, channel: str) -> Window:
+        """How often messages may be posted there."""
+        if channel not in self._posts:
+            if len(self._posts) >= MOST_CHANNELS:
+                resting = [id for id, window in self._posts.items() if window.rests]
+                for id in resting:
+                    del self._posts[id]
+            self._posts[channel] = Window(POSTS, POSTS + 0.1)
+        return self._posts[channel]
 
     def way(self, to: IncomingMessage, answer: Answer) -> Way:
         """How an answer that begins now can be shown without taking the calls of others."""
@@ -161,6 +178,52 @@ class Api:
             logger.info("slack: no native streams here (%s); answers are posted and edited", error)
 
 
+class Window:
+    """At most so many calls in any minute, or other time; all at once where there is room."""
+
+    def __init__(self, most: int, seconds: float = 61.0) -> None:
+        self._most, self._seconds = most, seconds  # a second more: Slack counts what arrives
+        self._calls: deque[float] = deque()
+        self._held_until = 0.0
+        self._turns = asyncio.Lock()
+
+    def may(self, *, spare: int = 0) -> bool:
+        """Whether a call that can be left out may go out now, which leaves room for `spare` that
+        cannot; True counts it.
+        """
+        if self._turns.locked() or self._wait_s(spare) > 0:
+            return False
+        self._calls.append(time.monotonic())
+        return True
+
+    async def turn(self) -> None:
+        """Return when a call may go out, in the order of asking; it is counted."""
+        async with self._turns:
+            while True:
+                wait_s = self._wait_s()
+                if wait_s <= 0:
+                    break
+                await asyncio.sleep(wait_s)  # it may be held again meanwhile
+            self._calls.append(time.monotonic())
+
+    @property
+    def rests(self) -> bool:
+        return self._wait_s() <= 0 and not self._calls
+
+    def hold(self, seconds: float) -> None:
+        """Slack said "not before"."""
+        self._held_until = max(self._held_until, time.monotonic() + seconds)
+
+    def _wait_s(self, spare: int = 0) -> float:
+        now = time.monotonic()
+        while self._calls and self._calls[0] <= now - self._seconds:
+            self._calls.popleft()
+        full_s = 0.0
+        if len(self._calls) + spare >= self._most:
+            full_s = self._calls[0] + self._seconds - now if self._calls else self._seconds
+        return max(full_s, self._held_until - now)
+
+
 class ApiError(AdapterError):
     """Slack answered, and said no: nothing was done."""
 
@@ -171,7 +234,7 @@ class ApiError(AdapterError):
 
 async def tell(api: Api, channel: ChannelRef, user: str, **body: Any) -> None:
     """Say something to one person alone: in the channel, or where we are not in it, directly."""
-    await api.tempo.turn("chat_postEphemeral")
+    await api.windows["chat_postEphemeral"].turn()
     try:
         await api.call("chat_postEphemeral", channel=channel.id, user=user, **body)
     except ApiError as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.slack_calls import GONE, Api, ApiError, Way, tell
+from adapters.slack_calls import GONE, Api, ApiError, Way, Window, tell
 from adapters.slack_events import VOTE
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
@@ -72,12 +72,17 @@ class Sheet:
     def _mark(self, part: int) -> dict[str, Any]:
         return {"event_type": MARK, "event_payload": {"to": self.to.ref.id, "part": part}}
 
-    async def _pace(self, *keys: str) -> None:
-        """What grows is left out when there is no room for the call; what is whole waits."""
-        if self._is_whole:
-            await self.api.tempo.turn(*keys)
-        elif not self.api.tempo.may(*keys):
-            raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
+    async def _pace(self, method: str, *more: Window) -> None:
+        """What grows is left out when there is no room for the call; what is whole waits.
+
+        Every answer under way needs one update at its end: there is room for those.
+        """
+        spare = self.api.under_way if method == "chat_update" else 0
+        for window in (*more, self.api.windows[method]):
+            if self._is_whole:
+                await window.turn()
+            elif not window.may(spare=spare):
+                raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
 
     async def find(self, part: int) -> MessageRef | None:
         after = self.answer.refs[-1].id if self.answer.refs else self.to.ref.id
@@ -113,14 +118,10 @@ class Sheet:
             ref = await self._start(text)
             if ref is not None:
                 return ref
-        await self._pace(f"post:{self._channel}", "posts")
+        await self._pace("chat_postMessage", self.api.posts(self._channel))
         body = {**self._where, "metadata": self._mark(part), "parse": "none"}
         body |= {"unfurl_links": False, "unfurl_media": False, "link_names": False}
-        try:
-            sent = await self._send("chat_postMessage", text, last=last, **body)
-        except RateLimited as error:
-            self.api.tempo.hold(error.retry_after_s, f"post:{self._channel}")
-            raise
+        sent = await self._send("chat_postMessage", text, last=last, **body)
         self._said[sent["ts"]] = (text, bool(self._buttons(last=last)))
         return self._ref(sent["ts"])
 
@@ -256,7 +257,7 @@ class Sheet:
         stream = self._stream
         assert stream is not None
         if not stream.is_stopped:
-            await self.api.tempo.turn("chat_stopStream")
+            await self.api.windows["chat_stopStream"].turn()
             rest = stream.new(harmless(stream.text))
             more = {"markdown_text": rest} if rest.strip() else {}
             buttons = self._buttons(last=last)
@@ -267,7 +268,7 @@ class Sheet:
                 **({"blocks": buttons} if buttons else {}),
             )
             stream.is_stopped = True
-        await self.api.tempo.turn("chat_update")
+        await self.api.windows["chat_update"].turn()
         try:
             await self._update(self._ref(stream.ts), stream.text, last=last)
         except ApiError as error:
