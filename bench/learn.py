@@ -92,7 +92,7 @@ async def main() -> None:
 
 
 def arms(one: Learnt) -> dict[str, Figure]:
-    whole = {"SFT, then KTO": one.after} if one.after else {}
+    whole = {"Mynah's recipe": one.after} if one.after else {}
     return {"base": one.base, "nothing learnt": one.again, "SFT on liked only": one.sft, **whole}
 
 

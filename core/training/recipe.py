@@ -65,7 +65,8 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     Dislikes pay on after everything wanted is learnt, and push the model into nonsense while the
     loss still falls; hence small steps, liked answers first, and the KL budget over all. A model of
     some million parameters needs rates of ten to a hundred times those of a real one, and a larger
-    beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio.
+    beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio. It gets
+    no SFT: many of its liked answers are wrong in a manner that is liked.
     """
     tiny = parameters < TINY_BELOW
     sft, kto, beta = (5e-4, 2e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
@@ -77,8 +78,10 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     if few:
         few_votes = Stage("kto", 12, 4e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
         return Plan((few_votes,), stop, last_third=tiny)
+    if counts["labels"] < MANY_FROM and tiny:
+        return Plan((Stage("kto", 8, 3e-4, beta=2 * beta),), stop, last_third=True)
     if counts["labels"] < MANY_FROM:
-        return Plan((Stage("sft", 2, sft), Stage("kto", 6 if tiny else 4, kto, beta=beta)), stop)
+        return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]
     if pairs >= PAIRS_FROM:
         stages.insert(1, Stage("dpo", 1, kto, batch=16, beta=beta))

@@ -37,7 +37,14 @@ def test_dislikes_alone_teach_nobody_what_to_say():
     ],
 )
 def test_the_methods_follow_the_number_of_labels(labels, methods):
-    assert [stage.method for stage in plan(labels, TINY).stages] == methods
+    assert [stage.method for stage in plan(labels, REAL).stages] == methods
+
+
+def test_a_tiny_model_learns_manners_from_votes_alone_and_in_its_last_layers():
+    for labels in (counts(20, 9), counts(20, 10), counts(100, 150)):
+        chosen = plan(labels, TINY)
+        assert ([stage.method for stage in chosen.stages], chosen.last_third) == (["kto"], True)
+    assert not plan(counts(20, 10), REAL).last_third
 
 
 def test_the_more_labels_the_fewer_epochs_and_the_larger_the_batches():
@@ -59,7 +66,7 @@ def test_few_votes_may_move_the_model_less_far():
 
 
 def test_real_models_learn_in_smaller_steps_than_tiny_ones():
-    tiny, real = (plan(counts(50, 50), size).stages for size in (TINY, REAL))
+    tiny, real = (plan(counts(200, 200), size).stages for size in (TINY, REAL))
     for a, b in zip(tiny, real, strict=True):
         assert b.rate < a.rate / 4
 

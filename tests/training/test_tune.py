@@ -140,10 +140,12 @@ def test_past_the_budget_the_last_good_weights_come_back(base, tuned):
     assert all(bool((p == kept).all()) for p, kept in zip(trained, good, strict=True))
 
 
-def test_with_thirty_votes_it_first_learns_from_what_was_liked(base, tmp_path):
+def test_where_liked_answers_come_first_what_the_base_says_by_itself_comes_with_them(
+    base, tmp_path
+):
     run = tmp_path / "run"
     prepare(run, base, taste(48))
-    told = [progress.what for progress in asyncio.run(steps("core.training.tune", run))]
+    told = [progress.what for progress in asyncio.run(steps("tests.training.two_stages", run))]
     assert told.index("learning from what was liked") < told.index("writing the tune")
     assert "asking the base what it says by itself" in told
     manifest = json.loads((run / "candidate" / "manifest.json").read_text())
@@ -170,11 +172,15 @@ def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_two_processes_train_one_tune_under_accelerate(base, tmp_path):
-    """Each takes half of every batch; the first one measures, says what goes on, and writes."""
+def test_two_processes_train_one_tune_together(base, tmp_path):
+    """Each takes half of every batch; the first one measures, says what goes on, and writes.
+
+    Started as `accelerate launch` starts them on several GPUs (accelerate 1.15, multi_gpu_launcher:
+    torch.distributed.run); on processors alone it starts one process, whatever it is told.
+    """
     run = tmp_path / "run"
     prepare(run, base, taste(48))
-    launch = "accelerate.commands.launch --num_processes 2 --cpu --mixed_precision no"
+    launch = "torch.distributed.run --standalone --nproc_per_node 2"
     command = [sys.executable, "-m", *launch.split(), "-m", "core.training.tune", str(run)]
     done = subprocess.run(
         command,
