@@ -33,14 +33,13 @@ async def door(path: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
     """Listen on `path` while inside; afterwards its file is gone, and no verb is at work.
 
     Call it only while holding the store's lock: a file left by a process that was killed is
-    removed. A path that is too long for a socket is logged, and nobody listens.
+    removed. A path that is too long for a socket is logged, and nobody listens. Raises BotError
+    where there can be none.
     """
     if len(os.fsencode(path)) > LONGEST_PATH:
         logger.warning("%s is too long for a Unix socket: other commands cannot ask us", path)
         yield
         return
-    path.unlink(missing_ok=True)
-
     callers: set[asyncio.Task[None]] = set()  # not a TaskGroup: it would wrap what `yield` raises
 
     def come_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,7 +49,13 @@ async def door(path: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
 
     before = os.umask(0o177)  # mode 0600 from the first moment
     try:
+        path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(come_in, path, limit=LONGEST_LINE)
+    except OSError as error:
+        raise BotError(
+            f"The socket {path} cannot be made ({error.strerror or error}). Give this user the"
+            " right to write there, or name another folder in storage.url"
+        ) from error
     finally:
         os.umask(before)
     try:

@@ -146,13 +146,19 @@ def set_up_logging(config: Config) -> None:
 
     handler: logging.Handler = logging.StreamHandler()
     level = logging.WARNING if "console" in config.platforms else logging.INFO
+    problem: OSError | None = None
     if is_interactive(config):
-        LOG_FOLDER.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(LOG_FOLDER / "mynah.log", encoding="utf-8")
-        level = logging.INFO
+        try:
+            LOG_FOLDER.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(LOG_FOLDER / "mynah.log", encoding="utf-8")
+            level = logging.INFO
+        except OSError as error:
+            problem = error
     logging.basicConfig(
         handlers=[handler], level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if problem:
+        logger.warning("no log can be kept in %s: %s", LOG_FOLDER, problem.strerror)
 
 
 async def supervise(

@@ -48,13 +48,15 @@ LIVED_S = 60.0  # after so long a life, the next restart is the first again
 LOOK_EVERY_S = 0.2
 STATUS_EVERY_S = 1.0
 ROOT = Path(__file__).resolve().parent.parent
+STDERR = 2
 
 
 class EmbeddedServer:
     """`async with` it: the child lives as long as the block, and dies with this process.
 
     A request names a model by its folder's absolute path. `folder` is loaded before the server
-    counts as ready, any other when it is first asked for. The child writes to `log` alone.
+    counts as ready, any other when it is first asked for. The child writes to `log` alone, and to
+    our stderr where that cannot be made.
     `on_status` is called about once a second with a line for a person while the server is not
     ready, and with "" when it is.
     """
@@ -68,7 +70,8 @@ class EmbeddedServer:
         backoff_s: tuple[float, float] = (0.5, 60.0),
     ) -> None:
         self._folder = folder.absolute()
-        self._log = log
+        self._wanted_log = log
+        self._log: Path | None = None  # set where it can be written
         self._on_status = on_status
         self._backoff_s = backoff_s
         self._changed = asyncio.Condition()
@@ -76,7 +79,7 @@ class EmbeddedServer:
         self._problem: str | None = None  # why the last start failed
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(_empty, self._log)
+        self._log = await asyncio.to_thread(_emptied, self._wanted_log)
         self._group = asyncio.TaskGroup()
         await self._group.__aenter__()
         self._tasks = [self._group.create_task(work()) for work in (self._supervise, self._show)]
@@ -121,7 +124,7 @@ class EmbeddedServer:
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
         try:
-            with await asyncio.to_thread(self._log.open, "ab") as log:
+            with await asyncio.to_thread(_opened, self._log) as log:
                 child = await _start(port, log)
         except OSError as error:
             raise Unreachable(f"No model server can be started: {error.strerror}.") from error
@@ -146,10 +149,13 @@ class EmbeddedServer:
                 loaded = await _load(session, url, self._folder)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(
-                f"The embedded model server did not start: see {self._log}."
+                f"The embedded model server did not start: {self._see()}."
             ) from error
         if not loaded:
-            raise Unreachable(f"The model in {self._folder} cannot be loaded: see {self._log}.")
+            raise Unreachable(f"The model in {self._folder} cannot be loaded: {self._see()}.")
+
+    def _see(self) -> str:
+        return f"see {self._log or 'what it said above'}"
 
     async def _tell(self, *, url: str | None = None, problem: str | None = None) -> None:
         """A problem stands until the server is ready: nobody waits through further starts."""
@@ -172,9 +178,19 @@ class EmbeddedServer:
                 await self._changed.wait_for(lambda: self._url is None)
 
 
-def _empty(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"")
+def _emptied(log: Path) -> Path | None:
+    """The log, empty; None: it cannot be written."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+    except OSError as error:
+        logger.warning("%s cannot be written: %s", log, error.strerror)
+        return None
+    return log
+
+
+def _opened(log: Path | None) -> IO[bytes]:
+    return log.open("ab") if log else os.fdopen(os.dup(STDERR), "ab")
 
 
 def _check(folder: Path) -> None:

@@ -114,3 +114,9 @@ async def test_a_path_that_is_too_long_is_said_in_the_log(tmp_path, caplog):
     path = tmp_path / ("x" * (LONGEST_PATH + 1))
     async with door(path, VERBS):
         assert "too long" in caplog.text
+
+
+async def test_a_place_that_takes_no_socket_is_told_with_advice(tmp_path):
+    with pytest.raises(BotError, match="Give this user the right to write there"):
+        async with door(tmp_path / "no such folder" / "mynah.db.sock", {}):
+            pass

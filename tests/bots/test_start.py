@@ -65,6 +65,44 @@ def test_check_waits_for_it_too(folder):
     assert "ok model's server: embedded, model, after" in done.stdout
 
 
+@pytest.fixture
+def elsewhere(folder, tmp_path_factory):
+    """The bot's folder takes no file of its own; the store is in another."""
+    (folder / "data").write_text("in the way of the folder")  # it stops the superuser as well
+    store = tmp_path_factory.mktemp("store") / "mynah.db"
+    with (folder / "config.yaml").open("a") as config:
+        config.write(f"storage: {{url: 'sqlite:///{store}'}}\n")
+    return folder
+
+
+def test_a_folder_that_takes_no_logs_is_enough_for_a_conversation(elsewhere):
+    bot = conversation(elsewhere, load_s=0)
+    bot.expect("no log can be kept in data: File exists")
+    bot.expect("data/embedded.log cannot be written")
+    bot.expect(r"\x1b\[\?2004h")
+    bot.sendeof()
+    bot.expect(pexpect.EOF)
+    assert "Traceback" not in bot.before
+    bot.close()
+    assert bot.exitstatus == 0
+
+
+@pytest.mark.parametrize("more", [["--check"], []])
+def test_a_folder_that_takes_no_logs_is_enough_for_a_check_and_a_pipe(elsewhere, more):
+    done = subprocess.run(
+        [sys.executable, "-m", "bots.run", *more],
+        cwd=elsewhere,
+        env=environment(elsewhere, 0),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "cannot be written: " in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_while_the_model_loads(folder, number):
     bot = conversation(folder, FOR_EVER_S)
