@@ -45,7 +45,8 @@ async def the_model(config: Config, out: Console) -> str | BotError:
     started = time.monotonic()
     try:
         with out.status("Asking the model's server...") as status:
-            async with model_server(config, status.update) as (server, ready):
+            # A log of its own: a bot may run beside us, and write to the other.
+            async with model_server(config, status.update, log="check.log") as (server, ready):
                 await ready()
                 names = await server.models()
     except BotError as error:

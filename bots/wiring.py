@@ -110,9 +110,10 @@ def trainer_of(config: Config, store: SqlStore, generator: ModelServer | None) -
 
 @asynccontextmanager
 async def model_server(
-    config: Config, on_status: Callable[[str], None]
+    config: Config, on_status: Callable[[str], None], *, log: str = "embedded.log"
 ) -> AsyncIterator[tuple[ModelServer, Ready]]:
-    """The client of the model's server; without a URL, also the server itself as a child.
+    """The client of the model's server; without a URL, also the server itself as a child, which
+    empties `log` and writes there.
 
     A question waits as long as its own deadline allows; a start waits with what comes beside.
     """
@@ -127,7 +128,7 @@ async def model_server(
             " such a folder, or set generation.url to a server."
         )
     shelf = Path(config.training.folder)
-    async with EmbeddedServer(base, log=LOG_FOLDER / "embedded.log", on_status=on_status) as server:
+    async with EmbeddedServer(base, log=LOG_FOLDER / log, on_status=on_status) as server:
 
         def wire_name(name: str) -> str:
             return str(base if name == settings.model else shelf.resolve() / name / "merged")

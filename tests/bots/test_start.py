@@ -103,6 +103,14 @@ def test_a_folder_that_takes_no_logs_is_enough_for_a_check_and_a_pipe(elsewhere,
     assert "cannot be written: " in done.stderr
 
 
+def test_check_leaves_the_log_of_a_running_bot_alone(folder):
+    (folder / "data").mkdir()
+    log = folder / "data" / "embedded.log"
+    log.write_text("what the running bot's server said\n")
+    test_check_waits_for_it_too(folder)
+    assert log.read_text() == "what the running bot's server said\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_while_the_model_loads(folder, number):
     bot = conversation(folder, FOR_EVER_S)
