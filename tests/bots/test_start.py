@@ -111,7 +111,7 @@ def test_check_leaves_the_log_of_a_running_bot_alone(folder):
     assert log.read_text() == "what the running bot's server said\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_while_the_model_loads(folder, number):
     bot = conversation(folder, FOR_EVER_S)
     bot.expect("loading the model, 1 s")
