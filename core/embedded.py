@@ -148,9 +148,7 @@ class EmbeddedServer:
                 await _healthy(session, child, url)
                 loaded = await _load(session, url, self._folder)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreachable(
-                f"The embedded model server did not start: {self._see()}."
-            ) from error
+            raise Unreachable(f"The embedded model server did not start: {self._see()}.") from error
         if not loaded:
             raise Unreachable(f"The model in {self._folder} cannot be loaded: {self._see()}.")
 
