@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 # A message a second in a chat and 30 a second in all, in short bursts more; 20 a minute in a group;
 # an edit counts. https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-RATES = {"private": (20, 20.0), "group": (20, 60.0), "bot": (150, 5.0)}
+RATES = {"private": (20, 20.0), "group": (20, 60.0), "bot": (180, 6.0)}
 EVERY_S = {"private": 1.1, "group": 3.1}
 POLL_S, LATE_S = 30.0, 10.0  # how long a poll may last, and how much later its answer may come
 STALLED_AFTER_S = 60.0  # without a poll that succeeded, the connections are made anew
@@ -346,7 +346,9 @@ class TelegramAdapter:
         chat, topic = int(to.thread.channel.id), int(to.thread.thread or 0) or None
         await asyncio.sleep(TYPING_AFTER_S)
         while True:
-            await self._bot.send_chat_action(chat, "typing", message_thread_id=topic)
+            await self._bot.send_chat_action(
+                chat, "typing", message_thread_id=topic, read_timeout=TYPING_S
+            )
             await asyncio.sleep(TYPING_S)
 
     async def _set_menu(self) -> None:

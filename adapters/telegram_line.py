@@ -1,4 +1,8 @@
-"""The SDK's connections to Telegram, and its errors in the core's words."""
+"""The SDK's connections to Telegram, and its errors in the core's words.
+
+Calls go over aiohttp, which the model's client uses too: the SDK's own client takes several times
+the processor's time, most of it for looking through its connections at every call.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,26 @@ from typing import Any
 
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the SDK warns about itself at every 429
 
-import httpx
+import aiohttp
 import telegram as tg
-from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
-from telegram.request import HTTPXRequest
+from telegram.error import (
+    BadRequest,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+from telegram.request import BaseRequest, RequestData
 
 from core.errors import AdapterError, RateLimited, Refused
 
 logger = logging.getLogger(__name__)
-for _library in ("httpx", "httpcore", "telegram"):  # they log addresses, with the token in them
-    logging.getLogger(_library).setLevel(logging.WARNING)
+logging.getLogger("telegram").setLevel(logging.WARNING)  # below, it logs what people wrote
 
-MOST_CALLS, KEPT_S = 64, 60.0
+MOST_CALLS, KEPT_S = 64, 60.0  # connections, and how long one that rests is kept
+CONNECT_WITHIN_S, ANSWER_WITHIN_S = 5.0, 20.0
 NOT_ACCEPTED = (
     "Telegram does not accept the bot's token: put the one that @BotFather gave you into the"
     " environment variable that platforms.telegram.bot_token_env names"
@@ -47,15 +59,9 @@ class Line:
 
 
 def dial(token: str, base_url: str, late_s: float) -> Line:
-    """`late_s`: how much longer than asked for the answer to a poll may take."""
+    """Within a loop. `late_s`: how much longer than asked for the answer to a poll may take."""
     base = base_url.rstrip("/")
-    # Loading certificates takes 25 ms, so that is done once. httpx would close a connection that
-    # rested for 5 s, and the first words after it would wait for a new one.
-    verify = httpx.create_ssl_context() if base.startswith("https:") else False
-    limits = httpx.Limits(max_connections=MOST_CALLS, keepalive_expiry=KEPT_S)
-    more = {"verify": verify, "limits": limits}
-    calls = Requests(read_timeout=20, pool_timeout=10, httpx_kwargs=more)
-    polls = Requests(read_timeout=late_s, httpx_kwargs=more)
+    calls, polls = Requests(ANSWER_WITHIN_S), Requests(late_s)
     bot = tg.Bot(
         token,
         base_url=f"{base}/bot",
@@ -66,13 +72,55 @@ def dial(token: str, base_url: str, late_s: float) -> Line:
     return Line(bot, (calls, polls))
 
 
-class Requests(HTTPXRequest):
-    """The SDK's client. An update that the SDK cannot read is left empty here: it would hide those
-    that come with it, and be logged with all that was said.
-    """
+class Requests(BaseRequest):
+    """The SDK's way to Telegram. Its errors bear no address, since the token is a part of it."""
+
+    def __init__(self, answer_within_s: float) -> None:
+        self._answer_within_s = answer_within_s
+        connector = aiohttp.TCPConnector(limit=MOST_CALLS, keepalive_timeout=KEPT_S)
+        self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
+
+    async def initialize(self) -> None: ...
+
+    async def shutdown(self) -> None:
+        await self._session.close()
+
+    @property
+    def read_timeout(self) -> float:
+        return self._answer_within_s
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: Any = BaseRequest.DEFAULT_NONE,
+        write_timeout: Any = BaseRequest.DEFAULT_NONE,
+        connect_timeout: Any = BaseRequest.DEFAULT_NONE,
+        pool_timeout: Any = BaseRequest.DEFAULT_NONE,
+    ) -> tuple[int, bytes]:
+        answer_within_s = read_timeout if isinstance(read_timeout, int | float) else None
+        within = aiohttp.ClientTimeout(
+            sock_connect=CONNECT_WITHIN_S, sock_read=answer_within_s or self._answer_within_s
+        )
+        form = aiohttp.FormData(request_data.json_parameters if request_data else {})
+        for name, (filename, content, kind) in (
+            request_data.multipart_data.items() if request_data else ()
+        ):
+            form.add_field(name, content, filename=filename, content_type=kind)
+        try:
+            async with self._session.request(method, url, data=form, timeout=within) as answer:
+                return answer.status, await answer.read()
+        except TimeoutError:
+            raise TimedOut from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise NetworkError(f"the connection failed ({type(error).__name__})") from None
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        """An update that the SDK cannot read is left empty: it would hide those that come with it,
+        and be logged with all that was said.
+        """
         try:
             answer: dict[str, Any] = json.loads(payload)
             if isinstance(answer.get("result"), list):
