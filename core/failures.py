@@ -20,6 +20,10 @@ class Busy(Overloaded):
         self.retry_after_s = retry_after_s
 
 
+class Missing(Rejected):
+    """404, 405 or 501: the server has no such thing to ask."""
+
+
 @contextlib.contextmanager
 def our_errors(late: str) -> Iterator[None]:
     """Raise ours from theirs; a timeout becomes TimedOut with the sentence `late`."""
@@ -45,6 +49,11 @@ def refusal(response: aiohttp.ClientResponse) -> GenerationError:
         )
     if status in (502, 504):
         return Unreachable(f"There is no model behind the server's door ({status}).")
+    if status in (405, 501):
+        return Missing(
+            f"The model's server does not know this kind of request ({status}): "
+            "check generation.url."
+        )
     if status >= 500:
         return Broken(f"The model's server failed ({status}).")
     if status in (401, 403):
@@ -55,7 +64,7 @@ def refusal(response: aiohttp.ClientResponse) -> GenerationError:
     if status < 400:
         return Rejected(f"The address leads elsewhere ({status}): check generation.url.")
     if status == 404:
-        return Rejected(
+        return Missing(
             "The model's server knows no such model (404): "
             "check generation.model and generation.url."
         )

@@ -24,8 +24,8 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from core.breaker import Breaker
-from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
-from core.failures import Busy, our_errors, refusal
+from core.errors import Broken, GenerationError, Overloaded, TimedOut, Unreachable
+from core.failures import Busy, Missing, our_errors, refusal
 from core.tokens import Counter, Counts, estimate, folder_context, folder_counter
 from core.types import Prompt
 from core.wire import Reply
@@ -281,7 +281,7 @@ class ModelServer:
             async with asyncio.timeout(ASIDE_WITHIN_S), asyncio.TaskGroup() as group:
                 for text in texts:
                     group.create_task(ask(text))
-        except* Rejected:
+        except* Missing:
             self._server_counts = False
             logger.info("the model's server does not count tokens: they are estimated")
         except* (GenerationError, TimeoutError):

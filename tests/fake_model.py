@@ -59,6 +59,7 @@ class FakeModel:
     models: tuple[str, ...] = ("fake",)
     max_model_len: int | None = 2048
     tokenizes: bool = True
+    tokenize_status: int = 200  # else /tokenize refuses
     piece_chars: int = 4
     port: int = 0
     record: Path | None = None  # a JSON line per chat request
@@ -202,6 +203,8 @@ class FakeModel:
             return refusal
         if not self.tokenizes:
             return web.json_response({"detail": "Not Found"}, status=404)
+        if self.tokenize_status != 200:
+            return web.json_response({"detail": "not this time"}, status=self.tokenize_status)
         self.tokenized += 1
         count = len((await request.json())["prompt"].split())
         return web.json_response({"count": count, "tokens": list(range(count))})

@@ -43,6 +43,17 @@ async def test_tokens_are_estimated_where_nobody_counts(server):
     assert server.tokenized == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "counts"), [(400, True), (413, True), (500, True), (405, False), (501, False)]
+)
+async def test_one_refused_text_does_not_end_counting_by_the_server(server, status, counts):
+    server.tokenize_status = status
+    async with client(server) as model:
+        assert await model.count(["abcdef"]) == [2]
+        server.tokenize_status = 200
+        assert await model.count(["abcdefgh"]) == ([1] if counts else [3])
+
+
 async def test_counting_never_raises(server):
     await server.refuse()
     async with client(server) as model:
