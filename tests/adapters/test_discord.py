@@ -227,6 +227,14 @@ async def test_an_answer_is_a_reply_that_grows_and_pings_nobody(here: Served):
     assert len(message.versions) >= 2
 
 
+async def test_no_message_is_too_long_however_discord_counts(here: Served):
+    """It does not say whether a sign beyond the basic plane is one character or two."""
+    heard = await here.asked("tell me")
+    answer = await here.answers(heard, "🐦 " * 1_500)
+    shown = [here.fake.general.messages[ref.id].content for ref in answer.refs]
+    assert max(len(content.encode("utf-16-le")) // 2 for content in shown) <= 2_000
+
+
 async def test_a_table_is_shown_as_aligned_text(here: Served):
     heard = await here.asked("tell me")
     answer = await here.answers(heard, "Look:\n\n| a | bird |\n|---|---|\n| 1 | mynah |\n")
@@ -253,9 +261,9 @@ async def test_typing_is_shown_until_the_first_word_and_delays_nothing(here: Ser
 
 async def test_a_message_of_a_dead_try_is_found_though_its_nonce_is_forgotten(here: Served):
     heard = await here.asked("tell me")
-    await here.answers(heard, "Half")
     for number in range(130):
         await here.fake.says(here.bob, here.fake.general, f"chat {number}")
+    await here.answers(heard, "Half")
     here.fake.rest.forget_nonces()
     answer = await here.answers(heard, "The whole.", placing=True)
     assert here.fake.visible(here.fake.general) == "The whole."
