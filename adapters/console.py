@@ -1,6 +1,6 @@
 """A conversation with the person at the keyboard, or with a script: one question per line.
 
-`+` and `-` vote on the last answer. What a terminal shows is in adapters/console_terminal.py, which
+`+` and `-` vote on the model's last answer. What a terminal shows is in adapters/console_terminal.py, which
 is imported only where there is one. It knows nothing of the model and of what is kept.
 """
 
@@ -28,6 +28,7 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
+    Outcome,
     Quoted,
     ThreadRef,
 )
@@ -35,6 +36,8 @@ from core.types import (
 ACCOUNT = "local"
 CHANNEL = ChannelRef("console", ACCOUNT, "here")
 ME = Author("you", "you")
+
+OURS: tuple[Outcome, ...] = ("command", "refused")  # answers that are not the model's
 
 NOTHING_YET = "There is no answer yet that a vote could be about."
 VOTED_UP = "Voted up."
@@ -102,7 +105,7 @@ class ConsoleAdapter:
         else:
             self._screen = Pipe(source, sink, notes or sys.stderr, self._interrupt)
         self._longest_wait_s = longest_wait_s
-        self._last: MessageRef | None = None  # carries the answer that a vote is about
+        self._last: MessageRef | None = None  # carries the model's answer that a vote is about
         self._asked: MessageRef | None = None  # the question whose answer is awaited
         self._is_out = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -180,11 +183,12 @@ class ConsoleAdapter:
             await self._place(answer)
             yield clean(piece)
         await self._place(answer)
+        if answer.outcome not in OURS:
+            self._last = answer.refs[-1]
 
     async def _place(self, answer: Answer) -> None:
         if not answer.refs:
             await answer.placed(MessageRef(CHANNEL, new_id()))
-        self._last = answer.refs[-1]
 
     def _interrupt(self) -> None:
         """The person wants no more of it: stop the answer, or stop waiting for it."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from blockbuster import blockbuster_ctx
 
-from adapters.console import CHANNEL, ConsoleAdapter, Settings
+from adapters.console import CHANNEL, NOTHING_YET, ConsoleAdapter, Settings
 from core.answer import Answer
 from core.commands import Commands, said
 from core.desk import serve
@@ -177,6 +177,14 @@ async def test_votes_and_corrections_are_kept_under_the_last_answer(pipes, store
     assert [[c.text for c in j.corrections] for j in (one, two, three)] == [[], [], ["say four"]]
     assert pipes.answers.count("\n") == 3
     assert len(pipes.notes.splitlines()) == 4
+
+
+async def test_a_vote_is_about_the_models_last_answer_and_not_about_a_commands(pipes, store):
+    await talk(pipes, store, ScriptedGenerator(echo), "/help\n+\none\n/help\n-\n")
+    assert pipes.notes.splitlines()[0] == NOTHING_YET
+    [one] = await store.judged(["console"])
+    assert one.turn.message.text == "one"
+    assert [f.score for f in one.feedback] == [-1]
 
 
 async def test_what_only_begins_like_a_vote_is_a_question(pipes, store):
