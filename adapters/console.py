@@ -1,7 +1,8 @@
 """A conversation with the person at the keyboard, or with a script: one question per line.
 
-`+` and `-` vote on the model's last answer. What a terminal shows is in adapters/console_terminal.py, which
-is imported only where there is one. It knows nothing of the model and of what is kept.
+`+` and `-` vote on the model's last answer. What a terminal shows is in
+adapters/console_terminal.py, which is imported only where there is one. It knows nothing of the
+model and of what is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Protocol, TextIO
 from pydantic import BaseModel, ConfigDict
 
 from core.answer import Answer
-from core.errors import Closing, StoreDamaged, StoreError
+from core.errors import Closing, Refused, StoreDamaged, StoreError
 from core.ports import Inbox
 from core.types import (
     Author,
@@ -37,6 +38,7 @@ ACCOUNT = "local"
 CHANNEL = ChannelRef("console", ACCOUNT, "here")
 ME = Author("you", "you")
 
+ELSEWHERE = "Make room where they go, or send them elsewhere"
 OURS: tuple[Outcome, ...] = ("command", "refused")  # answers that are not the model's
 
 NOTHING_YET = "There is no answer yet that a vote could be about."
@@ -113,7 +115,7 @@ class ConsoleAdapter:
         self._answer: Answer | None = None
 
     async def run(self, inbox: Inbox) -> None:
-        """Ask one question after the other, until the input ends."""
+        """Ask one question after the other, until the input ends. Raises Refused."""
         await inbox.ready(ACCOUNT)
         while (text := await self._screen.read()) is not None:
             text = text.strip()
@@ -222,13 +224,18 @@ class Pipe:
         self._unread = bytearray()
         self._is_over = source is None
         self._is_deaf = sink is None  # nobody reads what we write
+        self._problem = ""  # why nobody can
 
     async def read(self) -> str | None:
-        """The next line; bytes that are no UTF-8 are replaced."""
+        """The next line; bytes that are no UTF-8 are replaced. Raises Refused where what we say
+        cannot be written.
+        """
         seen = 0
         while (end := self._unread.find(b"\n", seen)) < 0 and not self._is_over:
             seen = len(self._unread)
             await self._fill()
+        if self._problem:
+            raise Refused(self._problem)
         if self._is_deaf or not self._unread:
             return None
         line = bytes(self._unread[: end + 1] if end >= 0 else self._unread)
@@ -279,7 +286,9 @@ class Pipe:
                 # A pipe that can be written takes so much without blocking (POSIX, write).
                 await usable(sink, loop.add_writer, loop.remove_writer)
                 data = data[os.write(sink, data[: select.PIPE_BUF]) :]
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self._problem = f"answers cannot be written: {error.strerror}. {ELSEWHERE}"
             self._is_deaf = True
             self._interrupted()
 

@@ -30,7 +30,9 @@ SCRIPTS_PATIENCE_S = 5.0  # with a disk that takes nothing: a script waits for t
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0; 1: a turn failed (piped console); 2: the settings or the store are at fault."""
+    """Exit code 0; 1: a turn failed (piped console); 2: the settings, the store or the place where
+    answers go are at fault.
+    """
     arguments = parser().parse_args(argv)
     from bots.config import load
     from core.errors import BotError

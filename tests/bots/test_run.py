@@ -34,7 +34,7 @@ def folder(tmp_path, model):
     return tmp_path
 
 
-async def start(folder, *arguments, module="bots.run"):
+async def start(folder, *arguments, module="bots.run", stdout=asyncio.subprocess.PIPE):
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -43,7 +43,7 @@ async def start(folder, *arguments, module="bots.run"):
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(TOP)},
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
 
@@ -107,6 +107,20 @@ async def test_a_damaged_store_is_refused_and_left_as_it_is(folder):
     assert (code, out) == (2, "")
     assert "mynah.db" in notes
     assert (folder / "data" / "mynah.db").read_bytes() == before
+
+
+async def test_answers_that_cannot_be_written_end_it_with_a_message(folder, model):
+    with Path("/dev/full").open("w") as full:
+        bot = await start(folder, stdout=full)
+        _, notes = await bot.communicate(b"hello\nand you?\n")
+    assert bot.returncode == 2
+    words = notes.decode().splitlines()
+    assert words[-1].startswith("mynah: console: answers cannot be written: No space left")
+    assert "Traceback" not in notes.decode()
+    assert len(model.requests) == 1
+    _, out, notes = await ran(folder, said="again\n")
+    assert out == "You said: again\n"  # nothing was left open
+    assert notes == ""
 
 
 async def test_damage_met_while_it_runs_ends_it_with_the_message_and_exit_code_2(folder):
