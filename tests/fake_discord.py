@@ -144,6 +144,7 @@ class FakeDiscord:
         self.files: dict[str, bytes] = {}
         self.file_delay_s = 0.0
         self.typing: list[str] = []
+        self.endpoint: str | None = None  # where interactions go instead of the gateway
         self.delivers_twice = False
         self.story: list[str] = []  # what happened, for people to read
         self.gateway = Gateway(self)
@@ -522,7 +523,7 @@ class FakeDiscord:
             "owner": self.person("Olga").payload(),
             "team": None,
             "flags": CONTENT_FLAG if self.allows_content else 0,
-            "interactions_endpoint_url": None,
+            "interactions_endpoint_url": self.endpoint,
         }
 
     def member(self, user: User) -> dict[str, Any]:

@@ -197,6 +197,12 @@ async def test_with_the_intent_nothing_is_missing(fake):
     assert fake.app_id in await adapter.who_am_i(settings(fake))
 
 
+async def test_an_endpoint_that_takes_the_buttons_away_is_named(fake):
+    fake.endpoint = "https://example.org/interactions"
+    [sentence] = await adapter.missing(settings(fake))
+    assert "Interactions Endpoint URL" in sentence
+
+
 async def test_a_wrong_token_is_refused_and_the_setting_named(fake):
     with pytest.raises(Refused, match="bot_token_env"):
         async with served(fake, bot_token="wrong"):
