@@ -42,7 +42,8 @@ HOLDS = f"""
 async def open_postgres(url: URL, holder: str) -> AsyncGenerator[Database]:
     """Raises StoreLocked or StoreError."""
     explained = partial(explain, url)
-    writing = engine_on(url, size=1, name=f"{HOLDER} {os.getpid()} {holder}"[:63])
+    name = f"{HOLDER} {os.getpid()} {holder}"[:63]
+    writing = await asyncio.to_thread(engine_on, url, size=1, name=name)  # loads the driver
     reading = engine_on(url, size=READERS, name=HOLDER).execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
