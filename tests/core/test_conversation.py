@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.conversation import Messages, digest, fitting, render
+from core.conversation import Messages, Past, digest, fitting, render
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Turn
 
 ROOM = ChannelRef("wire", "me", "room")
@@ -75,3 +75,13 @@ def test_over_a_long_conversation_the_beginning_changes_seldom():
         first += left_out
         sizes.append(20)
     assert cuts == 7  # 950 tokens of room: the 48th turn overflows, 23 stay, so one cut in 25 turns
+
+
+def test_what_is_left_out_of_the_channel_is_no_beginning_that_is_forgotten():
+    turns = tuple(turn(number) for number in range(4))
+
+    def within(turns):  # 50 tokens of room: of turns that take 20 each, one stays when cut
+        return Past(turns, ahead=2, whole=True).within([10] * 2 * len(turns), 60, 110)
+
+    assert (within(turns[:3]).turns, within(turns[:3]).forgets) == (turns[2:3], False)
+    assert (within(turns).turns, within(turns).forgets) == (turns[3:], True)

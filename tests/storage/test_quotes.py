@@ -3,7 +3,7 @@
 import dataclasses
 
 from core.types import Author, Feedback, MessageRef, Quoted, Tune
-from tests.storage.says import CHANNEL, MORNING, message, recipe
+from tests.storage.says import CHANNEL, MORNING, answered, message, recipe
 
 HERE = "slack", "T1/B1"
 OTHER = dataclasses.replace(CHANNEL, id="C2")
@@ -89,6 +89,27 @@ async def test_who_switched_training_off_is_quoted_but_not_trained_on(store):
     (judged,) = await store.judged(["slack"])
     assert judged.turn.recipe.quotes == (TWO,)
     assert await quoted(store, turn_id) == (ONE, TWO)
+
+
+async def test_what_stood_ahead_of_a_thread_comes_back_while_it_is_shown(store):
+    one, two = await answered(store, thread="A"), await answered(store, thread="B")
+    first = await store.hear(message(thread="T1", id="T1"))
+    assert [turn.id for turn in await store.latest(first, 9)] == [one, two]
+    assert [turn.id for turn in await store.latest(first, 1)] == [two]
+    ahead = dataclasses.replace(recipe(one), ahead=(one, two))
+    await store.began(first.id, ahead)
+    await store.settle(first.id, "So.", "answered")
+    assert await stood_ahead(store) == [one, two]
+    await answered(store, thread="T1", first=two)  # its prompt had to be cut
+    assert await stood_ahead(store) == [two]
+    assert await store.forget_turn(two, "U1")
+    assert await stood_ahead(store) == []
+
+
+async def stood_ahead(store):
+    history = await store.history(await store.hear(message(thread="T1")), 9)
+    assert all(turn.recipe is None for turn in history.ahead)
+    return [turn.id for turn in history.ahead]
 
 
 async def tuned(store, *turn_ids):
