@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adapters import PLATFORMS, settings_of, unknown
 from core import engine, generation
-from core.errors import ConfigError
+from core.errors import ConfigError, StoreError
 from core.training import settings as training
 from storage import repositories
 
@@ -82,6 +82,10 @@ def load(
             "a password does not belong in this file: take it out of `storage.url` and export"
             " PGPASSWORD=..., or keep it in ~/.pgpass",
         )
+    try:
+        repositories.address(sections["storage"].url)
+    except StoreError as error:
+        raise tree.error(("storage", "url"), str(error)) from error
     asked = list(dict.fromkeys(platforms)) or list(tree.mapping(("platforms",)))
     if not asked:
         raise ConfigError(
@@ -257,7 +261,7 @@ def shown(value: Any) -> Any:
 
 
 def has_password(url: str) -> bool:
-    with suppress(ArgumentError):
+    with suppress(ArgumentError, ValueError):
         parts = make_url(url)
         return parts.password is not None or "password" in parts.query
-    return False  # whoever opens the store says what is wrong with it
+    return False  # `address` says what is wrong with it

@@ -71,7 +71,7 @@ async def main(argv: Sequence[str]) -> int:
 
     try:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
-        path = config.storage.path
+        path = await asyncio.to_thread(lambda: config.storage.path)
         if path:
             try:
                 await show(ask(socket_of(path), verb, **values))

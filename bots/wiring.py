@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ async def house(
             watching_for_damage=engine.watching_for_damage,
         )
         await stack.enter_async_context(keeper)
-        path = config.storage.path
+        path = await asyncio.to_thread(lambda: config.storage.path)
         if path:
             await stack.enter_async_context(door(socket_of(path), trainer.verbs()))
         yield House(store, engine, trainer, ready)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+import asyncio
+import os
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.errors import StoreError
@@ -26,12 +28,16 @@ class Settings(BaseModel):
 
     @property
     def path(self) -> Path | None:
-        """The SQLite file; None where there is none. What belongs to the store lies beside it."""
-        with suppress(ArgumentError):
-            url = make_url(self.url)
-            if url.get_backend_name() == "sqlite" and url.database:
-                return Path(url.database)
-        return None
+        """The SQLite file; None with PostgreSQL. What belongs to the store lies beside it.
+
+        Never a link to it, or its lock would lie elsewhere; else as it was written, since the path
+        of a socket must be short. Looks at the disk. Raises StoreError as `address` does.
+        """
+        url = address(self.url)
+        if url.get_backend_name() != "sqlite":
+            return None
+        path = Path(url.database or "")
+        return Path(os.path.realpath(path)) if os.path.islink(path) else path
 
 
 class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlPeople):
@@ -48,7 +54,8 @@ class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlPeople):
         Raises StoreLocked, StoreDamaged or StoreError; a damaged database is left as it is.
         """
         async with AsyncExitStack() as opened:
-            database = await opened.enter_async_context(open_database(settings.url, holder))
+            found = await asyncio.to_thread(open_database, settings, holder)
+            database = await opened.enter_async_context(found)
             return cls(database, opened.pop_all())
 
     async def close(self) -> None:
@@ -56,22 +63,44 @@ class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlPeople):
         await self.opened.aclose()
 
 
-def open_database(written: str, holder: str) -> AbstractAsyncContextManager[Database]:
+def open_database(settings: Settings, holder: str) -> AbstractAsyncContextManager[Database]:
     """Each kind's module is imported where it is used, and with it the kind's driver."""
+    if path := settings.path:
+        from storage.sqlite import open_sqlite
+
+        return open_sqlite(path, holder)
+    from storage.postgres import open_postgres
+
+    return open_postgres(make_url(settings.url), holder)
+
+
+def address(written: str) -> URL:
+    """Raises StoreError, which says what to write, where this names no store. Looks at the disk."""
     try:
         url = make_url(written)
-    except ArgumentError as error:
+        kind = url.get_backend_name()
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise StoreError(UNKNOWN) from error
-    match url.get_backend_name():
-        case "sqlite":
-            from storage.sqlite import open_sqlite
+    if kind == "sqlite":
+        if problem := problem_with_file(url):
+            raise StoreError(problem)
+    elif kind != "postgresql":
+        raise StoreError(UNKNOWN)
+    return url
 
-            return open_sqlite(url, holder)
-        case "postgresql":
-            from storage.postgres import open_postgres
 
-            return open_postgres(url, holder)
-    raise StoreError(UNKNOWN)
+def problem_with_file(url: URL) -> str:
+    name = url.database or ""
+    if url.query:
+        return f"storage.url takes no options for SQLite. Write: sqlite:///{name}"
+    if url.host:
+        return f"storage.url needs three slashes. Write: sqlite:///{url.host}/{name}"
+    if name in ("", ":memory:"):
+        return "storage.url names no file. Write: sqlite:///data/mynah.db"
+    if name.endswith("/") or os.path.isdir(name):
+        folder = name.rstrip("/")
+        return f"storage.url names a folder. Name a file in it: sqlite:///{folder}/mynah.db"
+    return ""
 
 
 UNKNOWN = (

@@ -41,11 +41,8 @@ READING = (*COMMON, "busy_timeout=5000", "wal_autocheckpoint=0", "query_only=ON"
 
 
 @asynccontextmanager
-async def open_sqlite(url: URL, holder: str) -> AsyncGenerator[Database]:
+async def open_sqlite(path: Path, holder: str) -> AsyncGenerator[Database]:
     """Raises StoreLocked, StoreDamaged (then nothing was changed) or StoreError."""
-    if not url.database or url.database == ":memory:":
-        raise StoreError("storage.url names no file. Write: sqlite:///data/mynah.db")
-    path = Path(url.database)
     lock = await asyncio.to_thread(take_lock, path, holder)
     clean = False
     damage: list[StoreDamaged] = []  # met while it was open: the next start shall look closely

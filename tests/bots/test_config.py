@@ -138,6 +138,18 @@ def test_the_name_is_filled_into_the_system_text(written):
         ("training:\n  platforms: [[console]]\n", 2, "`training.platforms.0`: "),
         ("training:\n  platforms: 5\n", 2, "`training.platforms`: "),
         ("bot:\n  ? [a]\n  : b\n", 2, "a key must be a word"),
+        ("storage:\n  url: mysql://x\n", 2, "names no database that Mynah knows. Write sqlite:///"),
+        (
+            "storage:\n  url: postgresql://u:hunter2@h:x/y\n",
+            2,
+            "names no database that Mynah knows",
+        ),
+        ("storage:\n  url: sqlite:////tmp\n", 2, "Name a file in it: sqlite:////tmp/mynah.db"),
+        (
+            "storage:\n  url: sqlite:///m.db?mode=ro\n",
+            2,
+            "no options for SQLite. Write: sqlite:///m",
+        ),
         ("generation:\n  key_env: NOT_SET\n", 2, "NOT_SET, which is not set: export NOT_SET="),
     ],
 )
@@ -148,6 +160,7 @@ def test_a_mistake_is_named_with_its_line(written, text, line, words):
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert words in str(caught.value)
     assert "sk-secret" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_file_of_brackets_is_refused(written):

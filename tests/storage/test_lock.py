@@ -62,6 +62,19 @@ async def test_the_same_process_cannot_open_it_twice(url):
     await store.close()
 
 
+async def test_a_link_to_the_file_is_the_same_store(sqlite_url, tmp_path):
+    alias = Settings(url=f"sqlite:///{tmp_path}/alias.db")
+    (tmp_path / "alias.db").symlink_to("mynah.db")
+    for first, second in ((sqlite_url, alias.url), (alias.url, sqlite_url)):
+        store = await opened(first)
+        with pytest.raises(StoreLocked):
+            await opened(second)
+        await store.close()
+    path = await asyncio.to_thread(lambda: alias.path)
+    assert path == tmp_path / "mynah.db"  # the socket lies beside it
+    assert (tmp_path / "alias.db").is_symlink()
+
+
 async def test_the_name_of_a_dead_holder_is_not_mixed_with_that_of_the_next(sqlite_url, tmp_path):
     (tmp_path / "mynah.db.lock").write_text("99999999\n--platform slack --platform telegram\n")
     store = await opened(sqlite_url, "me")
@@ -80,6 +93,11 @@ async def test_a_process_that_ends_without_closing_ends(url):
     [
         ("sqlite+aiosqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
+        ("sqlite:////tmp", r"names a folder\. Name a file in it: sqlite:////tmp/mynah\.db$"),
+        ("sqlite:///data/", r"names a folder\. Name a file in it: sqlite:///data/mynah\.db$"),
+        ("sqlite:///data/mynah.db?mode=ro", r"no options.* Write: sqlite:///data/mynah\.db$"),
+        ("sqlite://data/mynah.db", r"three slashes\. Write: sqlite:///data/mynah\.db$"),
+        ("postgresql+psycopg://me@here:port/db", "no database that Mynah knows"),
         ("mysql://me@here/db", "no database that Mynah knows"),
         ("data/mynah.db", "no database that Mynah knows"),
         ("postgresql+psycopg://me:hush@127.0.0.1:1/db", "cannot be reached"),
