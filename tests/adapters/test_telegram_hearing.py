@@ -1,5 +1,7 @@
 """Whom the adapter listens to on Telegram: names, commands, replies, topics, files."""
 
+import asyncio
+
 import pytest
 
 from core.answer import Answer
@@ -171,6 +173,17 @@ async def test_an_album_is_one_message(rig):
     assert len(rig.inbox.messages) == 1
 
 
+async def test_the_parts_of_an_album_may_come_one_after_the_other(rig):
+    album = {"media_group_id": "7"}
+    direct, ann = rig.chats["direct"], rig.people[""]
+    first = rig.telegram.says(direct, ann, "two", document=("a.txt", b"one"), more=dict(album))
+    await until(lambda: rig.telegram.deliveries)
+    rig.telegram.says(direct, ann, "", document=("b.zip", b"PK"), more=dict(album))
+    message = await rig.heard(first)
+    await rig.settled()
+    assert (message.unread, len(rig.inbox.messages)) == (("b.zip",), 1)
+
+
 async def test_a_corrected_typo_is_told_as_it_would_be_heard(rig):
     message = await rig.asked("helo", room="public")
     said = rig.telegram.messages[int(message.ref.channel.id), int(message.ref.id)]
@@ -188,3 +201,9 @@ async def test_while_people_wait_the_chat_says_that_we_are_typing(rig):
     async with Answer(pieces()) as answer:
         await rig.adapter.reply(message, answer)
     assert rig.visible() == ["Sorry for the wait."]
+
+
+async def test_a_quick_answer_is_not_followed_by_typing(rig):
+    await rig.answered(await rig.asked())
+    await asyncio.sleep(0.5)
+    assert rig.telegram.actions == []

@@ -50,6 +50,7 @@ async def marked(rig, text: str) -> tuple[str, list[tuple[str, str]]]:
         ("<div>\n<p>x</p>\n</div>", "<div>\n<p>x</p>\n</div>", []),
         ("$x^2$, $5 and a || b || c", "$x^2$, $5 and a || b || c", []),
         ("`$x$ || <b>`", "$x$ || <b>", [("code", "$x$ || <b>")]),
+        ("```\n\\(\\frac{1}{2}\\)\n```", "\\(\\frac{1}{2}\\)", [("pre", "\\(\\frac{1}{2}\\)")]),
         # Nobody is notified, nothing is opened.
         ("ask @ann_of_tests", "ask @ann_of_tests", [("code", "@ann_of_tests")]),
         (
@@ -117,6 +118,8 @@ async def test_in_a_group_an_answer_stands_under_its_question(rig):
     message = await rig.asked(room="public")
     shown = await rig.answered(message)
     assert str(shown.reply_to.id) == message.ref.id
+    more = await rig.answered(await rig.asked(room="public"), "word " * 1_500)
+    assert more.reply_to is None  # it stands under the beginning
     assert (await rig.answered(await rig.asked())).reply_to is None  # that is clear in private
 
 
