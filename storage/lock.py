@@ -31,8 +31,8 @@ class LockFile:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             before = os.pread(file, 1000, 0)
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"{os.getpid()}\n{holder}\n".encode(), 0)
+            length = os.pwrite(file, f"{os.getpid()}\n{holder}\n".encode(), 0)
+            os.ftruncate(file, length)  # after it: an empty file would say that all ended well
             os.fsync(file)
         except BlockingIOError:
             message = locked(path, os.pread(file, 1000, 0).decode(errors="replace"), holder)

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import subprocess
+import sys
+from functools import partial
 
 import pytest
 
 from core.errors import StoreError, StoreLocked
 from storage.repositories import Settings, SqlStore
-from tests.storage.processes import child, kill_while_writing
+from tests.storage.processes import TOP, child, kill_while_writing
 from tests.storage.says import message
 
 
@@ -81,6 +84,20 @@ async def test_the_name_of_a_dead_holder_is_not_mixed_with_that_of_the_next(sqli
     with pytest.raises(StoreLocked, match=rf"^Process {os.getpid()} \(me\) has "):
         await opened(sqlite_url)
     await store.close()
+
+
+async def test_where_the_lock_cannot_be_written_it_still_says_that_the_last_end_was_no_good(
+    sqlite_url, tmp_path
+):
+    lock = tmp_path / "mynah.db.lock"
+    lock.write_text("99999999\n--platform slack\n")
+    no_files = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh"]  # like a full disk
+    command = [*no_files, sys.executable, "-m", "tests.storage.child", sqlite_url, "me", "leave"]
+    ran = partial(subprocess.run, command, cwd=TOP, capture_output=True, text=True, timeout=15)
+    done = await asyncio.to_thread(ran)
+    assert "StoreError" in done.stderr
+    assert "mynah.db.lock cannot be written" in done.stderr
+    assert lock.stat().st_size > 0
 
 
 async def test_a_process_that_ends_without_closing_ends(url):
