@@ -74,7 +74,7 @@ def take_lock(path: Path, holder: str) -> LockFile:
 
 
 def prepare(path: Path, *, thorough: bool) -> None:
-    """See to it that `path` is a sound database with today's tables."""
+    """See to it that `path` is a sound database with today's tables. Raises StoreError."""
     try:
         if path.exists():
             examine(path, thorough=thorough)
@@ -84,6 +84,11 @@ def prepare(path: Path, *, thorough: bool) -> None:
             create(path)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise explain(path, error) from error
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be made or read ({error.strerror}: {error.filename}). "
+            "Give this user the right to, or make room there."
+        ) from error
 
 
 def refuse_an_old_log(path: Path) -> None:

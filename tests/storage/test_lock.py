@@ -130,3 +130,9 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "data").write_text("a file in the way")
     with pytest.raises(StoreError, match="data cannot be made"):
         await opened(f"sqlite:///{tmp_path}/data/mynah.db")
+
+
+async def test_a_file_that_cannot_be_made_is_named(tmp_path, sqlite_url):
+    (tmp_path / "mynah.db.new").mkdir()
+    with pytest.raises(StoreError, match=r"mynah\.db cannot be made.*mynah\.db\.new\)\. Give"):
+        await opened(sqlite_url)
