@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StoreError
-from storage.writer import Work, Writer
+from storage.writer import CLOSED, Work, Writer
 
 if TYPE_CHECKING:  # PostgreSQL's dialect takes 2.4 MB, also where only SQLite is used
     from sqlalchemy.dialects import postgresql, sqlite
@@ -48,6 +48,8 @@ class Database:
 
         Raises StoreError. When cancelled, `work` still runs to its end in its thread.
         """
+        if self.writer.closing:
+            raise StoreError(CLOSED)
         return await asyncio.get_running_loop().run_in_executor(self.threads, self._read, work)
 
     def _read(self, work: Work[T]) -> T:

@@ -29,6 +29,7 @@ R = TypeVar("R")
 
 Work = Callable[[Connection], T]
 Together = Callable[[Connection, Sequence[A]], Sequence[R]]
+CLOSED = "The store is closed. Start the program again."
 AT_ONCE = 1000  # operations in a transaction: SQLite takes 32,766 values in a statement
 
 
@@ -110,7 +111,7 @@ class Writer:
 
     async def put(self, operation: Operation) -> Any:
         if self.closing:
-            raise StoreError("The store is closed. Start the program again.")
+            raise StoreError(CLOSED)
         self.waiting.append(operation)
         self.wake.set()
         return await operation.told

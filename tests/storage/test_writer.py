@@ -118,8 +118,9 @@ async def test_closing_finishes_what_was_begun_and_refuses_the_rest(url):
     await asyncio.sleep(0)
     await store.close()
     assert all(await asyncio.gather(*under_way))
-    with pytest.raises(StoreError, match="closed"):
-        await store.hear(message())
+    for late in (store.hear(message()), store.unanswered("slack", "T1/B1")):
+        with pytest.raises(StoreError, match="closed"):
+            await late
 
 
 async def test_what_was_forgotten_is_in_no_file(sqlite_url, tmp_path):
