@@ -31,6 +31,10 @@ NewRows = Callable[[Connection, Sequence[dict[str, Any]]], Sequence[Sequence[Any
 """Inserts the rows whose key is new, in one statement; gives back chosen columns of those."""
 
 
+class Unreadable(Exception):
+    """A stored value is none of its column's. Never carries the value."""
+
+
 @dataclass(slots=True)
 class Database:
     writer: Writer
@@ -56,8 +60,10 @@ class Database:
         try:
             with self.readers.begin() as connection:
                 return work(connection)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise self.explain(error) from error
+        except (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+            raise self.explain(error) from error  # the latter two: no database takes such a value
+        except ValueError as error:
+            raise self.explain(Unreadable(type(error).__name__)) from error
 
 
 @asynccontextmanager

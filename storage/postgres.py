@@ -20,8 +20,8 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from core.errors import StoreError, StoreLocked
-from storage.database import Database, NewRows, ended
+from core.errors import StoreDamaged, StoreError, StoreLocked
+from storage.database import Database, NewRows, Unreadable, ended
 from storage.lock import what_to_do
 from storage.migrate import migrate, shown
 from storage.writer import Writer, sqlstate_of
@@ -134,6 +134,10 @@ def explain(url: URL, error: Exception) -> StoreError:
     """What a person should do about `error`. Never quotes what was being stored."""
     if isinstance(error, StoreError):
         return error
+    if isinstance(error, Unreadable):
+        return StoreDamaged(
+            f"{shown(url)} holds a value that cannot be read ({error}). Put a backup in its place."
+        )
     cause = getattr(error, "orig", None) or error
     state = sqlstate_of(error)
     lost = isinstance(error, OperationalError) and not state

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from core.errors import StoreDamaged, StoreError
-from storage.database import Database, NewRows, ended
+from storage.database import Database, NewRows, Unreadable, ended
 from storage.lock import LockFile
 from storage.migrate import migrate
 from storage.writer import Writer
@@ -236,6 +236,8 @@ def explain(path: Path, error: Exception) -> StoreError:
         return error
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if isinstance(error, Unreadable) or str(cause).startswith(NO_TEXT):
+        return damaged(path, "a stored value cannot be read")
     if code in DAMAGED:
         return damaged(path, str(cause))
     name = getattr(cause, "sqlite_errorname", type(cause).__name__)
@@ -243,6 +245,8 @@ def explain(path: Path, error: Exception) -> StoreError:
     explained.__cause__ = error
     return explained
 
+
+NO_TEXT = "Could not decode to UTF-8"  # Python's own words go on with what is stored
 
 ADVICE = {
     sqlite3.SQLITE_FULL: "There is no room left for {}. Free some disk space.",

@@ -124,6 +124,18 @@ async def test_a_clean_end_needs_no_check_and_damage_met_later_is_told(open_stor
     await refused(open_store, path)  # now it is known
 
 
+@pytest.mark.parametrize("value", ["at = 'rubbish'", "question = CAST(x'72ff' AS TEXT)"])
+async def test_a_value_of_another_kind_is_damage(open_store, path, value):
+    await filled(open_store)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE turns SET {value} WHERE id = 7")
+        connection.commit()
+    store = await open_store()
+    with pytest.raises(StoreDamaged, match=r"mynah\.db is damaged.*value cannot be read"):
+        await store.unanswered("slack", "T1/B1")
+    await store.close()
+
+
 async def test_what_was_committed_before_a_kill_passes_the_check(open_store, sqlite_url):
     heard = await asyncio.to_thread(kill_while_writing, sqlite_url, 10)
     store = await open_store()

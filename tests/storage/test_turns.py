@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 
-from core.errors import StoreError
+from core.errors import StoreDamaged, StoreError
 from core.types import Turn
 from storage.repositories import Settings, SqlStore
+from storage.tables import turns
 from tests.storage.says import CHANNEL, message, only_turn, recipe, reply
 
 
@@ -89,6 +90,24 @@ async def test_an_inbox_with_more_turns_than_a_statement_takes_is_read_whole(sql
         event.remove(Engine, "connect", take_less)
     assert [turn.id for turn in found] == [turn.id for turn in heard]
     assert [turn.id for turn in found if turn.replies] == [heard[0].id, heard[-1].id]
+
+
+async def test_asking_for_what_no_database_takes_is_the_callers_error(store):
+    for asked in (store.turn_behind(reply("secret \ud800")), store.turn(10**30)):
+        with pytest.raises(StoreError) as told:
+            await asked
+        assert not isinstance(told.value, StoreDamaged)
+        assert "secret" not in str(told.value)
+
+
+async def test_a_stored_value_that_cannot_be_read_is_damage_and_is_not_quoted(store):
+    turn = await store.hear(message())
+    await store.began(turn.id, recipe())
+    damage = update(turns).values(ahead="rubbish")
+    await store.database.write(lambda connection: connection.execute(damage))
+    with pytest.raises(StoreDamaged, match=r"value (that )?cannot be read") as told:
+        await store.unanswered("slack", "T1/B1")
+    assert "rubbish" not in str(told.value)
 
 
 async def test_times_keep_their_moment(store):
