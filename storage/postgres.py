@@ -126,8 +126,9 @@ def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> 
     return insert_them
 
 
-def nothing_to_scrub(_: Engine) -> None:
+def nothing_to_scrub(_: Engine, patient: bool) -> bool:
     """PostgreSQL keeps no log of ours; VACUUM wipes old rows in its own time."""
+    return True
 
 
 def explain(url: URL, error: Exception) -> StoreError:

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,7 +37,8 @@ READERS = 3
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 COMMON = ("foreign_keys=ON", "secure_delete=ON", "synchronous=FULL")
-WRITING = ("journal_mode=WAL", *COMMON, "busy_timeout=2000", "journal_size_limit=67108864")
+WAIT_MS = 2000  # for a program of somebody else's that writes, or for our own readers
+WRITING = ("journal_mode=WAL", *COMMON, f"busy_timeout={WAIT_MS}", "journal_size_limit=67108864")
 READING = (*COMMON, "busy_timeout=5000", "wal_autocheckpoint=0", "query_only=ON")
 
 
@@ -143,7 +145,7 @@ async def connected(
             await asyncio.to_thread(keeps_a_log, path, writing)
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise explained(error) from error
-        writer = Writer(writing, explained, scrub)
+        writer = Writer(writing, explained, partial(scrub, explained))
         async with ended(ThreadPoolExecutor(READERS, thread_name_prefix="a reader")) as threads:
             try:
                 yield Database(writer, reading, threads, insert, new_rows, explained)
@@ -218,16 +220,25 @@ def new_rows(table: Table, columns: Sequence[str], returning: Sequence[str]) -> 
     return insert_them
 
 
-def scrub(engine: Engine) -> None:
+def scrub(explained: Callable[[Exception], StoreError], engine: Engine, patient: bool) -> bool:
     """Empty the log, where replaced text still stands; secure_delete wipes it in the file.
 
-    Where that fails, or a reader is in the way, the text stays in the log until it is reused.
+    False where that failed or somebody was reading; only the `patient` wait for them.
     """
+    problem: object = "somebody reads for long"
     try:
         with engine.connect() as connection:
-            raw(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            sqlite = raw(connection)
+            sqlite.execute(f"PRAGMA busy_timeout={WAIT_MS if patient else 0}")
+            try:
+                busy, *_ = sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                sqlite.execute(f"PRAGMA busy_timeout={WAIT_MS}")
     except (SQLAlchemyError, sqlite3.Error) as error:
-        logger.warning("deleted words stay in the log for now: %s", type(error).__name__)
+        busy, problem = True, explained(error)
+    if busy and patient:
+        logger.warning("deleted words stay in the log until a later write: %s", problem)
+    return not busy
 
 
 def explain(path: Path, error: Exception) -> StoreError:

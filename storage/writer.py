@@ -66,19 +66,21 @@ def guarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
 
 
 class Writer:
-    """Must be closed. `explain` makes a StoreError of what the database raised; `scrub` wipes
-    replaced bytes.
+    """Must be closed. `explain` makes a StoreError of what the database raised.
+
+    `scrub` wipes replaced bytes, and says whether it could; a patient one waits a moment.
     """
 
     def __init__(
         self,
         engine: Engine,
         explain: Callable[[Exception], StoreError],
-        scrub: Callable[[Engine], None],
+        scrub: Callable[[Engine, bool], bool],
     ) -> None:
         self.engine = engine
         self.explain = explain
         self.scrub = scrub
+        self.unscrubbed = False
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="the store's writer")
         self.waiting: list[Operation] = []
         self.wake = asyncio.Event()
@@ -91,7 +93,8 @@ class Writer:
 
         Raises StoreError; then nothing of it is stored (if the database's server was lost in the
         middle of a commit, it may be). When cancelled, it may be stored or not. `scrubs`: old bytes
-        of what it changed are wiped before it returns.
+        of what it changed are wiped before it returns, or, where a long read or the disk is in the
+        way, at the first later write that finds neither.
         """
 
         def alone(connection: Connection, _: Sequence[None]) -> Sequence[T]:
@@ -141,8 +144,9 @@ class Writer:
         by_work = itertools.groupby(batch, key=lambda operation: operation.work)
         groups = [list(group) for _, group in by_work]
         results = self.committed(groups)
-        if any(operation.scrubs for operation in batch):
-            self.scrub(self.engine)
+        scrubs = any(operation.scrubs for operation in batch)
+        if scrubs or self.unscrubbed:
+            self.unscrubbed = not self.scrub(self.engine, scrubs)
         return [self.explain(r) if isinstance(r, Exception) else r for r in results]
 
     def committed(

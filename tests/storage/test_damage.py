@@ -1,6 +1,7 @@
 """A damaged SQLite file is refused as it is; a half-made one is made again."""
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 
@@ -134,6 +135,18 @@ async def test_a_value_of_another_kind_is_damage(open_store, path, value):
     with pytest.raises(StoreDamaged, match=r"mynah\.db is damaged.*value cannot be read"):
         await store.unanswered("slack", "T1/B1")
     await store.close()
+
+
+async def test_damage_that_only_the_wiping_meets_is_known_at_the_next_start(open_store, path):
+    store = await open_store()
+    heard = await asyncio.gather(*(store.hear(message("word " * 50)) for _ in range(500)))
+    assert heard[0]
+    await store.change(heard[0].message.ref, "else")  # all of it is in the file now
+    os.truncate(path, 4096)  # the pages that are written next are still in memory
+    await store.change(heard[0].message.ref, "where")
+    await store.close()
+    assert path.with_name("mynah.db.lock").read_text()  # it was no clean end
+    await refused(open_store, path)
 
 
 async def test_what_was_committed_before_a_kill_passes_the_check(open_store, sqlite_url):

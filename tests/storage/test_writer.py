@@ -6,6 +6,7 @@ import dataclasses
 import random
 import subprocess
 import threading
+import time
 from datetime import datetime
 from typing import Any
 
@@ -140,6 +141,22 @@ async def test_what_was_forgotten_is_in_no_file(sqlite_url, tmp_path):
     await store.close()
 
 
+async def test_what_a_long_read_keeps_from_being_wiped_is_wiped_afterwards(sqlite_url, tmp_path):
+    store = await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
+    turn_id = await answered(store, "my xyzzy secret", author="U1")
+    async with reading_for_long(store) as read:
+        assert await store.forget_turn(turn_id, "U1")
+        assert await found_in_files("xyzzy", tmp_path)
+        began = time.monotonic()
+        for _ in range(10):
+            await store.hear(message())
+        assert time.monotonic() - began < 2  # none of them waits for the reader
+    await read
+    await store.hear(message())
+    assert not await found_in_files("xyzzy", tmp_path)
+    await store.close()
+
+
 async def found_in_files(word, folder):
     """By another process: opening the files in this one would drop SQLite's locks."""
     command = ["grep", "-r", "-l", "-a", word, str(folder)]
@@ -148,8 +165,9 @@ async def found_in_files(word, folder):
     return done.stdout.decode()
 
 
-async def test_somebody_who_reads_for_long_does_not_stop_the_writing(store):
-    await answered(store)
+@contextlib.asynccontextmanager
+async def reading_for_long(store):
+    """Gives the read, which ends after the block: how many turns it saw at first and at last."""
     began, may_end = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
@@ -161,7 +179,15 @@ async def test_somebody_who_reads_for_long_does_not_stop_the_writing(store):
 
     reading = asyncio.create_task(store.database.read(long_read))
     await began.wait()
-    assert await answered(store)
-    await store.serve(None, MORNING)
-    may_end.set()
-    assert await reading == (1, 1)
+    try:
+        yield reading
+    finally:
+        may_end.set()
+
+
+async def test_somebody_who_reads_for_long_does_not_stop_the_writing(store):
+    await answered(store)
+    async with reading_for_long(store) as read:
+        assert await answered(store)
+        await store.serve(None, MORNING)
+    assert await read == (1, 1)
