@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -131,15 +131,21 @@ class Ears:
 
     async def _hear_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
         """What was said in a conversation while we were away; what is said now waits."""
-        id = int(thread.thread or thread.channel.id)
-        async with self._lanes.enter(lane(id)), gate:
-            with apart("conversation that went on meanwhile"), raising():
-                channel, after, count = await self.client.place(id), discord.Object(last), 0
+        async with self._lanes.enter(lane(int(thread.thread or thread.channel.id))):
+            with apart("conversation that went on meanwhile"):
+                await kept(partial(self._read_since, thread, last, gate))
+
+    async def _read_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
+        id, count = int(thread.thread or thread.channel.id), 0
+        async with gate:
+            with raising():
+                channel = await self.client.place(id)
+                after = discord.Object(max(last, self._seen.get(thread, 0)))
                 async for message in channel.history(limit=MOST_MISSED, after=after):
                     await self._message(message)
                     count += 1
-                if count == MOST_MISSED:
-                    logger.warning("Discord: of one channel only %d messages were read", count)
+        if count == MOST_MISSED:
+            logger.warning("Discord: of one channel only %d messages were read", count)
 
     async def _message(self, message: discord.Message) -> None:
         client = self.client
@@ -243,6 +249,9 @@ class Ears:
                 target = MessageRef(thread.channel, id.removeprefix(CORRECTING))
                 await self._correction(interaction, target, data)
 
+    async def _respond(self, to: discord.Interaction, kind: int, data: Mapping[str, Any]) -> None:
+        await kept(partial(self.client.respond, to, kind, data))
+
     async def _command(
         self, interaction: discord.Interaction, thread: ThreadRef, data: Any
     ) -> None:
@@ -264,7 +273,7 @@ class Ears:
         self._commands[heard.ref.id] = command
         try:
             await kept(partial(self._inbox.message, heard))
-            await self.client.respond(interaction, 5, {"flags": EPHEMERAL})
+            await self._respond(interaction, 5, {"flags": EPHEMERAL})
         finally:
             command.deferred.set()
 
@@ -277,18 +286,18 @@ class Ears:
             body = told(await self._judged(target, author, emoji, added=True), answer_id)
         else:
             body = {"content": NO_BUTTONS}
-        await self.client.respond(interaction, 4, body | {"flags": EPHEMERAL})
+        await self._respond(interaction, 4, body | {"flags": EPHEMERAL})
 
     async def _correction(
         self, interaction: discord.Interaction, target: MessageRef, data: Any
     ) -> None:
         if interaction.type is discord.InteractionType.component:
-            await self.client.respond(interaction, 9, form(target.id))
+            await self._respond(interaction, 9, form(target.id))
             return
         author = author_of(interaction.user)
         await kept(partial(self._inbox.correction, target, author, value_in(data)))
         body = {"content": CORRECTED, "components": [], "allowed_mentions": NOBODY}
-        await self.client.respond(interaction, 7, body)
+        await self._respond(interaction, 7, body)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.discord import EVERY_S, RATES
 from core.answer import Answer
-from core.errors import AdapterError, RateLimited
+from core.errors import AdapterError, RateLimited, Refused
 from core.types import Seen, ThreadRef
 from tests import fake_discord_spec
 from tests.adapters.discord_served import Served, served
@@ -232,6 +232,23 @@ async def test_the_last_edit_is_made_again_until_it_shows_the_whole(here: Served
         await here.adapter.reply(heard, answer)
     assert here.fake.visible(here.fake.general) == "The answer."
     assert here.fake.by_me(here.fake.general)[0].buttons
+
+
+@pytest.mark.parametrize("kind", ["reset", "lost"])
+async def test_a_press_is_answered_though_a_call_fails(here: Served, caplog, kind):
+    answer = await here.answered()
+    here.fake.fail("POST", "/callback", kind)
+    press = await here.fake.presses(here.ada, answer, "👍")
+    await until(lambda: press.response and len(here.fake.rest.sent("POST", "/callback")) == 2)
+    await here.asked("something else")  # in the same channel, so it comes after
+    assert "given up" not in caplog.text
+
+
+async def test_a_token_that_is_taken_away_meanwhile_is_named(here: Served):
+    heard = await here.asked("tell me")
+    here.fake.rest.token = "another"
+    with pytest.raises(Refused, match="bot_token_env"):
+        await here.answers(heard, "Yes.")
 
 
 async def test_a_rate_limit_is_obeyed(here: Served):
