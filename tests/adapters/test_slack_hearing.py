@@ -14,6 +14,7 @@ from tests.adapters.slack_served import (
     House,
     checked_slack,
     moved_in,
+    wait_s,
 )
 from tests.fake_slack import BOT, FakeSlack
 from tests.fakes import until
@@ -208,7 +209,8 @@ async def test_edits_and_deletions_are_told(house):
 
 async def test_our_own_edits_and_unfurls_are_no_changes(house):
     to = await house.asked()
-    await house.answer(to, "one ", "two")
+    answer = await house.answer(to, "one ", wait_s(0.3), "two")
+    assert house.slack.channels[ROOM].shown[answer.refs[0].id] == ["one ", "one two"]
     message = house.slack.channels[ROOM].messages[to.ref.id]
     house.slack._changed_event(ROOM, {**message, "attachments": [{}]}, message)
     await house.slack.until(lambda: not house.slack.unacknowledged)

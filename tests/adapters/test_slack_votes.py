@@ -106,12 +106,17 @@ async def test_what_could_not_be_kept_is_said(house):
         )
     )
     house.slack.presses(answer.refs[0].id, "positive")
-    house.slack.commands("/mynah", "tunes")
-    await house.slack.until(
-        lambda: any("again" in str(f.get("payload")) for f in house.slack.acknowledged)
-    )
     await house.slack.until(house.slack.ephemerals.__len__)
     assert "try it again" in house.slack.told()[0]
+
+
+async def test_a_command_that_could_not_be_kept_is_answered_at_once(house):
+    house.inbox.full = True
+    house.slack.commands("/mynah", "tunes")
+    await house.slack.until(lambda: house.slack.acknowledged)
+    (frame,) = house.slack.acknowledged
+    assert frame["payload"]["response_type"] == "ephemeral"
+    assert "try it again" in frame["payload"]["text"]
 
 
 async def test_a_reaction_that_is_not_stored_comes_again(house):
