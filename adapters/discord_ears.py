@@ -139,8 +139,7 @@ class Ears:
         id, count = int(thread.thread or thread.channel.id), 0
         async with gate:
             with raising():
-                channel = await self.client.place(id)
-                after = discord.Object(max(last, self._seen.get(thread, 0)))
+                channel, after = await self.client.place(id), discord.Object(last)
                 async for message in channel.history(limit=MOST_MISSED, after=after):
                     await self._message(message)
                     count += 1
