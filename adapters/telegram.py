@@ -282,7 +282,7 @@ class TelegramAdapter:
         """A message, or the parts of an album, which are one for us."""
         said = parts[0]
         author, ref = heard.author_of(said), self._ref(said.chat.id, said.message_id)
-        if author.id == str(us.id) or said.is_automatic_forward or not heard.says_something(said):
+        if said.is_automatic_forward or not heard.says_something(said):
             return
         if target := heard.corrected(us, said):
             better = heard.words_of(us, said)

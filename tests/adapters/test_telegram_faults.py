@@ -86,6 +86,23 @@ async def test_all_of_a_batch_is_stored_before_any_of_it_is_acknowledged(rig):
     await rig.start()
 
 
+async def test_chats_are_heard_side_by_side(rig):
+    class Meeting(ListInbox):
+        async def message(self, message):
+            await super().message(message)
+            await until(lambda: len(self.messages) == 2)  # each waits for the other
+
+    inbox = Meeting()
+    await rig.stop()
+    for room in ("public", "direct"):
+        rig.telegram.says(rig.chats[room], rig.people[""], "@mynah_bot hello")
+    running = asyncio.create_task(rig.adapter.run(inbox))
+    await until(lambda: rig.acknowledged == 2)
+    running.cancel()
+    await asyncio.wait({running})
+    await rig.start()
+
+
 async def test_another_program_with_the_same_token_is_named_and_outlasted(rig, caplog):
     conflict = Complaint(409, "Conflict: terminated by other getUpdates request")
     rig.telegram.fail("getUpdates", conflict, 2)

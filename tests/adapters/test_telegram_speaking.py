@@ -133,7 +133,7 @@ async def test_the_menu_shows_to_admins_alone_what_they_alone_may_do():
     async with FakeTelegram() as telegram:
         admin = telegram.person("Root")
         telegram.private(admin)
-        admins = (f"telegram:{admin.id}", "telegram:999", "slack:U1", "telegram:x")
+        admins = ("slack:U1", "telegram:x", "telegram:999", f"telegram:{admin.id}")
         async with served(telegram, admins=admins):
             await until(lambda: len(telegram.called("setMyCommands")) == 3)
             await until(lambda: f"chat {admin.id}" in telegram.commands)
