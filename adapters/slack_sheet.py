@@ -146,7 +146,8 @@ class Sheet:
                     raise AdapterError(f"Slack: the upload failed with status {response.status}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AdapterError(f"Slack: the upload failed: {type(error).__name__}") from error
-        where = {f"{'channel_id' if k == 'channel' else k}": v for k, v in self._where.items()}
+        thread = self.to.thread.thread
+        where = {"channel_id": self._channel} | ({"thread_ts": thread} if thread else {})
         files = [{"id": place["file_id"], "title": "answer.md"}]
         await self._checked("files_completeUploadExternal", files=files, **where)
         return await self._shared(part, place["file_id"])
@@ -174,7 +175,7 @@ class Sheet:
         try:
             return await self._checked(method, **body, **shape)
         except ApiError as error:
-            if error.error not in ("invalid_blocks", "invalid_blocks_format") or not last:
+            if error.error not in ("invalid_blocks", "invalid_blocks_format"):
                 raise
             logger.warning("slack: no voting buttons here (%s)", error.error)
             self.api.has_buttons = False
@@ -279,9 +280,8 @@ class Sheet:
     async def _stop(self, ts: str, **arguments: Any) -> None:
         try:
             await self._checked("chat_stopStream", channel=self._channel, ts=ts, **arguments)
-        except (
-            ApiError
-        ) as error:  # it has ended, or somebody deleted it, or the update will show it
+        except ApiError as error:
+            # It has ended, or somebody deleted it; if not, the update will say so.
             logger.info("slack: a stream was not ended by us: %s", error.error)
 
     def closed(self) -> None:

@@ -48,6 +48,10 @@ class House:
             await self.adapter.reply(to, answer)
         return answer
 
+    def sees(self, text: str, channel: str = ROOM) -> Callable[[], object]:
+        """Among an answer's pieces: wait until people see this."""
+        return lambda: self.slack.until(lambda: text in self.slack.visible(channel))
+
     def shown(self, *, channel: str = ROOM) -> str:
         return "".join(self.slack.visible(channel))
 

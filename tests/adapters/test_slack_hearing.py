@@ -14,7 +14,6 @@ from tests.adapters.slack_served import (
     House,
     checked_slack,
     moved_in,
-    wait_s,
 )
 from tests.fake_slack import BOT, FakeSlack
 from tests.fakes import until
@@ -175,6 +174,7 @@ async def test_words_are_read_as_people_see_them(house):
         "\u200b\u200d\u2060",
         "👩‍👩‍👧‍👦 𝔘𝔫𝔦",
         "&amp;lt;",
+        "&lt;b&gt;",
         "<not a token",
     ],
 )
@@ -209,7 +209,7 @@ async def test_edits_and_deletions_are_told(house):
 
 async def test_our_own_edits_and_unfurls_are_no_changes(house):
     to = await house.asked()
-    answer = await house.answer(to, "one ", wait_s(0.3), "two")
+    answer = await house.answer(to, "one ", house.sees("one "), "two")
     assert house.slack.channels[ROOM].shown[answer.refs[0].id] == ["one ", "one two"]
     message = house.slack.channels[ROOM].messages[to.ref.id]
     house.slack._changed_event(ROOM, {**message, "attachments": [{}]}, message)

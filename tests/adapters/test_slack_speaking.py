@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.slack_calls import Window
 from core.answer import Answer
 from core.errors import Refused
 from tests.adapters.slack_served import (
@@ -40,7 +41,8 @@ async def house(slack: FakeSlack) -> AsyncIterator[House]:
 
 async def test_an_answer_in_a_thread_is_a_native_stream_put_right_at_its_end(house):
     to = await house.asked()
-    answer = await house.answer(to, "Hello ", wait_s(0.3), "wide ", wait_s(0.3), "world.")
+    first, second = house.sees("Hello "), house.sees("Hello wide ")
+    answer = await house.answer(to, "Hello ", first, "wide ", second, "world.")
     assert methods(house.slack) == [
         "chat.startStream",
         "chat.appendStream",
@@ -68,7 +70,8 @@ async def test_the_place_of_a_stream_is_kept_as_soon_as_it_exists(house):
 
 async def test_a_direct_message_is_answered_beside_it_and_edited(house):
     to = await house.asked(channel=DIRECT)
-    await house.answer(to, "Hello ", wait_s(0.4), "wide ", wait_s(0.4), "world.")
+    first, second = house.sees("Hello ", DIRECT), house.sees("Hello wide ", DIRECT)
+    await house.answer(to, "Hello ", first, "wide ", second, "world.")
     assert methods(house.slack)[0] == "chat.postMessage"
     assert set(methods(house.slack)[1:]) == {"chat.update"}
     assert house.slack.visible(DIRECT, "") == ["Hello wide world."]
@@ -100,7 +103,7 @@ async def test_a_stream_that_slack_has_ended_goes_on_as_edits(slack):
     async with moved_in(slack) as house:
         to = await house.asked()
         await house.answer(
-            to, "one ", wait_s(0.3), "two ", wait_s(0.4), "three ", wait_s(0.4), "four"
+            to, "one ", house.sees("one "), "two ", wait_s(0.5), "three ", wait_s(0.3), "four"
         )
         assert slack.visible() == ["one two three four"]
         assert any(c.result == "message_not_in_streaming_state" for c in slack.calls)
@@ -147,7 +150,8 @@ async def test_an_answer_survives_any_call_that_fails(monkeypatch, channel, meth
         async with checked_slack(monkeypatch) as slack, moved_in(slack) as house:
             slack.fail(method, kind, after=after)
             to = await house.asked(channel=channel, mention=channel == ROOM)
-            answer = await house.answer(to, "Hello ", wait_s(0.3), "wide ", wait_s(0.3), "world.")
+            first = house.sees("Hello ", channel)
+            answer = await house.answer(to, "Hello ", first, "wide ", wait_s(0.3), "world.")
             case = (method, kind, after)
             assert (*case, slack.visible(channel)) == (*case, ["Hello wide world."])
             assert [ref.id for ref in answer.refs] == [m["ts"] for m in slack.bots(channel)], case
@@ -215,7 +219,8 @@ async def test_an_answer_whose_message_was_deleted_ends_quietly(house):
         gone = lambda place=channel: house.slack.deletes(  # noqa: E731
             house.slack.bots(place)[0]["ts"], channel=place
         )
-        await house.answer(to, "Hello ", wait_s(0.4), gone, "wide ", wait_s(0.4), "world.")
+        seen = house.sees("Hello ", channel)
+        await house.answer(to, "Hello ", seen, gone, "wide ", wait_s(0.3), "world.")
         assert house.slack.visible(channel) == []
 
 
@@ -272,15 +277,15 @@ async def test_nobody_is_called_and_nothing_unfurled(house, direct):
         "<!channel> <!here|here> <!everyone> <!subteam^S012> <@U0BEN> <@W0X|x> `<!channel>`"
         " <!DOCTYPE html> <!-- not a call --> https://example.org/page @channel"
     )
-    await house.answer(to, "<!chan", wait_s(0.3), "nel>", wait_s(0.3), " ", text)
-    assert house.shown(channel=to.ref.channel.id) == f"<!channel> {text}"
+    await house.answer(to, "See <!chan", wait_s(0.2), "nel>", wait_s(0.2), " ", text)
+    assert house.shown(channel=to.ref.channel.id) == f"See <!channel> {text}"
     for message in house.slack.bots(to.ref.channel.id):
         assert "<!DOCTYPE html> <!-- not" in message["blocks"][0]["text"]
 
 
 async def test_a_fence_that_is_open_for_now_is_not_closed_in_the_stream(house):
     to = await house.asked()
-    await house.answer(to, "```py\na = 1\n", wait_s(0.3), "b = 2\n", wait_s(0.3), "```\nDone.")
+    await house.answer(to, "```py\na = 1\n", wait_s(0.2), "b = 2\n", wait_s(0.2), "```\nDone.")
     appended = "".join(
         call.arguments.get("markdown_text", "")
         for call in house.slack.calls
@@ -301,7 +306,7 @@ async def test_thinking_is_shown_while_nothing_else_is_and_costs_no_waiting(hous
 async def test_no_message_carries_the_answer_of_a_conversation_beside_it(house):
     one, two = await house.asked("one"), await house.asked("two")
     await asyncio.gather(
-        house.answer(one, "1 ", wait_s(0.3), "one"), house.answer(two, "2 ", wait_s(0.3), "two")
+        house.answer(one, "1 ", wait_s(0.2), "one"), house.answer(two, "2 ", wait_s(0.2), "two")
     )
     assert house.slack.visible(ROOM, one.ref.id) == ["1 one"]
     assert house.slack.visible(ROOM, two.ref.id) == ["2 two"]
@@ -331,3 +336,18 @@ async def test_an_answer_in_one_post_carries_its_buttons(house):
     await house.answer(house.once()[0], "Hello ", wait_s(0.2), "world.")
     assert methods(house.slack) == ["chat.postMessage"]
     assert house.slack.bots()[0]["blocks"][-1]["type"] == "context_actions"
+
+
+async def test_no_more_calls_go_out_than_slack_allows_and_none_is_held_back_in_vain():
+    window, clock = Window(3, seconds=0.3), asyncio.get_running_loop().time
+    began, times = clock(), []
+    for _ in range(7):
+        await window.turn()
+        times.append(clock() - began)
+    assert times[2] < 0.2 < 0.3 <= times[3] <= times[5] < 0.5 < 0.6 <= times[6]
+    assert [window.may(spare=1), window.may(spare=1), window.may()] == [True, False, True]
+    window.hold(0.4)
+    await asyncio.sleep(0.31)
+    assert not window.may()
+    await window.turn()
+    assert clock() - began >= times[6] + 0.4
