@@ -189,7 +189,10 @@ class Tree:
                     raise self.error(at, f"{problem} `{name}_env: NAME` for another variable")
                 values[name] = self._secret(at, variable)
         try:
-            return kind(**values)
+            # Strictly: YAML has types of its own. Its lists are our tuples.
+            return kind.model_validate(
+                {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, strict=True
+            )
         except ValidationError as error:
             first = error.errors()[0]
             where = (*at, *(str(part) for part in first["loc"]))

@@ -137,6 +137,14 @@ def test_the_name_is_filled_into_the_system_text(written):
         ("bot:\n  admins: &x [*x]\n", 2, "write the value itself"),
         ("training:\n  platforms: [[console]]\n", 2, "`training.platforms.0`: "),
         ("training:\n  platforms: 5\n", 2, "`training.platforms`: "),
+        (
+            "generation:\n  max_tokens: '512'\n",
+            2,
+            "`generation.max_tokens`: input should be a valid",
+        ),
+        ("bot:\n  turns_per_minute: true\n", 2, "valid integer, not True"),
+        ("training:\n  retire_at_once: 'yes'\n", 2, "should be a valid boolean, not 'yes'"),
+        ("bot:\n  retry_for_h: true\n", 2, "`bot.retry_for_h`: "),
         ("bot:\n  ? [a]\n  : b\n", 2, "a key must be a word"),
         ("storage:\n  url: mysql://x\n", 2, "names no database that Mynah knows. Write sqlite:///"),
         (
@@ -267,3 +275,8 @@ def test_secrets_are_resolved_and_never_shown(written):
     assert pigeon.bot_token.get_secret_value() == "coo-coo"
     assert masked(pigeon) == {"bot_token": "********", "base_url": "http://example.invalid"}
     assert "coo" not in f"{config} {config.shown()}"
+
+
+def test_a_whole_number_is_a_number_with_a_fraction_too(written):
+    config = written("generation:\n  temperature: 1\nplatforms: {console: {}}\n")
+    assert load(config).generation.temperature == 1.0
