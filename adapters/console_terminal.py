@@ -19,6 +19,7 @@ from typing import TextIO
 from markdown_it import MarkdownIt
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal, run_in_terminal
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input import create_input
@@ -41,6 +42,7 @@ To tell me what I should have said: - the better answer
 HOW_TO_LEAVE = "Ctrl-D leaves."
 REDRAW_EVERY_S = 0.1
 LEAST_LIVE = 4  # lines that may still change: the end of a word may wrap, a code block has a border
+MOST_UNDOS = 100
 MOST_BUSY = 0.25  # of the processor's time goes into redrawing
 
 Line = list[Segment]
@@ -58,7 +60,11 @@ class Terminal:
             key_bindings=self._bindings(),
             input=self._input,
             output=create_output(sink),
+            complete_while_typing=False,
         )
+        buffer = self._session.default_buffer
+        buffer.auto_suggest = None  # else a task for each key, for nothing
+        buffer.on_text_changed += forget_old_states
         self._console = Console(file=sink, markup=False, emoji=False, highlight=False)
         self._interrupted = interrupted
         self._live: Live | None = None  # set while an answer is awaited
@@ -187,6 +193,13 @@ class Terminal:
                 run_in_terminal(lambda: self.note(HOW_TO_LEAVE))
 
         return keys
+
+
+def forget_old_states(buffer: Buffer) -> None:
+    """prompt_toolkit keeps the whole text as it was before each key, for undoing: 18 MB after a
+    line of 6,000 characters, which the process then keeps.
+    """
+    del buffer._undo_stack[:-MOST_UNDOS]
 
 
 class Typed(FileHistory):

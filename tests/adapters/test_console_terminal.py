@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 
+import psutil
 import pytest
 
 from tests.adapters.terminal import Terminal, rows
@@ -63,6 +64,18 @@ def test_a_spinner_turns_until_the_first_piece_and_leaves_no_trace(open_terminal
     terminal.until_text("You said: hello")
     terminal.until_prompt()
     assert "thinking" not in terminal.text
+
+
+def test_a_long_line_typed_key_by_key_is_not_kept_once_for_each_key(open_terminal):
+    terminal = open_terminal()
+    terminal.ask("hello")
+    process = psutil.Process(terminal.child.pid)
+    before = process.memory_info().rss
+    terminal.type("x " * 3000)
+    terminal.until_text("x " * 30)
+    terminal.type("\x03")
+    terminal.until_prompt()
+    assert process.memory_info().rss - before < 15_000_000
 
 
 def test_an_answer_is_shown_while_it_streams(open_terminal):
