@@ -232,6 +232,11 @@ class FakeTelegram:
         mine = [m for m in self.messages.values() if m.sender is self.bot]
         return [m for m in mine if chat is None or m.chat is chat]
 
+    @property
+    def updates(self) -> list[dict[str, Any]]:
+        """The newest that the bot was told, or will be."""
+        return list(self._newest)
+
     def called(self, *methods: str) -> list[Call]:
         return [call for call in self.calls if call.method in methods]
 

@@ -31,6 +31,7 @@ async def heard_of(rig, *texts: str, **fields) -> list[str]:
         ("@mynah_bot hello", "hello"),
         ("@Mynah_Bot, hello", "hello"),
         ("@mynah_bot :) hello", ":) hello"),
+        ("@mynah_bot:) hello", ":) hello"),
         ("😀𝕏 hello @mynah_bot", "😀𝕏 hello"),
         ("@mynah_bot 👩‍👩‍👧 what is @mynah_bot good for?", "👩‍👩‍👧 what is @mynah_bot good for?"),
         ("@mynah_bot", ""),
@@ -106,6 +107,13 @@ async def test_a_topic_is_a_conversation_and_the_answer_stays_in_it(rig):
         shown = await rig.answered(message, "word " * 1_500)  # two messages
         assert {one.topic for one in rig.telegram.by_bot(forum)[-2:]} == {topic}
         assert shown.topic == topic
+
+
+async def test_where_there_are_no_topics_a_chain_of_replies_is_none(rig):
+    said = rig.telegram.says(
+        rig.chats["public"], rig.people[""], "@mynah_bot hello", more={"message_thread_id": 7}
+    )
+    assert (await rig.heard(said)).thread.thread == ""
 
 
 async def test_a_follow_up_in_a_topic_by_reply_needs_no_name(rig):
