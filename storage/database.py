@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.errors import StoreError
+from core.errors import StoreDamaged, StoreError
 from storage.writer import CLOSED, Work, Writer
 
 if TYPE_CHECKING:  # PostgreSQL's dialect takes 2.4 MB, also where only SQLite is used
@@ -50,7 +50,8 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Run `work` over a connection that sees one moment of the database and cannot change it.
 
-        Raises StoreError. When cancelled, `work` still runs to its end in its thread.
+        Raises StoreError; with damage nothing is chained, since Python's own words quote what is
+        stored. When cancelled, `work` still runs to its end in its thread.
         """
         if self.writer.closing:
             raise StoreError(CLOSED)
@@ -61,9 +62,10 @@ class Database:
             with self.readers.begin() as connection:
                 return work(connection)
         except (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
-            raise self.explain(error) from error  # the latter two: no database takes such a value
+            told = self.explain(error)  # the last two: a question for what no database takes
+            raise told from None if isinstance(told, StoreDamaged) else error
         except ValueError as error:
-            raise self.explain(Unreadable(type(error).__name__)) from error
+            raise self.explain(Unreadable(type(error).__name__)) from None
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ LOCK = 0x6D796E6168  # "mynah"; advisory locks count per database
 HOLDER = "mynah"
 OURS = re.compile(rf"{HOLDER} (\d+) (.*)", re.DOTALL)
 HOLDS = f"""
-    SELECT pid, application_name FROM pg_stat_activity JOIN pg_locks USING (pid)
+    SELECT pid, coalesce(application_name, '') FROM pg_stat_activity JOIN pg_locks USING (pid)
     WHERE granted AND locktype = 'advisory' AND objsubid = 1
     AND (classid::bigint << 32 | objid::bigint) = {LOCK}
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -91,12 +91,12 @@ def address(written: str) -> URL:
 
 def problem_with_file(url: URL) -> str:
     name = url.database or ""
-    if url.query:
-        return f"storage.url takes no options for SQLite. Write: sqlite:///{name}"
-    if url.host:
-        return f"storage.url needs three slashes. Write: sqlite:///{url.host}/{name}"
     if name in ("", ":memory:"):
         return "storage.url names no file. Write: sqlite:///data/mynah.db"
+    if url.host:
+        return f"storage.url needs three slashes. Write: sqlite:///{url.host}/{name}"
+    if url.query:
+        return f"storage.url takes no options for SQLite. Write: sqlite:///{name}"
     if name.endswith("/") or os.path.isdir(name):
         folder = name.rstrip("/")
         return f"storage.url names a folder. Name a file in it: sqlite:///{folder}/mynah.db"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import traceback
 from contextlib import closing
 
 import pytest
@@ -132,8 +133,11 @@ async def test_a_value_of_another_kind_is_damage(open_store, path, value):
         connection.execute(f"UPDATE turns SET {value} WHERE id = 7")
         connection.commit()
     store = await open_store()
-    with pytest.raises(StoreDamaged, match=r"mynah\.db is damaged.*value cannot be read"):
+    with pytest.raises(StoreDamaged, match=r"mynah\.db is damaged.*value cannot be read") as told:
         await store.unanswered("slack", "T1/B1")
+    shown = "".join(traceback.format_exception(told.value))
+    assert "rubbish" not in shown
+    assert "'r\ufffd" not in shown
     await store.close()
 
 

@@ -110,6 +110,7 @@ async def test_a_process_that_ends_without_closing_ends(url):
     [
         ("sqlite+aiosqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
+        ("sqlite://?mode=ro", "names no file"),
         ("sqlite:////tmp", r"names a folder\. Name a file in it: sqlite:////tmp/mynah\.db$"),
         ("sqlite:///data/", r"names a folder\. Name a file in it: sqlite:///data/mynah\.db$"),
         ("sqlite:///data/mynah.db?mode=ro", r"no options.* Write: sqlite:///data/mynah\.db$"),
