@@ -140,7 +140,7 @@ def corrected(us: tg.User, said: tg.Message) -> str | None:
         return None
     links = [one.url or "" for one in asked.entities if one.type == one.TEXT_LINK]
     found = [link.removeprefix(CORRECTS) for link in links if link.startswith(CORRECTS)]
-    return found[0] if found and found[0].isdecimal() else None
+    return found[0] if found else None
 
 
 def attached(said: tg.Message) -> tuple[str, Any]:

@@ -27,7 +27,6 @@ from telegram.error import (
     NetworkError,
     RetryAfter,
     TelegramError,
-    TimedOut,
 )
 from telegram.request import BaseRequest, RequestData
 
@@ -111,9 +110,7 @@ class Requests(BaseRequest):
         try:
             async with self._session.request(method, url, data=form, timeout=within) as answer:
                 return answer.status, await answer.read()
-        except TimeoutError:
-            raise TimedOut from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one of the latter
             raise NetworkError(f"the connection failed ({type(error).__name__})") from None
 
     @staticmethod
