@@ -199,3 +199,10 @@ async def test_quick_questions_in_a_row_break_no_limit():
             await rig.answered(await rig.asked(), f"answer {n}")
     assert rig.visible() == ["answer 0", "answer 1", "answer 2"]
     assert telegram.refused == 0
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:99999", "nowhere", "http://[::1"])
+async def test_a_wrong_address_is_an_error_that_does_not_quote_the_token(rig, base_url):
+    with pytest.raises(AdapterError) as caught:
+        await who_am_i(settings(rig.telegram, base_url=base_url))
+    assert TelegramRig.secrets[0] not in f"{caught.value} {caught.value.__cause__!r}"
