@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -25,7 +25,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import slack_events
-from adapters.slack_calls import SILENT, Api, new_ticket, open_session
+from adapters.slack_calls import SILENT, Api, ApiError, new_ticket, open_session
 from adapters.slack_events import (
     CORRECTION,
     SCOPES,
@@ -41,7 +41,7 @@ from adapters.slack_sheet import Sheet, Whisper
 from adapters.slack_socket import LOOK_S, Line
 from adapters.slack_votes import KEPT, NOT_KEPT, VOTED, answer_vote, open_modal, whisper
 from core.answer import Answer
-from core.errors import AdapterError, BotError, Closing, StoreError
+from core.errors import AdapterError, BotError, Closing, Refused, StoreError
 from core.lanes import Lanes
 from core.ports import Inbox
 from core.streaming import show
@@ -60,6 +60,7 @@ logger = logging.getLogger(__name__)
 
 LINES = 2  # an envelope comes on any of them: while Slack renews one, the other hears
 CATCH_UP_S = 8.0  # how long new events wait for what was said while we were away
+FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.5, 30.0  # where it cannot be read
 RECENT = timedelta(days=7)
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
@@ -109,7 +110,7 @@ class SlackAdapter:
             }
             try:
                 async with asyncio.TaskGroup() as self._group:
-                    catching_up = self._group.create_task(self._catch_up())
+                    catching_up = self._group.create_task(self._catch_up(self._seen))
                     await asyncio.wait({catching_up}, timeout=CATCH_UP_S)
                     await self._listen(self._group)
             except ExceptionGroup as failed:
@@ -137,7 +138,7 @@ class SlackAdapter:
         token = self._settings.app_token.get_secret_value()
         ticket = partial(new_ticket, self._api, token)
         lines = [Line(app, token, ticket, SILENT) for _ in range(LINES)]
-        was_up = True
+        was_up, seen = True, self._seen
         try:
             for line in lines:
                 await line.open()
@@ -150,7 +151,8 @@ class SlackAdapter:
                 if is_up != was_up:
                     logger.warning("slack: %s", "connected again" if is_up else "connection lost")
                     if is_up:
-                        group.create_task(self._catch_up())
+                        group.create_task(self._catch_up(seen))
+                    seen = dict(self._seen)  # what is heard later may be newer than what we miss
                 was_up = is_up
         finally:
             await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
@@ -392,19 +394,28 @@ class SlackAdapter:
 
     # What was said while we were away.
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, seen: dict[ThreadRef, str]) -> None:
+        """`seen`: the conversations with us, and what was heard last in each."""
         oldest = ts_of(datetime.now(UTC) - RECENT)
         self._seen = {thread: last for thread, last in self._seen.items() if last > oldest}
         channels: dict[ChannelRef, dict[str, str]] = {}
-        for thread, last in self._seen.items():
-            channels.setdefault(thread.channel, {})[thread.thread] = last
-        for channel, threads in channels.items():
+        for thread, last in seen.items():
+            if last > oldest:
+                channels.setdefault(thread.channel, {})[thread.thread] = last
+        waiting, wait_s = deque(channels.items()), FIRST_AGAIN_S
+        while waiting:
+            channel, threads = waiting.popleft()
             try:
                 async with self._lanes.enter(ThreadRef(channel)):
                     for message in await since(self._api, channel.id, threads, oldest):
                         await self._hear_late(message, channel)
-            except (AdapterError, StoreError, Closing) as error:
+            except (ApiError, Refused, Closing) as error:
                 logger.warning("slack: what was said in a channel is not read: %s", error)
+            except (AdapterError, StoreError) as error:
+                logger.warning("slack: what was said in a channel is read later: %s", error)
+                waiting.append((channel, threads))
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_AGAIN_S)
 
     async def _hear_late(self, message: dict[str, Any], channel: ChannelRef) -> None:
         event = {**message, "type": "message", "channel": channel.id}
