@@ -211,7 +211,9 @@ class FakeSlack:
     def edits(self, ts: str, text: str, *, channel: str = "C0ROOM") -> None:
         message = self.channels[channel].messages[ts]
         before = dict(message)
-        message |= {"text": html.escape(text, quote=False), "edited": {"user": message["user"]}}
+        mention = f"<@{BOT}> " if f"<@{BOT}>" in message["text"] else ""
+        written = mention + html.escape(text, quote=False)
+        message |= {"text": written, "edited": {"user": message["user"]}}
         self._changed_event(channel, message, before)
 
     def deletes(self, ts: str, *, channel: str = "C0ROOM", tombstone: bool = False) -> None:

@@ -111,6 +111,15 @@ async def test_what_is_said_in_a_thread_without_a_mention_follows(house):
     assert message.thread.thread == root
 
 
+async def test_a_reply_that_is_sent_to_the_channel_too_follows(house):
+    root = house.slack.says("who knows birds?", mention=True)
+    event = {"type": "message", "subtype": "thread_broadcast", "user": "U0BEN", "channel": ROOM}
+    about = {"ts": house.slack.tick(), "thread_ts": root, "text": "and mynahs?"}
+    house.slack.event({**event, **about, "channel_type": "channel"})
+    message = (await house.heard(2))[-1]
+    assert (message.text, message.thread.thread, message.follows) == ("and mynahs?", root, True)
+
+
 async def test_a_follow_up_that_calls_somebody_else_is_theirs(house):
     root = house.slack.says("who knows birds?", mention=True)
     house.slack.says("<@U0BEN> do you?", thread=root, raw=True)
