@@ -254,6 +254,20 @@ async def test_at_most_five_files_are_read(house):
     assert message.text.count("words") == 5
 
 
+async def test_a_file_that_is_too_large_is_not_fetched_and_one_that_lies_is_not_read(house):
+    message = await house.asked(
+        "look", channel=DIRECT, files=(("long.txt", b"x" * 100_001, "text/plain"),)
+    )
+    assert message.unread == ("long.txt",)
+    assert house.slack.count("download") == 0
+    (about,) = house.slack.channels[DIRECT].messages[message.ref.id]["files"]
+    event = {"type": "message", "user": "U0ANN", "channel": DIRECT, "channel_type": "im"}
+    lie = {"ts": house.slack.tick(), "text": "see", "files": [{**about, "size": 3}]}
+    house.slack.event({**event, **lie})
+    assert (await house.heard(2))[-1].unread == ("long.txt",)
+    assert house.slack.count("download") == 1
+
+
 async def test_a_file_that_does_not_come_holds_up_nothing(house):
     house.slack.retries_s = (9.0,)
     house.slack.fail("download", "hang")
