@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # heavy: `--help` does without
 logger = logging.getLogger(__name__)
 
 FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
-SCRIPTS_PATIENCE_S = 5.0  # with a disk that takes nothing: a script waits for the end
+CONSOLES_PATIENCE_S = 5.0  # with a disk that takes nothing: there a person or a script waits
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,12 +92,9 @@ async def run(config: Config) -> int:
         if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
             with status if interactive else nullcontext():
                 await ready_or_told_to_end(here)
-        patience_s = SCRIPTS_PATIENCE_S if is_script(config) else math.inf
         async with asyncio.TaskGroup() as group:
             for name, settings in config.platforms.items():
-                group.create_task(
-                    supervise(here.engine, name, settings, refused, patience_s), name=name
-                )
+                group.create_task(supervise(here.engine, name, settings, refused), name=name)
         if len(refused) == len(config.platforms):
             raise BotError("; ".join(refused))
         if here.engine.damage:
@@ -137,11 +134,6 @@ def is_interactive(config: Config) -> bool:
     return "console" in config.platforms and all(file and file.isatty() for file in both)
 
 
-def is_script(config: Config) -> bool:
-    """Lines come in and answers go out, and nobody else is served."""
-    return list(config.platforms) == ["console"] and not is_interactive(config)
-
-
 def set_up_logging(config: Config) -> None:
     """One line per event. Beside a conversation they go to a file, else to stderr."""
     from bots.wiring import LOG_FOLDER
@@ -163,14 +155,13 @@ def set_up_logging(config: Config) -> None:
         logger.warning("no log can be kept in %s: %s", LOG_FOLDER, problem.strerror)
 
 
-async def supervise(
-    engine: Engine, name: str, settings: BaseModel, refused: list[str], patience_s: float
-) -> None:
+async def supervise(engine: Engine, name: str, settings: BaseModel, refused: list[str]) -> None:
     """Serve one platform; start it anew when it fails, ever more slowly. `Refused` is final."""
     from adapters import load
     from core.desk import serve
     from core.errors import BotError, Refused
 
+    patience_s = CONSOLES_PATIENCE_S if name == "console" else math.inf
     wait_s = FIRST_RESTART_S
     loop = asyncio.get_running_loop()
     while not engine.closing.is_set():
