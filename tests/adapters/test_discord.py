@@ -324,6 +324,15 @@ async def test_what_the_store_does_not_take_comes_again_and_in_order(fake):
         assert [one.text for one in inbox.messages] == ["0", "1", "2"]
 
 
+async def test_what_is_said_later_waits_for_what_the_store_did_not_take_yet(here: Served, caplog):
+    here.inbox.full = True
+    await here.fake.says(here.ada, here.fake.general, f"{here.fake.mention} one")
+    await until(lambda: "has to wait" in caplog.text)
+    here.inbox.full = False
+    await here.asked("two")
+    assert [one.text for one in here.inbox.messages] == ["one", "two"]
+
+
 async def test_strange_events_are_ignored_and_not_quoted_in_the_log(here: Served, caplog):
     await here.fake.gateway.raw("MESSAGE_CREATE", {"id": "7", "content": "secret words"})
     await here.fake.gateway.raw("MESSAGE_REACTION_ADD", {"emoji": None})

@@ -216,6 +216,14 @@ async def test_edits_and_deletions_are_told(house):
     ]
 
 
+async def test_an_edit_keeps_the_text_that_came_with_the_message(house):
+    files = (("notes.txt", b"words", "text/plain"),)
+    message = await house.asked("loko", channel=DIRECT, files=files)
+    house.slack.edits(message.ref.id, "look", channel=DIRECT)
+    await until(lambda: house.inbox.changes)
+    assert house.inbox.changes == [(message.ref, message.text.replace("loko", "look"))]
+
+
 async def test_our_own_edits_and_unfurls_are_no_changes(house):
     to = await house.asked()
     answer = await house.answer(to, "one ", house.sees("one "), "two")
