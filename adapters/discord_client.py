@@ -87,7 +87,6 @@ class Client(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             guild_ready_timeout=settle_s,
-            max_ratelimit_timeout=LONGEST_WAIT_S,
         )
         self._token, self._reads_all = token, reads_all
         self.events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()

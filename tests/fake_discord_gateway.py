@@ -49,7 +49,6 @@ class Gateway:
         self.resume_refusals = 0  # the same, at the address for resuming only
         self.heard: dict[str, int] = {}  # the newest sequence that each session's heartbeat named
         self.heartbeat_interval_ms = 41_250
-        self.held: list[tuple[str, Any, Channel | None]] | None = None
 
     def serve(self, app: web.Application) -> None:
         app.router.add_get("/gw", self._connect)
@@ -103,9 +102,11 @@ class Gateway:
                 cut(session.socket)
                 session.socket = None
 
-    def forget_sessions(self) -> None:
-        """None of them can be resumed any more."""
-        self.sessions.clear()
+    def freeze(self) -> None:
+        """From now on nothing is read of what the clients say, not even goodbye."""
+        for session in self.sessions.values():
+            if session.socket and (transport := transport_of(session.socket)):
+                transport.pause_reading()
 
     @property
     def connected(self) -> bool:
@@ -211,6 +212,11 @@ def frame(op: int, data: Any, sequence: int | None = None, event: str | None = N
 
 
 def cut(socket: web.WebSocketResponse) -> None:
-    transport = socket._req.transport if socket._req is not None else None
-    if isinstance(transport, asyncio.Transport):
+    if transport := transport_of(socket):
         transport.abort()
+
+
+def transport_of(socket: web.WebSocketResponse) -> asyncio.Transport | None:
+    """None: it is closed already."""
+    transport = socket._req.transport if socket._req is not None else None
+    return transport if isinstance(transport, asyncio.Transport) else None

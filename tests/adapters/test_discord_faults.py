@@ -175,6 +175,17 @@ async def test_the_end_takes_less_than_two_seconds_and_leaves_no_task(fake):
     assert not fake.gateway.connected
 
 
+async def test_the_end_does_not_wait_for_a_goodbye_that_never_comes(fake):
+    before = asyncio.all_tasks()
+    loop = asyncio.get_running_loop()
+    async with served(fake):
+        fake.gateway.freeze()
+        began = loop.time()
+    assert loop.time() - began < 2
+    fake.gateway.cut()
+    await until(lambda: not ours(before))
+
+
 async def test_the_end_does_not_wait_for_a_network_that_is_gone(fake):
     loop = asyncio.get_running_loop()
     async with served(fake) as here:

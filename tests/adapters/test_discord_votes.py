@@ -187,14 +187,17 @@ async def test_a_press_is_answered_when_it_is_stored_and_not_before(here: Served
     assert here.inbox.reactions
 
 
-async def test_a_thumb_down_by_reaction_is_asked_about_in_a_direct_message_only(here: Served):
-    here.inbox.noted = Noted(-1, "What trains me...")
+@pytest.mark.parametrize("words", ["", "What trains me..."])
+async def test_a_thumb_down_by_reaction_is_asked_about_in_a_direct_message_only(
+    here: Served, words
+):
+    here.inbox.noted = Noted(-1, words)
     direct = here.fake.direct(here.ada)
     answer = await here.answered(channel=direct)
     await here.fake.reacts(here.ada, answer, "👎")
     await until(lambda: len(here.fake.by_me(direct)) == 2)
     note = here.fake.by_me(direct)[-1]
-    assert note.content == "Your vote: 👎\nWhat trains me..."
+    assert note.content == f"Your vote: 👎\n{words}".strip()
     assert note.reference == answer.id
     opened = await pressed(here, note, QUESTION)
     sent = await here.fake.fills_in(opened, "Better.")
