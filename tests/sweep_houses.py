@@ -228,7 +228,7 @@ class DiscordHouse(House):
                 self.fake.gateway.cut()
             case 1:
                 self.fake.gateway.cut()
-                self.fake.gateway.forget_sessions()
+                self.fake.gateway.sessions.clear()
             case _:
                 await self.fake.gateway.ask_to_reconnect()
 
