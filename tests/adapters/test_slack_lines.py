@@ -112,6 +112,7 @@ async def test_what_was_said_while_we_were_away_is_heard_in_order_before_what_is
     ]
     assert [m.text for m in house.once() if m.ref.channel.id == DIRECT and m != direct] == ["five"]
     assert inbox.messages[-1].text == "six"
+    assert thread.ref not in [message.ref for message in inbox.messages]  # it was heard before
 
 
 async def test_an_old_thread_is_asked_without_reading_its_channel_since(slack):
