@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from adapters.discord import EVERY_S, RATES
+from adapters.discord import EVERY_S, RATES, DiscordAdapter
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
 from core.types import Seen, ThreadRef
 from tests import fake_discord_spec
-from tests.adapters.discord_served import Served, served
+from tests.adapters.discord_served import Served, served, settings
 from tests.fake_discord import FakeDiscord
 from tests.fakes import ListInbox, until
 
@@ -194,6 +194,18 @@ async def test_the_end_does_not_wait_for_a_network_that_is_gone(fake):
         began = loop.time()
     assert loop.time() - began < 2
     await fake.start()
+
+
+async def test_what_is_said_before_all_servers_are_known_is_heard(fake):
+    inbox = ListInbox()
+    adapter = DiscordAdapter(settings(fake), settle_s=0.5)
+    running = asyncio.create_task(adapter.run(inbox))
+    await until(lambda: fake.gateway.identified and fake.gateway.connected)
+    await fake.says(fake.person("Ada"), fake.general, f"{fake.mention} early")
+    assert inbox.accounts == []
+    await until(lambda: [one.text for one in inbox.messages] == ["early"])
+    running.cancel()
+    await asyncio.wait({running})
 
 
 # Calls

@@ -192,6 +192,11 @@ async def test_odd_texts_arrive_as_they_are(house, text):
     assert message.text == text.strip()
 
 
+async def test_a_mention_with_a_name_in_it_is_cut_off_too(house):
+    message = await house.asked(f"<@{BOT}|mynah> hello", raw=True)
+    assert (message.text, message.addressed) == ("hello", True)
+
+
 async def test_bots_are_heard_as_bots_and_we_are_not_heard_at_all(house):
     await house.asked("ping", bot_id="B9", mention=True)
     house.slack.says("it is me", by=BOT, channel=DIRECT)

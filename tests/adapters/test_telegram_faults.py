@@ -86,6 +86,28 @@ async def test_all_of_a_batch_is_stored_before_any_of_it_is_acknowledged(rig):
     await rig.start()
 
 
+async def test_one_update_that_we_stumble_over_holds_up_no_other(rig, caplog):
+    class Stumbling(ListInbox):
+        async def message(self, message):
+            if message.text == "my odd words":
+                raise RuntimeError(message.text)
+            await super().message(message)
+
+    inbox = Stumbling()
+    await rig.stop()
+    before = rig.acknowledged
+    for text in ("my odd words", "hello"):
+        rig.telegram.says(rig.chats["direct"], rig.people[""], text)
+    running = asyncio.create_task(rig.adapter.run(inbox))
+    await until(lambda: rig.acknowledged == before + 2)
+    assert [one.text for one in inbox.messages] == ["hello"]
+    assert "RuntimeError" in caplog.text
+    assert "odd words" not in caplog.text
+    running.cancel()
+    await asyncio.wait({running})
+    await rig.start()
+
+
 async def test_chats_are_heard_side_by_side(rig):
     class Meeting(ListInbox):
         async def message(self, message):
