@@ -34,6 +34,8 @@ from rich.segment import Segment, SegmentLines
 from rich.spinner import Spinner
 from rich.text import Text
 
+from core.errors import AdapterError
+
 GREETING = """\
 Ask me anything; /help lists the commands. Ctrl-C stops me, Ctrl-D leaves.
 Vote on my last answer with + or - on a line of its own.
@@ -81,7 +83,7 @@ class Terminal:
         await self._is_idle.wait()
         try:
             text = await self._session.prompt_async(handle_sigint=False)
-        except EOFError:
+        except (EOFError, OSError):  # OSError: the window is closed
             return None
         return text.encode(errors="replace").decode()  # typed bytes that are no UTF-8
 
@@ -107,18 +109,25 @@ class Terminal:
                 self._is_idle.set()
 
     async def show(self, pieces: AsyncIterable[str], question: str | None) -> None:
-        async with in_terminal():  # where the prompt stands already: above it
-            with self.busy():
-                assert self._live
-                if question is not None:
-                    self.note(f"You asked before: {question}")
-                self._sheet = sheet = Sheet(self._console, self._live)
-                try:
-                    async for piece in pieces:
-                        sheet.add(piece)
-                finally:
-                    self._sheet = None
-                    sheet.finish()
+        """Raises AdapterError where the window is closed: the next start shows it."""
+        try:
+            async with in_terminal():  # where the prompt stands already: above it
+                with self.busy():
+                    await self._show(pieces, question)
+        except OSError as error:
+            raise AdapterError(f"the terminal takes nothing: {error.strerror}") from error
+
+    async def _show(self, pieces: AsyncIterable[str], question: str | None) -> None:
+        assert self._live
+        if question is not None:
+            self.note(f"You asked before: {question}")
+        self._sheet = sheet = Sheet(self._console, self._live)
+        try:
+            async for piece in pieces:
+                sheet.add(piece)
+        finally:
+            self._sheet = None
+            sheet.finish()
 
     @contextmanager
     def _watched_keys(self) -> Iterator[None]:

@@ -52,6 +52,21 @@ def test_a_model_that_loads_longer_than_a_question_may_wait_is_waited_for(folder
     assert bot.exitstatus == 0
 
 
+def test_a_closed_window_ends_it_in_order(folder):
+    bot = conversation(folder, load_s=0)
+    bot.expect(r"\x1b\[\?2004h")
+    bot.ptyproc.fileobj.close()  # the system sends SIGHUP; pexpect's own close sends more
+    bot.ptyproc.closed = bot.closed = True
+    deadline = time.monotonic() + 10
+    while bot.isalive():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert bot.exitstatus == 0
+    log = (folder / "data" / "mynah.log").read_text()
+    assert "ending: " in log
+    assert "Traceback" not in log
+
+
 def test_check_waits_for_it_too(folder):
     done = subprocess.run(
         [sys.executable, "-m", "bots.run", "--check"],
