@@ -166,7 +166,7 @@ class DiscordAdapter:
         finally:
             if self._under_way:  # whoever was cancelled with us shows what was read
                 await asyncio.wait(self._under_way.values(), timeout=LAST_WORDS_S)
-            await client.end()
+            await client.close()
 
 
 async def watch(client: Client, lost_after_s: float) -> None:
@@ -228,7 +228,7 @@ async def signed_in(settings: Settings) -> AsyncIterator[Client]:
         await client.sign_in()
         yield client
     finally:
-        await client.end()
+        await client.close()
 
 
 async def who_am_i(settings: Settings) -> str:

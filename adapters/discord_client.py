@@ -35,8 +35,8 @@ logging.getLogger("discord.http").addFilter(
 BASE_URL, GATEWAY_URL = Route.BASE, str(DiscordWebSocket.DEFAULT_GATEWAY)
 CALL_WITHIN_S = 60.0
 LONGEST_WAIT_S = 30.0  # for a rate limit, in the library; longer ones come to us
-CLOSE_WITHIN_S = 1.0
 HEARD = {
+    "connect",
     "ready",
     "message",
     "raw_message_edit",
@@ -129,13 +129,6 @@ class Client(discord.Client):
                 raise Refused(NO_TOKEN) from error
             raise AdapterError(f"Discord closed the connection ({error.code}).") from error
         raise AdapterError("The connection to Discord has ended.")
-
-    async def end(self) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self.close()
-        except TimeoutError:  # the other side does not say goodbye
-            await self.http.close()
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """The library would start a task for each, in no order, and not wait for its end."""
