@@ -74,7 +74,7 @@ class Trigger:
 class Fault:
     """What happens to the next call of a method. `after`: the deed is done all the same."""
 
-    kind: str  # "ratelimited", "reset", "500", "hang", or an error that Slack says
+    kind: str  # "ratelimited", "429", "reset", "500", "hang", or an error that Slack says
     after: bool = False
     retry_after_s: int = 1
 

@@ -59,6 +59,9 @@ class WebApi(Kept):
             return web.json_response(
                 {"ok": False, "error": "ratelimited"}, status=429, headers=headers
             )
+        if fault.kind == "429":  # said by something in front of Slack
+            headers = {"Retry-After": str(fault.retry_after_s)}
+            return web.Response(status=429, text="<html>slower</html>", headers=headers)
         if fault.kind == "500":
             return web.Response(status=500, text="<html>sorry</html>", content_type="text/html")
         if fault.kind == "hang":

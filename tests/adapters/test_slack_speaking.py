@@ -88,7 +88,7 @@ async def test_a_workspace_without_streams_is_asked_once(slack):
 
 
 @pytest.mark.parametrize(
-    "error", ["ratelimited", "missing_recipient_user_id", "channel_type_not_supported"]
+    "error", ["ratelimited", "429", "missing_recipient_user_id", "channel_type_not_supported"]
 )
 async def test_a_stream_that_does_not_start_becomes_a_message(house, error):
     house.slack.fail("chat.startStream", error)
