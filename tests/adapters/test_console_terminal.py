@@ -79,7 +79,7 @@ def test_a_long_line_typed_key_by_key_is_not_kept_once_for_each_key(open_termina
 
 
 def test_an_answer_is_shown_while_it_streams(open_terminal):
-    terminal = open_terminal(pause_s=0.03)
+    terminal = open_terminal(pause_s=0.15)
     terminal.until_prompt()
     terminal.type("code\r")
     terminal.until_text("def greet")
