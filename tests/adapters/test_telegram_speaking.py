@@ -38,12 +38,14 @@ async def marked(rig, text: str) -> tuple[str, list[tuple[str, str]]]:
     [
         ("😀 **bold** and _so_", "😀 bold and so", [("bold", "bold"), ("italic", "so")]),
         ("```py\n  x = 1\n```", "  x = 1", [("pre", "  x = 1")]),
+        ("```\nx\n\n\n```", "x", [("pre", "x")]),
         ("so: `a < b`", "so: a < b", [("code", "a < b")]),
         ("[home](https://a.example/b)", "home", [("text_link", "home")]),
         ("- one\n- two\n  - three", "• one\n• two\n  • three", []),
         ("3. x\n4. y", "3. x\n4. y", []),
         ("~~old~~", "old", [("strikethrough", "old")]),
         ("> quoted", "quoted", [("blockquote", "quoted")]),
+        ("> " + "long " * 50 + "so", "long " * 50 + "so", [("blockquote", "long " * 50 + "so")]),
         ("# Head\n\ntext", "Head\n\ntext", [("underline", "Head"), ("bold", "Head")]),
         # What CommonMark does not know is shown as it was said.
         ("<b>x</b> <script>", "<b>x</b> <script>", []),
@@ -51,6 +53,7 @@ async def marked(rig, text: str) -> tuple[str, list[tuple[str, str]]]:
         ("$x^2$, $5 and a || b || c", "$x^2$, $5 and a || b || c", []),
         ("`$x$ || <b>`", "$x$ || <b>", [("code", "$x$ || <b>")]),
         ("```\n\\(\\frac{1}{2}\\)\n```", "\\(\\frac{1}{2}\\)", [("pre", "\\(\\frac{1}{2}\\)")]),
+        ("\\$5 or \\$6, \\<b>", "$5 or $6, <b>", []),
         # Nobody is notified, nothing is opened.
         ("ask @ann_of_tests", "ask @ann_of_tests", [("code", "@ann_of_tests")]),
         (
