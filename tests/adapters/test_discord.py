@@ -40,6 +40,21 @@ async def test_a_mention_is_addressed_dated_and_cut_off(here: Served):
     assert heard.thread == ThreadRef(heard.ref.channel)
 
 
+async def test_a_mention_as_older_clients_write_it_is_cut_off_too(here: Served):
+    said = await here.fake.says(here.ada, here.fake.general, f"<@!{here.fake.me.id}> hello")
+    assert (await here.heard(said)).text == "hello"
+
+
+async def test_a_webhook_is_heard_as_a_bot(here: Served):
+    said = await here.fake.says(here.ada, here.fake.general, f"{here.fake.mention} by hand")
+    await here.heard(said)
+    id = here.fake.snowflake()
+    theirs = here.fake.payload(said) | {"id": id, "webhook_id": "77"}
+    await here.fake.gateway.raw("MESSAGE_CREATE", theirs)
+    await until(lambda: len(here.inbox.messages) == 2)
+    assert [one.author.is_bot for one in here.inbox.messages] == [False, True]
+
+
 async def test_talk_between_people_is_not_heard(here: Served):
     await here.fake.says(here.ada, here.fake.general, f"<@{here.bob.id}> lunch?")
     await here.fake.says(here.ada, here.fake.general, "@everyone lunch?")

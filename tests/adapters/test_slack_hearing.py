@@ -302,6 +302,15 @@ async def test_what_waits_for_a_file_keeps_its_place_before_what_came_later(hous
     assert [m.text[:6] for m in house.once()] == ["elsewh", "first\n", "second"]
 
 
+async def test_slacks_page_for_signing_in_is_not_read_as_the_file(house):
+    page = house.slack._file("notes.txt", b"<html>sign in</html>", "text/html")
+    event = {"type": "message", "user": "U0ANN", "channel": DIRECT, "channel_type": "im"}
+    about = {"ts": house.slack.tick(), "text": "see", "files": [{**page, "mimetype": "text/plain"}]}
+    house.slack.event({**event, **about})
+    (message,) = await house.heard()
+    assert (message.text, message.unread) == ("see", ("notes.txt",))
+
+
 async def test_the_token_is_shown_to_slack_alone(house):
     async with FakeSlack() as stranger:
         about = stranger._file("theirs.txt", b"trap", "text/plain")

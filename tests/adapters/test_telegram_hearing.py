@@ -143,6 +143,10 @@ async def test_what_only_happens_in_a_chat_is_no_message(rig):
     assert rig.inbox.messages == []
 
 
+async def test_what_a_channel_forwards_to_its_group_by_itself_is_for_nobody(rig):
+    assert await heard_of(rig, "@mynah_bot news", more={"is_automatic_forward": True}) == []
+
+
 async def test_what_is_no_text_is_named(rig):
     direct, ann = rig.chats["direct"], rig.people[""]
     file = {"file_id": "1", "file_unique_id": "1"}
