@@ -81,25 +81,33 @@ class Ears:
             "raw_reaction_remove": self._reaction,
             "interaction": self._interaction,
         }
+        self._is_ready = False  # the inbox knows
         self._seen: dict[ThreadRef, int] = {}  # the newest message heard there
 
     async def listen(self) -> None:
         """Hear every event, until cancelled. What the store has not taken yet holds up only its own
         channel."""
-        early = []  # before all servers are known
-        while (event := await self.client.events.get())[0] != "ready":
-            early.append(event)
-        for seen in await self._inbox.ready(self.client.account):
-            self._seen[seen.thread] = int(seen.last)
-        self._catch_up()
-        for event in early:
-            self.aside(self._heard(*event))
+        early: list[tuple[str, Any]] | None = []  # before all servers are known
         while True:
             event = await self.client.events.get()
-            if event[0] == "ready":  # a new session: what was said between the two did not come
-                self._catch_up()
+            if event[0] == "connect":  # a new session: what was said before it did not come
+                early = early or []
+            elif event[0] == "ready":
+                await self._begin()
+                for one in early or ():
+                    self.aside(self._heard(*one))
+                early = None
+            elif early is not None:
+                early.append(event)
             else:
                 self.aside(self._heard(*event))
+
+    async def _begin(self) -> None:
+        if not self._is_ready:
+            for seen in await self._inbox.ready(self.client.account):
+                self._seen[seen.thread] = int(seen.last)
+            self._is_ready = True
+        self._catch_up()
 
     def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Do it beside everything else, while we are connected."""

@@ -81,6 +81,7 @@ async def served(
     every_s: float = 0.05,
     rates: Mapping[str, tuple[int, float]] = QUICK,
     lost_after_s: float = 300.0,
+    settle_s: float = 0.02,
     **more,
 ) -> AsyncIterator[Served]:
     inbox = inbox or ListInbox()
@@ -88,7 +89,7 @@ async def served(
         settings(fake, **more),
         every_s=every_s,
         rates=rates,
-        settle_s=0.02,
+        settle_s=settle_s,
         lost_after_s=lost_after_s,
     )
     before = len(inbox.accounts)

@@ -367,3 +367,16 @@ def no_pause(monkeypatch):
         pass
 
     monkeypatch.setattr(discord.Client, "before_identify_hook", at_once)
+
+
+async def test_what_was_missed_is_heard_though_more_is_said_before_all_servers_are_known():
+    async with FakeDiscord() as fake, served(fake, settle_s=0.5) as house:
+        talk = fake.direct(house.ada)
+        await house.heard(await fake.says(house.ada, talk, "before"))
+        fake.gateway.cut()
+        fake.gateway.sessions.clear()
+        await fake.says(house.ada, talk, "missed")
+        await until(lambda: fake.gateway.connected, within_s=15)
+        await house.heard(await fake.says(house.ada, talk, "later"))
+        heard = list(dict.fromkeys(message.text for message in house.inbox.messages))
+        assert heard == ["before", "missed", "later"]
