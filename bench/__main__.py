@@ -12,7 +12,16 @@ import sys
 
 from bench import MISSED, REACHED, where
 
-ALL = ("startup", "memory", "latency", "hearing", "history", "client_libraries", "beside")
+ALL = (
+    "startup",
+    "memory",
+    "latency",
+    "hearing",
+    "history",
+    "client_libraries",
+    "beside",
+    "platforms",
+)
 
 
 def main() -> int:
