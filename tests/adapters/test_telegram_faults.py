@@ -180,6 +180,15 @@ async def test_connections_on_which_nothing_works_any_more_are_made_anew(caplog)
         assert rig.visible() == ["I am."]
 
 
+async def test_one_fault_after_a_quiet_while_breaks_no_connection(caplog):
+    async with served(stalled_after_s=1.2) as rig:
+        await until(lambda: len(rig.telegram.called("getUpdates")) >= 3)  # two were empty
+        rig.telegram.fail("getUpdates", Complaint(502, "Bad Gateway"))
+        await rig.asked("ends the poll that waits")
+        await rig.asked("heard after the fault")
+        assert "connecting anew" not in caplog.text
+
+
 async def test_after_a_silent_week_telegram_may_count_from_anywhere(rig):
     await rig.asked("before")
     await until(lambda: rig.acknowledged == 1)
