@@ -194,14 +194,20 @@ DISCORD = [
     (
         "nothing is caught up at the start",
         EARS,
-        "        self._catch_up()\n        for event in early:",
-        "        for event in early:",
+        "            self._is_ready = True\n        self._catch_up()\n",
+        "            self._is_ready = True\n            return\n        self._catch_up()\n",
     ),
     (
         "nothing is caught up after a new session",
         EARS,
-        "between the two did not come\n                self._catch_up()",
-        "between the two did not come\n                continue",
+        "            self._is_ready = True\n        self._catch_up()\n",
+        "            self._is_ready = True\n            self._catch_up()\n",
+    ),
+    (
+        "what comes first in a new session overtakes what was missed",
+        EARS,
+        "                early = early or []\n",
+        "                continue\n",
     ),
     (
         "threads are caught up from their channel",

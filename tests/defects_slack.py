@@ -178,10 +178,10 @@ SLACK = [
     ),
     # What was said before
     (
-        "the question is quoted before itself",
-        HISTORY,
-        'if message["ts"] < ts\n',
-        'if message["ts"] <= ts\n',
+        "what is quoted keeps Slack's signs",
+        ADAPTER,
+        'text=unescape(m["text"], names),',
+        'text=m["text"],',
     ),
     (
         "the oldest of a long thread is quoted",

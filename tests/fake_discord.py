@@ -243,6 +243,11 @@ class FakeDiscord:
     def mention(self) -> str:
         return f"<@{self.me.id}>"
 
+    @property
+    def role_id(self) -> str:
+        """The role that Discord makes for a bot when it is invited: it bears the same name."""
+        return str(int(self.me.id) + 1)
+
     async def says(
         self,
         user: User,
@@ -417,7 +422,7 @@ class FakeDiscord:
             "tts": False,
             "mention_everyone": "@everyone" in message.pings,
             "mentions": [user.payload() for user in mentioned],
-            "mention_roles": [],
+            "mention_roles": re.findall(r"<@&(\d+)>", message.content),
             "attachments": message.files,
             "embeds": [],
             "pinned": False,
@@ -480,12 +485,13 @@ class FakeDiscord:
             "mentionable": False,
             "flags": 0,
         }
+        ours = {"id": self.role_id, "name": "Mynah", "managed": True, "permissions": "0"}
         there = [one for one in self.channels.values() if not one.person and not one.gone]
         return {
             "id": self.guild_id,
             "name": "the workshop",
             "owner_id": self.person("Olga").id,
-            "roles": [everyone],
+            "roles": [everyone, everyone | ours | {"tags": {"bot_id": self.me.id}}],
             "channels": [self.channel_payload(one) for one in there if not one.is_thread],
             "threads": [self.channel_payload(one) for one in there if one.is_thread],
             "members": [{"user": self.me.payload(), **self.member(self.me)}],

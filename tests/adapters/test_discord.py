@@ -45,6 +45,24 @@ async def test_a_mention_as_older_clients_write_it_is_cut_off_too(here: Served):
     assert (await here.heard(said)).text == "hello"
 
 
+async def test_the_bots_own_role_is_a_mention_too(here: Served):
+    """Its name stands beside the bot's where people choose whom to mention."""
+    said = await here.fake.says(here.ada, here.fake.general, f"<@&{here.fake.role_id}> hello")
+    assert ((heard := await here.heard(said)).text, heard.addressed) == ("hello", True)
+
+
+async def test_what_is_forwarded_is_read(here: Served):
+    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "see")
+    await here.heard(said)
+    original = {**here.fake.payload(said), "content": "mynahs talk"}
+    forward = {**here.fake.payload(said), "id": here.fake.snowflake(), "content": ""}
+    await here.fake.gateway.raw(
+        "MESSAGE_CREATE", forward | {"message_snapshots": [{"message": original}]}
+    )
+    await until(lambda: len(here.inbox.messages) == 2)
+    assert here.inbox.messages[-1].text == "mynahs talk"
+
+
 async def test_a_webhook_is_heard_as_a_bot(here: Served):
     said = await here.fake.says(here.ada, here.fake.general, f"{here.fake.mention} by hand")
     await here.heard(said)
@@ -78,6 +96,7 @@ async def test_others_are_named_in_what_the_model_reads(here: Served):
 
 async def test_own_messages_and_system_messages_are_not_heard(here: Served):
     await here.answered("I am me.")
+    await here.answered("I am me here too.", channel=here.fake.direct(here.ada))
     await here.fake.says(here.ada, here.fake.direct(here.ada), "pinned a message", kind=6)
     before = len(here.inbox.messages)
     await here.nothing_more()
@@ -162,6 +181,15 @@ async def test_edits_and_deletions_are_told(here: Served):
     assert [(ref.id, text) for ref, text in here.inbox.changes] == list(
         zip(ids, ["two", None, None, None], strict=True)
     )
+
+
+async def test_an_edit_keeps_the_text_that_came_with_the_message(here: Served):
+    files = [("notes.txt", "text/plain", b"words")]
+    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "loko", files=files)
+    heard = await here.heard(said)
+    await here.fake.edits(said, "look")
+    await until(lambda: here.inbox.changes)
+    assert here.inbox.changes == [(heard.ref, heard.text.replace("loko", "look"))]
 
 
 async def test_the_thread_before_a_mention_is_quoted(here: Served):

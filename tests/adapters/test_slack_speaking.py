@@ -193,14 +193,21 @@ async def test_after_a_crash_another_answers_message_is_not_taken_for_ours(house
     assert house.slack.visible() == ["The first answer.", "The second answer."]
 
 
+async def test_after_a_crash_what_somebody_said_meanwhile_is_not_taken_for_ours(house):
+    to = await house.asked()
+    house.slack.says("and quickly, please", thread=to.ref.id)
+    await house.answer(to, "Here it is.", placing=True)
+    assert house.slack.visible() == ["Here it is."]
+
+
 async def test_what_slack_lists_late_is_waited_for(slack):
     async with moved_in(slack) as house:
-        house.adapter._settle_s = 1.0
+        house.adapter._settle_s = 0.5
         to = await house.asked(channel=DIRECT)
         first = await house.answer(to, "Hello.")
         late = slack.channels[DIRECT].messages.pop(first.refs[0].id)
         asyncio.get_running_loop().call_later(
-            0.3, slack.channels[DIRECT].messages.__setitem__, late["ts"], late
+            0.2, slack.channels[DIRECT].messages.__setitem__, late["ts"], late
         )
         again = await house.answer(to, "Hello again.", placing=True)
         assert again.refs == first.refs

@@ -135,6 +135,12 @@ async def test_who_speaks_in_the_name_of_the_group_is_a_person_but_nobodys_id(ri
     assert (author.id, author.name, author.is_bot) == (str(square.id), "Square", False)
 
 
+async def test_a_bot_that_is_shown_to_us_all_the_same_is_heard_as_one(rig):
+    robot = rig.telegram.person("Robot", "robot_of_tests", is_bot=True)
+    said = rig.telegram.says(rig.chats["public"], robot, "@mynah_bot hello")
+    assert (await rig.heard(said)).author.is_bot
+
+
 async def test_what_only_happens_in_a_chat_is_no_message(rig):
     direct, ann = rig.chats["direct"], rig.people[""]
     rig.telegram.says(direct, ann, "", more={"delete_chat_photo": True})
