@@ -7,7 +7,7 @@ import pytest
 
 from adapters.discord import EVERY_S, RATES, DiscordAdapter
 from core.answer import Answer
-from core.errors import AdapterError, RateLimited, Refused
+from core.errors import AdapterError, Closing, RateLimited, Refused
 from core.types import Seen, ThreadRef
 from tests import fake_discord_spec
 from tests.adapters.discord_served import Served, served, settings
@@ -155,6 +155,18 @@ async def test_a_thread_that_cannot_be_looked_up_now_is_looked_up_again(here: Se
     here.fake.fail("GET", f"/channels/{thread.id}$", "reset")
     heard = await here.asked("hello", thread)
     assert heard.thread.thread == thread.id
+
+
+async def test_what_comes_when_the_house_closes_is_left_to_the_next_start(fake, caplog):
+    class Closed(ListInbox):
+        async def message(self, message):
+            raise Closing("The next start does it.")
+
+    caplog.set_level(logging.INFO)
+    async with served(fake, Closed()) as here:
+        await fake.says(here.ada, fake.general, f"{fake.mention} hello")
+        await until(lambda: "left to the next start" in caplog.text)
+    assert "Traceback" not in caplog.text
 
 
 async def test_an_event_that_comes_twice_is_told_twice_and_no_harm(here: Served):
