@@ -242,9 +242,9 @@ DISCORD = [
     # Votes
     (
         "buttons are inverted",
-        SURFACE,
-        '{"mynah:up": "👍", "mynah:down": "👎"}',
-        '{"mynah:up": "👎", "mynah:down": "👍"}',
+        EARS,
+        "interaction.message.id, thread, THUMBS[id])",
+        'interaction.message.id, thread, THUMBS["mynah:down" if "up" in id else "mynah:up"])',
     ),
     (
         "a vote taken back counts once more",

@@ -196,9 +196,10 @@ async def test_the_parts_of_an_album_may_come_one_after_the_other(rig):
     direct, ann = rig.chats["direct"], rig.people[""]
     first = rig.telegram.says(direct, ann, "two", document=("a.txt", b"one"), more=dict(album))
     await until(lambda: rig.telegram.deliveries)
-    rig.telegram.says(direct, ann, "", document=("b.zip", b"PK"), more=dict(album))
+    rig.telegram.says(direct, ann, "and a half", document=("b.zip", b"PK"), more=dict(album))
     message = await rig.heard(first)
     await rig.settled()
+    assert message.text.startswith("two\nand a half\n\na.txt:")
     assert (message.unread, len(rig.inbox.messages)) == (("b.zip",), 1)
 
 
