@@ -87,7 +87,10 @@ async def run(config: Config) -> int:
     holder = " ".join(f"--platform {name}" for name in config.platforms)
     refused: list[str] = []
     async with house(config, holder=holder, on_status=status.update) as here:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup: it outlives its terminal
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             asyncio.get_running_loop().add_signal_handler(number, end, here.engine)
         if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
             with status if interactive else nullcontext():

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,6 +196,24 @@ async def test_a_closed_stdin_is_the_end_of_the_input(folder):
     )
     assert await shell.communicate() == (b"", b"")
     assert shell.returncode == 0
+
+
+async def test_under_nohup_it_outlives_its_terminal(folder):
+    bot = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f"trap '' HUP; exec {sys.executable} -m bots.run --platform console"),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert bot.stdin
+    assert bot.stdout
+    for question in (b"hello", b"and you?"):
+        bot.stdin.write(question + b"\n")
+        assert await bot.stdout.readline() == b"You said: " + question + b"\n"
+        bot.send_signal(signal.SIGHUP)
+    bot.stdin.close()
+    assert await bot.wait() == 0
 
 
 async def test_the_trainer_asks_the_process_that_has_the_store(folder):
