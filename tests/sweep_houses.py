@@ -1,32 +1,21 @@
 """Slack, Discord and Telegram for whoever kills the bot there: a house for each.
 
-A house is the platform's fake with conversations in it, and with faults in any call. It says who
-was answered where, as its people see it. The bot in it is a real process, `bots.run`.
+A house is the platform's fake with conversations in it, and with faults in any call. It says what
+its people see of the bot.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import random
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tests.fake_discord import TOKEN as DISCORD_TOKEN
 from tests.fake_discord import FakeDiscord
 from tests.fake_discord_rest import Call, Fault, Rest
-from tests.fake_model import FakeModel
-from tests.fake_slack import APP_TOKEN, BOT, BOT_TOKEN, TOKEN_FREE, Channel, FakeSlack
+from tests.fake_slack import BOT, TOKEN_FREE, Channel, FakeSlack
 from tests.fake_slack import Fault as SlackFault
 from tests.fake_telegram import FakeTelegram
-from tests.fake_telegram_chats import TOKEN as TELEGRAM_TOKEN
 from tests.slack_rules import seen
-from tests.wire_house import TOP, BotProcess
 
 DOUBLED, LOST_ACKNOWLEDGEMENTS = 0.05, 0.02
 AWAY = 0.5  # of what is said while the bot is down: no event will tell of it
@@ -284,53 +273,3 @@ class TelegramHouse(House):
 
 
 HOUSES = {house.name: house for house in (SlackHouse, DiscordHouse, TelegramHouse)}
-TOKENS = {
-    "SLACK_BOT_TOKEN": BOT_TOKEN,
-    "SLACK_APP_TOKEN": APP_TOKEN,
-    "DISCORD_BOT_TOKEN": DISCORD_TOKEN,
-    "TELEGRAM_BOT_TOKEN": TELEGRAM_TOKEN,
-}
-
-
-def write_config(folder: Path, house: House, model: FakeModel) -> Path:
-    settings = {
-        "bot": {"turns_per_minute": 100_000},
-        "generation": {"url": model.url, "model": "fake", "temperature": 0},
-        "storage": {"url": f"sqlite:///{folder}/mynah.db"},
-        "platforms": {house.name: house.settings},
-    }
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return path
-
-
-class PlatformBot(BotProcess):
-    """`async with PlatformBot(config, "slack") as bot:` runs it; then it is gone."""
-
-    def __init__(self, config: Path, platform: str) -> None:
-        super().__init__(config)
-        self._platform = platform
-
-    async def __aenter__(self) -> PlatformBot:
-        free = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bots.run", "--platform", self._platform),
-                *("--config", str(self._config)),
-                cwd=self._config.parent,
-                env={**free, **TOKENS, "PYTHONPATH": str(TOP), "PYTHONUNBUFFERED": "1"},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        return self
-
-    async def listens(self, is_connected: Callable[[], bool], within_s: float = 40.0) -> None:
-        """Return when it is connected; says what its log says when it is not."""
-        try:
-            async with asyncio.timeout(within_s):
-                while not is_connected():
-                    assert self._process.returncode is None
-                    await asyncio.sleep(0.02)
-        except (TimeoutError, AssertionError):
-            raise AssertionError(f"it does not listen:\n{self.log.read_text()[-4000:]}") from None

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import random
-import re
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -20,32 +18,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.fake_model import Behaviour, FakeModel
-from tests.sweep_houses import HOUSES, Place, PlatformBot, write_config
+from tests.fake_model import Behaviour
+from tests.fakes import until
+from tests.sweep_bot import PlatformBot, write_config
+from tests.sweep_houses import HOUSES
+from tests.sweep_talk import Echo, Question, is_right, judged, pages_in
 
 LONGEST_LIFE_S = 1.0  # after the bot is connected
 LONGEST_ABSENCE_S = 0.2
 MOST_DEATHS = 2  # a turn that dies with the process three times is given up, on purpose
 LOOK_S = 0.05
-STRAYS = ("…", "...")
 SEED = int(os.environ.get("MYNAH_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-
-
-class Echo(FakeModel):
-    """Says the question's line, in so many pieces that a kill can hit between two."""
-
-    def echo(self, body):
-        text = right(body["messages"][-1]["content"].rpartition("\n")[2])
-        size = max(12, len(text) // 30)
-        return tuple(text[at : at + size] for at in range(0, len(text), size))
-
-
-@dataclass
-class Question:
-    number: int
-    place: Place
-    text: str  # one line of marks that name its number, and nothing else
-    is_answered: bool = False
 
 
 @dataclass
@@ -134,8 +117,11 @@ class Run:
                 if not life:
                     await self.begin()
                 self.let_talk(life)
-                await asyncio.sleep(self.rng.uniform(0, LONGEST_LIFE_S))
-                if self.rng.random() < 0.1:
+                if self.forgets:  # what is heard and not answered is lost then
+                    await until(lambda: self.model.streaming, within_s=20)
+                else:
+                    await asyncio.sleep(self.rng.uniform(0, LONGEST_LIFE_S))
+                if not self.forgets and self.rng.random() < 0.1:
                     await self.house.stir()
                     await asyncio.sleep(self.rng.uniform(0, LONGEST_LIFE_S))
             await self.spare_the_worn()
@@ -202,16 +188,9 @@ class Run:
                 waiting[question.place.key].append(question)
         for place in self.house.places:
             if waiting[place.key]:
-                pages = self.pages(place)
+                pages = pages_in(self.house, place)
                 for question in waiting[place.key]:
                     question.is_answered = is_right(question, pages[question.number])
-
-    def pages(self, place):
-        """What was said there, by the question's number; under None what names no question."""
-        found = defaultdict(list)
-        for text in self.house.shown(place):
-            found[number_in(text)].append(text)
-        return found
 
     def open(self):
         self.look()
@@ -234,31 +213,10 @@ class Run:
     def texts(self):
         return [self.house.shown(place) for place in self.house.places]
 
-    # What must be none.
-
-    def judged(self):
-        """By what is wrong: the numbers of the questions, or the words that no question has."""
-        wrong = {what: [] for what in ("lost", "cut", "twice", "out of order", "odd", "stray")}
-        for place in self.house.places:
-            pages, asked = self.pages(place), [q for q in self.questions if q.place is place]
-            for text in pages.pop(None, []):
-                wrong["stray" if text in STRAYS else "odd"].append(text)
-            for question in asked:
-                texts = pages.pop(question.number, [])
-                if not texts:
-                    wrong["lost"].append(question.number)
-                elif sum("You said:" in text for text in texts) > 1:
-                    wrong["twice"].append(question.number)
-                elif not is_right(question, texts):
-                    wrong["cut"].append(question.number)
-            wrong["odd"] += [text for texts in pages.values() for text in texts]  # of another place
-            numbers = map(number_in, self.house.shown(place))
-            order = [number for number in numbers if number is not None]
-            wrong["out of order"] += [b for a, b in itertools.pairwise(order) if b < a]
-        return wrong
-
     def figures(self):
-        wrong = ", ".join(f"{what} {len(these)}" for what, these in self.judged().items())
+        wrong = ", ".join(
+            f"{what} {len(these)}" for what, these in judged(self.house, self.questions).items()
+        )
         return (
             f"{self.platform}, seed {SEED}: {self.kills} kills, {len(self.questions)} messages in"
             f" {self.places} conversations, {self.while_down} of them said while it was down,"
@@ -267,28 +225,10 @@ class Run:
         )
 
 
-def number_in(text):
-    mark = re.search(r"q(\d+)\.", text)
-    return int(mark[1]) if mark else None
-
-
-def right(question):
-    return f"You said: {question}"
-
-
-def is_right(question, texts):
-    """Page by page what was asked. A person's first turn alone with the bot begins with a hello."""
-    words = " ".join(texts).split()
-    hello = " ".join(words).partition("You said:")[0]
-    is_greeted = question.place.is_direct and hello.startswith("Hello, I am ")
-    said = words[len(hello.split()) :]
-    return (not hello or is_greeted) and said == right(question.text).split()
-
-
 async def check(run, folder, most_strays):
     await run.go(folder)
     print(f"\n{run.figures()}")
-    wrong = run.judged()
+    wrong = judged(run.house, run.questions)
     strays = wrong.pop("stray")
     assert sum(run.hits.values()) >= run.kills / 4, "void: too few kills hit in mid-answer"
     assert run.while_down, "void: nothing was said while the bot was down"
@@ -309,7 +249,8 @@ async def test_a_bot_without_a_memory_loses_messages_in_such_a_run(platform, tmp
     run = Run(platform, messages=12, kills=1, places=4, forgets=True, trouble=0, last_s=5)
     await run.go(tmp_path)
     print(f"\nthe control: {run.figures()}")
-    assert run.judged()["lost"] or run.judged()["cut"]
+    wrong = judged(run.house, run.questions)
+    assert wrong["lost"] or wrong["cut"]
 
 
 @pytest.mark.long
