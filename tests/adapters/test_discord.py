@@ -319,6 +319,14 @@ async def test_a_message_of_a_dead_try_is_found_though_its_nonce_is_forgotten(he
     assert len(answer.refs) == 1
 
 
+async def test_what_somebody_replied_to_the_question_is_not_taken_for_the_answer(here: Served):
+    said = await here.fake.says(here.ada, here.fake.general, f"{here.fake.mention} tell me")
+    heard = await here.heard(said)
+    await here.fake.says(here.bob, here.fake.general, "I know!", reply_to=said)
+    await here.answers(heard, "It is so.", placing=True)
+    assert here.fake.visible(here.fake.general) == "It is so."
+
+
 async def test_the_answer_to_another_question_is_not_taken_for_this_one(here: Served):
     one, two = await here.asked("one"), await here.asked("two")
     await here.answers(two, "Two.")

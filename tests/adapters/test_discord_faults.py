@@ -325,6 +325,14 @@ async def test_with_the_real_limits_many_edits_are_left_out_and_none_refused(fak
         assert len(fake.rest.sent("PATCH", "/messages")) <= 4
 
 
+async def test_answers_in_one_channel_share_its_pace(fake):
+    async with served(fake, every_s=EVERY_S, rates=RATES) as here:
+        heard = [await here.asked(f"question {number}") for number in range(3)]
+        await asyncio.gather(*(here.answers(one, "Yes.") for one in heard))
+        first, _, last = fake.rest.sent("POST", "/messages$")
+        assert last.at - first.at > 0.5  # two may go out at once
+
+
 async def test_commands_that_cannot_be_told_stop_nothing(fake, caplog):
     fake.fail("GET", "/commands", "status", times=1)
     async with served(fake) as here:

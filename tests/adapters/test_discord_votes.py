@@ -258,6 +258,9 @@ async def test_the_commands_are_those_of_the_core_and_told_once(fake):
     fake.commands[0]["description"] = "something older"
     async with served(fake):
         await until(lambda: len(fake.rest.sent("PUT", "/commands")) == 2)
+    next(one for one in fake.commands if one["name"] == "retrain")["options"][0]["choices"].pop()
+    async with served(fake):
+        await until(lambda: len(fake.rest.sent("PUT", "/commands")) == 3)
 
 
 async def command(here: Served, line: str, channel=None):
