@@ -102,8 +102,9 @@ async def test_a_stream_that_slack_has_ended_goes_on_as_edits(slack):
     slack.stream_s = 0.5
     async with moved_in(slack) as house:
         to = await house.asked()
+        third = house.sees("one two three ")
         await house.answer(
-            to, "one ", house.sees("one "), "two ", wait_s(0.5), "three ", wait_s(0.3), "four"
+            to, "one ", house.sees("one "), "two ", wait_s(0.5), "three ", third, "four"
         )
         assert slack.visible() == ["one two three four"]
         assert any(c.result == "message_not_in_streaming_state" for c in slack.calls)
@@ -156,6 +157,8 @@ async def test_an_answer_survives_any_call_that_fails(monkeypatch, channel, meth
             assert (*case, slack.visible(channel)) == (*case, ["Hello wide world."])
             assert [ref.id for ref in answer.refs] == [m["ts"] for m in slack.bots(channel)], case
             assert slack._streams == {}, case
+            for states in slack.channels[channel].shown.values():  # nothing was ever doubled
+                assert all("Hello wide world.".startswith(state) for state in states), case
 
     await asyncio.gather(*(survived(method, *how) for method in methods for how in FAILING))
 
@@ -275,6 +278,20 @@ async def test_a_file_is_not_posted_twice_when_a_call_fails(house, method):
     to = await house.asked(channel=DIRECT)
     await house.answer(to, " ".join(f"word{n}" for n in range(9_000)))
     assert sum(bool(message.get("files")) for message in house.slack.bots(DIRECT)) == 1
+
+
+async def test_a_stream_whose_message_is_full_ends_when_the_next_one_begins(house):
+    to, words = await house.asked(), [f"word{n} " for n in range(2_000)]
+    half = "".join(words[:1_000])
+    two = lambda: house.slack.until(lambda: len(house.slack.bots()) == 2)  # noqa: E731
+    ended = lambda: house.slack.until(lambda: not house.slack._streams)  # noqa: E731
+    await house.answer(to, half, house.sees(half), *words[1_000:], two, ended, "The end.")
+    assert " ".join(house.slack.visible()).split() == [*"".join(words).split(), "The", "end."]
+
+
+async def test_a_link_in_one_post_is_not_unfurled(house):
+    await house.answer(await house.asked(channel=DIRECT), "See https://example.org/page.")
+    assert methods(house.slack) == ["chat.postMessage"]
 
 
 @pytest.mark.parametrize("direct", [False, True])
