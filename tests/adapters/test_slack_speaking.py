@@ -301,7 +301,8 @@ async def test_nobody_is_called_and_nothing_unfurled(house, direct):
         "<!channel> <!here|here> <!everyone> <!subteam^S012> <@U0BEN> <@W0X|x> `<!channel>`"
         " <!DOCTYPE html> <!-- not a call --> https://example.org/page @channel"
     )
-    await house.answer(to, "See <!chan", wait_s(0.2), "nel>", wait_s(0.2), " ", text)
+    grown = house.sees("See <!channel> ", to.ref.channel.id)  # though half of it was held back
+    await house.answer(to, "See <!chan", wait_s(0.2), "nel> ", grown, text)
     assert house.shown(channel=to.ref.channel.id) == f"See <!channel> {text}"
     for message in house.slack.bots(to.ref.channel.id):
         assert "<!DOCTYPE html> <!-- not" in message["blocks"][0]["text"]
