@@ -136,6 +136,7 @@ class FakeDiscord:
         self.me = User(self.snowflake(), "Mynah", bot=True)
         self.app_id = self.me.id
         self.guild_id = self.snowflake()
+        self.role_id = self.snowflake()  # Discord makes one for a bot, of the same name
         self.allows_content = allows_content
         self.users = {self.me.id: self.me}
         self.channels: dict[str, Channel] = {}
@@ -242,11 +243,6 @@ class FakeDiscord:
     @property
     def mention(self) -> str:
         return f"<@{self.me.id}>"
-
-    @property
-    def role_id(self) -> str:
-        """The role that Discord makes for a bot when it is invited: it bears the same name."""
-        return str(int(self.me.id) + 1)
 
     async def says(
         self,
