@@ -62,6 +62,7 @@ LINES = 2  # an envelope comes on any of them: while Slack renews one, the other
 CATCH_UP_S = 8.0  # how long new events wait for what was said while we were away
 FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.5, 30.0  # where it cannot be read
 RECENT = timedelta(days=7)
+MOST_SEEN = 20_000  # conversations that are remembered in case the line is lost
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
@@ -237,6 +238,9 @@ class SlackAdapter:
         await self._inbox.message(replace(message, text=text, unread=unread, place=place))
         if message.addressed or message.thread in self._seen:
             self._seen[message.thread] = max(message.ref.id, self._seen.get(message.thread, ""))
+            if len(self._seen) > MOST_SEEN:
+                newest = sorted(self._seen.items(), key=lambda one: one[1])[-MOST_SEEN // 2 :]
+                self._seen = dict(newest)
 
     async def _edited(self, now: dict[str, Any], channel: ChannelRef) -> None:
         text, _ = await self._with_files(self._ears.plain(now.get("text") or ""), now)
