@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -53,6 +54,7 @@ class Run:
     first_ms: list[float] = field(default_factory=list)  # one for each conversation that saw it
     last_ms: list[float] = field(default_factory=list)
     calls: float = 0.0  # per conversation
+    cpu_ms: float = 0.0  # of the bot's process, per conversation
     whole: int = 0  # conversations that saw the whole answer, once
     took_s: float = 0.0  # until the last of them saw the end
     refused: int = 0  # calls answered "too many"
@@ -78,6 +80,10 @@ class Figures:
     @property
     def calls(self) -> float:
         return statistics.median(run.calls for run in self.runs)
+
+    @property
+    def cpu_ms(self) -> float:
+        return statistics.median(run.cpu_ms for run in self.runs)
 
 
 async def main() -> None:
@@ -106,16 +112,18 @@ async def run(name: str, count: int, kind: str, *, limits: bool = False) -> Run:
     """So many conversations at once, in a new process."""
     out, began = Run(), dict[str, float]()
     async with HOUSES[name](count, limits=limits) as house:
-        async with bot(name, kind, house, limits):
+        async with bot(name, kind, house, limits) as process:
             await house.until(house.is_connected, READY_WITHIN_S, READY_WITHIN_S)
             await house.say(house.warm_up)
             await house.until(lambda: house.is_whole(house.warm_up), READY_WITHIN_S, READY_WITHIN_S)
             await house.rests(0.5)
-            calls, house.refused = house.calls, 0
+            calls, house.refused, cpu_s = house.calls, 0, used_s(process)
             for place in house.places:
                 began[place] = time.monotonic()
                 await house.say(place)
             await house.until(house.are_whole, ALL_WITHIN_S, STILL_S[kind])
+            await house.rests(0.5)
+            out.cpu_ms = (used_s(process) - cpu_s) * 1000 / count
         # Only now: ours still had buttons to put under its answers.
         out.calls, out.refused = (house.calls - calls) / count, house.refused
     for place, at in began.items():
@@ -129,13 +137,17 @@ async def run(name: str, count: int, kind: str, *, limits: bool = False) -> Run:
 
 
 @asynccontextmanager
-async def bot(name: str, kind: str, house: House, limits: bool) -> AsyncIterator[None]:
+async def bot(name: str, kind: str, house: House, limits: bool) -> AsyncIterator[int]:
     pause: dict[str, Any] = {"pause_s": PAUSE_S if limits else 0.0, "limits": limits}
     settings = json.dumps({**house.settings, **pause})
     command = [sys.executable, "-m", "bench.platform_bots", kind, name, settings]
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,  # Bolt says there that it runs
+    )
     try:
-        yield
+        yield process.pid
     finally:
         assert process.stdin
         if kind == "ours":
@@ -148,14 +160,28 @@ async def bot(name: str, kind: str, house: House, limits: bool) -> AsyncIterator
         await process.wait()
 
 
+def used_s(pid: int) -> float:
+    """The processor's time that all threads of a process took; Linux only."""
+    said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def show(figures: dict[tuple[str, int, str], Figures], runs: int, began: str) -> None:
     caption = f"medians of {runs} runs, no limits; ms from the event; {began}"
     table = Table("at once", "bot", "first words", "last words", "all have them", caption=caption)
     table.add_column("calls per answer")
+    table.add_column("processor per answer")
     for (name, count, kind), of_it in figures.items():
         ms = (f"{one:.0f}" for one in (of_it.first_ms, of_it.last_ms, of_it.all_ms))
         is_last = kind == KINDS[-1]
-        table.add_row(f"{name}, {count}", kind, *ms, f"{of_it.calls:.1f}", end_section=is_last)
+        table.add_row(
+            f"{name}, {count}",
+            kind,
+            *ms,
+            f"{of_it.calls:.1f}",
+            f"{of_it.cpu_ms:.1f} ms",
+            end_section=is_last,
+        )
     Console().print(table)
     for name in HOUSES:
         bare, ours = (figures[name, 20, kind].first_ms for kind in KINDS)
