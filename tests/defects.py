@@ -32,7 +32,7 @@ COPIED = [
     *("config.yaml", "pyproject.toml"),
 ]
 WITHIN_S = 400.0
-GREEN = 0
+GREEN, NO_SUCH_TEST = 0, 4  # what pytest ends with
 DEADLINE = "(the deadline)"
 
 Row = tuple[str, str, str, str]  # its name, its file, what stands there, what is to
@@ -97,8 +97,10 @@ def tested(place: Path, tests: Sequence[str]) -> tuple[str, float]:
         run.communicate()
         return DEADLINE, time.monotonic() - began
     failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    first = failed[0].split()[1].rpartition("/")[2] if failed else f"(exit status {run.returncode})"
-    return "" if run.returncode == GREEN else first, time.monotonic() - began
+    by = f"(exit status {run.returncode})"
+    if failed:
+        by = failed[0].partition(" - ")[0].partition("tests/adapters/")[2]
+    return "" if run.returncode in (GREEN, NO_SUCH_TEST) else by, time.monotonic() - began
 
 
 def hunted(place: Path, platform: str, defect: Row) -> Result:

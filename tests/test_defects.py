@@ -4,7 +4,7 @@ them.
 
 import pytest
 
-from tests.defects import PLATFORMS, TREE, applied
+from tests.defects import FIRST, PLATFORMS, TREE, applied
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -20,3 +20,14 @@ def test_every_adapter_has_forty_defects_of_its_own(platform):
     own = {name for name, file, *_ in defects if file.startswith(f"adapters/{platform}")}
     assert len(own) >= 40
     assert len({name for name, *_ in defects}) == len(defects)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_is_tested_first_exists(platform):
+    first = FIRST[platform]
+    assert first.keys() <= {name for name, *_ in PLATFORMS[platform]}
+    tests = TREE / "tests"
+    contract = (tests / "contract.py").read_text()
+    for test in first.values():
+        file, *_, name = test.split("::")
+        assert f"def {name}(" in contract + (tests / "adapters" / file).read_text()

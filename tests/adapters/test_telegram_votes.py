@@ -44,6 +44,7 @@ async def test_in_a_group_nobody_else_sees_who_voted_what(rig):
     await rig.answered(await rig.asked(room="public"))  # by then a mark would be there
     assert labels(shown) == ["👍", "👎"]
     assert rig.telegram.toasts == [(rig.people[""].id, "Your vote: 👍")]
+    assert rig.offers() == []  # there is nothing to correct
 
 
 async def test_what_is_to_be_said_with_a_vote_is_cut_to_what_telegram_shows(rig):
@@ -90,6 +91,16 @@ async def test_a_thumb_turned_over_is_one_taken_back_and_one_given(rig):
         ("👎", False),
         ("🎉", False),
     ]
+
+
+async def test_a_reaction_beside_another_leaves_that_as_it_is(rig):
+    shown = await rig.answered(await rig.asked())
+    for emoji in (["👍"], ["👍", "🎉"], ["🎉"]):
+        rig.telegram.reacts(shown, rig.people[""], *emoji)
+    await until(lambda: len(rig.inbox.reactions) >= 3)
+    await rig.settled()
+    votes = [(one.emoji, one.added) for one in rig.inbox.reactions]
+    assert votes == [("👍", True), ("🎉", True), ("👍", False)]
 
 
 async def test_what_is_to_be_said_with_a_reaction_is_said_where_nobody_else_reads(rig):
