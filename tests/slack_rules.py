@@ -141,6 +141,10 @@ def _is_feedback(element: dict[str, Any]) -> bool:
     )
 
 
+# https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+LONGEST_INPUT = 3_000
+
+
 def wrong_view(view: dict[str, Any]) -> str:
     """Why a modal does not open; "" where it does."""
     titles = [view.get(name) or {} for name in ("title", "submit", "close")]
@@ -151,8 +155,10 @@ def wrong_view(view: dict[str, Any]) -> str:
         and len(view.get("private_metadata", "")) <= 3_000
         and not _wrong_blocks(view.get("blocks") or [{}])
     )
-    has_input = any(block["type"] == "input" for block in view.get("blocks", []))
-    return "" if is_whole and (view.get("submit") or not has_input) else "invalid_arguments"
+    boxes = [block["element"] for block in view.get("blocks", []) if block["type"] == "input"]
+    is_fillable = all(box.get("max_length", 1) <= LONGEST_INPUT for box in boxes)
+    is_whole = is_whole and is_fillable and bool(view.get("submit") or not boxes)
+    return "" if is_whole else "invalid_arguments"
 
 
 def seen(message: dict[str, Any]) -> str:

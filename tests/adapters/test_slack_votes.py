@@ -203,7 +203,7 @@ async def test_two_uses_of_a_command_are_two_messages(house):
 async def test_a_commands_answer_grows_for_the_invoker_alone_within_five_uses(house):
     house.slack.commands("/retrain", by="U0BEN")
     (message,) = await house.heard()
-    lines = [line for n in range(12) for line in (f"Line {n}.\n", wait_s(0.02))]
+    lines = [line for n in range(12) for line in (f"Line {n}.\n", wait_s(0.12))]
     await house.answer(message, *lines, outcome="command")
     assert house.slack.visible() == []
     (shown,) = house.slack.ephemerals

@@ -200,6 +200,16 @@ async def test_an_answer_cannot_pass_for_the_question_what_was_right(rig):
     assert rig.inbox.corrections == []
 
 
+async def test_a_link_of_somebody_elses_makes_no_correction(rig):
+    shown = await rig.answered(await rig.asked(room="public"))
+    link = {"type": "text_link", "offset": 0, "length": 3}
+    link["url"] = f"https://correction.invalid/{shown.id}"
+    theirs = rig.telegram.says(shown.chat, rig.who("bob"), "see", entities=[link])
+    said = rig.telegram.says(shown.chat, rig.people[""], "@mynah_bot is it so?", reply_to=theirs)
+    assert (await rig.heard(said)).text == "is it so?"
+    assert rig.inbox.corrections == []
+
+
 async def test_a_press_that_is_delivered_twice_asks_once(rig):
     shown = await rig.answered(await rig.asked())
     rig.inbox.noted = Noted(-1)
