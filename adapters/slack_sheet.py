@@ -323,12 +323,12 @@ class Whisper:
     response_url: str = ""
     limit: int = LIMIT
     most_pages: int = 100
+    pauses_s: tuple[float, ...] = (0.0, 3.0, 15.0, 60.0)  # before each use while it grows
     _uses: int = 0
     _due: float = 0.0
     _said: dict[str, str] = field(default_factory=dict)  # by message
 
-    MOST_USES = 5
-    PAUSES_S = (0.0, 3.0, 15.0, 60.0)  # before each use while it grows; the last use is the end's
+    MOST_USES = 5  # the last one is the end's
 
     def size(self, text: str) -> int:
         said = harmless(text)
@@ -346,7 +346,7 @@ class Whisper:
         if self._said.get(ref.id) == text:
             return
         if self.answer.outcome is None:
-            is_used_up = not self.response_url or self._uses >= len(self.PAUSES_S)
+            is_used_up = not self.response_url or self._uses >= len(self.pauses_s)
             if is_used_up or time.monotonic() < self._due:
                 raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
         await self._say(text, ref)
@@ -361,7 +361,7 @@ class Whisper:
         self._said.pop(ref.id, None)
         if is_first and self.response_url and self._uses < self.MOST_USES:
             self._uses += 1
-            self._due = time.monotonic() + self.PAUSES_S[min(self._uses, len(self.PAUSES_S) - 1)]
+            self._due = time.monotonic() + self.pauses_s[min(self._uses, len(self.pauses_s) - 1)]
             if await self._responded(body):
                 self._said[ref.id] = text
                 return

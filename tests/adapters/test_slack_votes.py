@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.slack_sheet import Whisper
 from core.answer import Answer
+from core.streaming import show
 from core.types import Noted, Outcome
 from tests.adapters.slack_served import (
     CLUB,
@@ -16,6 +18,7 @@ from tests.adapters.slack_served import (
     House,
     checked_slack,
     moved_in,
+    said,
     wait_s,
 )
 from tests.fake_slack import FakeSlack
@@ -91,6 +94,15 @@ async def test_where_the_modal_does_not_open_the_offer_is_a_message(house, error
     await house.slack.until(house.slack.ephemerals.__len__)
     house.slack.presses_ephemeral(house.slack.ephemerals[0])
     await house.slack.until(lambda: house.slack.views)
+
+
+async def test_a_thumb_that_is_taken_back_offers_nothing_though_another_stands(house):
+    answer = await voted(house)
+    house.slack.reacts(answer.refs[0].id, "+1", added=False)
+    await house.slack.until(house.slack.ephemerals.__len__)
+    (told,) = house.slack.ephemerals
+    assert told.text == "Your vote: 👎"
+    assert [block["type"] for block in told.message["blocks"]] == ["markdown"]
 
 
 async def test_what_could_not_be_kept_is_said(house):
@@ -211,6 +223,26 @@ async def test_a_commands_answer_grows_for_the_invoker_alone_within_five_uses(ho
     assert shown.text == "".join(f"Line {n}.\n" for n in range(12))
     assert 2 <= house.slack.count("response_url") <= 5
     assert all(call.result == "ok" for call in house.slack.calls)
+
+
+async def test_the_last_use_of_a_response_url_is_kept_for_the_end(house):
+    use = house.slack.commands("/retrain")
+    (message,) = await house.heard()
+    url = f"{house.slack.address}/response/{use}"
+    lines = [line for n in range(12) for line in (f"Line {n}.\n", wait_s(0.03))]
+    async with Answer(said(lines)) as answer:
+        api = house.adapter._api
+        whisper = Whisper(api, message, answer, url, pauses_s=(0.0, 0.0, 0.0, 0.0))
+        await show(answer, whisper, api.tempo, ["answer:1"], every_s=0.01)
+    assert house.slack.told() == ["".join(f"Line {n}.\n" for n in range(12))]
+    assert house.slack.count("response_url") == 5
+
+
+async def test_a_commands_answer_that_is_there_at_once_takes_one_use(house):
+    house.slack.commands("/mynah", "tunes")
+    (message,) = await house.heard()
+    await house.answer(message, "The base answers.", outcome="command")
+    assert house.slack.count("response_url", "chat.postEphemeral") == 1
 
 
 async def test_a_commands_answer_outlives_its_response_url(house):
