@@ -82,6 +82,16 @@ async def test_a_table_is_code_with_aligned_columns(rig):
     ]
 
 
+async def test_a_table_wider_than_a_screen_is_a_line_for_each_cell(rig):
+    wide = f"| name | sound |\n|---|---|\n| {'m' * 50} | {'s' * 50} |"
+    text, _ = await marked(rig, wide)
+    assert text.splitlines() == [f"name: {'m' * 50}", f"sound: {'s' * 50}"]
+
+
+async def test_half_a_sign_does_not_cost_the_answer(rig):
+    assert await marked(rig, "half a \ud83d bird") == ("half a ? bird", [])
+
+
 async def test_code_keeps_its_language(rig):
     shown = await rig.answered(await rig.asked(), "```rust\nfn main() {}\n```")
     assert shown.entities[0]["language"] == "rust"
