@@ -354,7 +354,7 @@ DISCORD = [
         "a message is longer than Discord takes",
         SURFACE,
         "LIMIT, MOST_PAGES = 2_000, 5",
-        "LIMIT, MOST_PAGES = 2_001, 5",
+        "LIMIT, MOST_PAGES = 2_200, 5",
     ),
     (
         "what counts double is counted once",

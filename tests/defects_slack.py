@@ -345,10 +345,10 @@ SLACK = [
         '{"response_type": "in_channel", "replace',
     ),
     (
-        "a response is used more often than Slack allows",
+        "the last use of a response is not kept for its end",
         SHEET,
-        "MOST_USES = 5\n    PAUSES_S = (0.0, 3.0, 15.0, 60.0)",
-        "MOST_USES = 50\n    PAUSES_S = (0.0,) * 50",
+        " or self._uses >= len(self.pauses_s)",
+        "",
     ),
     (
         "each state of a private answer stays",

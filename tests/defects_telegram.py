@@ -395,10 +395,10 @@ TELEGRAM = [
     ),
     ("blanks alone are posted", TEXT, '    if not is_visible(plain):\n        return "", []\n', ""),
     (
-        "links are unfurled",
-        PAPER,
-        "                reply_markup=self._buttons(last),\n                link_preview_options=NO_PREVIEW,\n            )\n\n        sent",
-        "                reply_markup=self._buttons(last),\n            )\n\n        sent",
+        "the question what was right is unfurled",
+        ADAPTER,
+        "chat, words, link_preview_options=NO_PREVIEW, **how",
+        "chat, words, **how",
     ),
     (
         "an edit unfurls links",

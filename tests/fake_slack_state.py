@@ -83,6 +83,7 @@ class Fault:
 class State:
     limits: bool = False  # the published rates
     native: bool = True  # the workspace has streams
+    blocks: bool = True  # and takes blocks in messages
     stream_s: float = 300.0  # how long a stream lives
     retries_s: tuple[float, ...] = (0.2, 0.5, 1.0)  # real ones: at once, 1 min, 5 min
     doubled: float = 0.0  # the share of events that come a second time

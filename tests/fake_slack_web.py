@@ -135,6 +135,8 @@ class WebApi(Kept):
     def _chat_post_message(self, given: dict[str, Any], place: Channel) -> dict[str, Any]:
         if why := rules.refusal("chat.postMessage", given):
             return refused(why)
+        if given.get("blocks") and not self.blocks:
+            return refused("invalid_blocks")
         thread = given.get("thread_ts")
         if thread and thread not in place.messages:
             return refused("thread_not_found")
@@ -155,6 +157,8 @@ class WebApi(Kept):
             return refused("streaming_state_conflict")
         if why := rules.refusal("chat.update", given):
             return refused(why)
+        if given.get("blocks") and not self.blocks:
+            return refused("invalid_blocks")
         before = dict(message)
         fields = ("text", "blocks", "markdown_text")
         message |= {name: given.get(name) for name in fields}

@@ -1,5 +1,7 @@
 """What is heard on Discord, and how answers appear there."""
 
+import re
+
 import pytest
 
 from adapters import discord as adapter
@@ -291,6 +293,16 @@ async def test_a_table_is_shown_as_aligned_text(here: Served):
     assert "```" in shown
     assert "|---|" not in shown
     assert "mynah" in shown
+
+
+async def test_a_table_that_grows_when_it_is_aligned_still_fits(here: Served):
+    rows = "".join(f"| {n} | b |\n" for n in range(60))
+    table = f"| a | {'bird ' * 8} |\n|---:|---:|\n{rows}"
+    answer = await here.answers(await here.asked("tell me"), table)
+    shown = [here.fake.general.messages[ref.id].content for ref in answer.refs]
+    assert len(table) < 1_000 < 2_000 < sum(map(len, shown))
+    numbers = re.findall(r"\d+", " ".join(shown))
+    assert numbers == [str(n) for n in range(60)]
 
 
 async def test_a_code_block_that_is_still_open_is_closed_while_it_grows(here: Served):

@@ -344,6 +344,14 @@ async def test_a_workspace_without_the_voting_buttons_still_gets_its_answers(hou
     assert house.slack.visible(DIRECT) == ["Hello world.", "Hello again."]
 
 
+async def test_a_workspace_that_takes_no_blocks_gets_its_answers_as_text(house):
+    house.slack.blocks = False
+    for words in ("world.", "again."):
+        await house.answer(await house.asked(channel=DIRECT), "Hello ", wait_s(0.1), words)
+    assert house.slack.visible(DIRECT) == ["Hello world.", "Hello again."]
+    assert [call.result for call in house.slack.calls].count("invalid_blocks") == 1
+
+
 async def test_a_hundred_answers_at_once_are_shown_whole_under_slacks_limits():
     """The way is chosen for each: streams first, then edits, then one post."""
     async with FakeSlack(limits=True) as slack, moved_in(slack) as house:

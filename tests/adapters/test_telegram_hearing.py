@@ -109,6 +109,14 @@ async def test_a_topic_is_a_conversation_and_the_answer_stays_in_it(rig):
         assert shown.topic == topic
 
 
+async def test_the_file_with_the_rest_of_an_answer_stays_in_its_topic_too(rig):
+    forum = rig.telegram.group("Forum", is_forum=True)
+    topic = rig.telegram.topic(forum, rig.people[""], "red")
+    said = rig.telegram.says(forum, rig.people[""], "@mynah_bot hello", topic=topic)
+    shown = await rig.answered(await rig.heard(said), "word " * 7_500)
+    assert (shown.document is not None, shown.topic) == (True, topic)
+
+
 async def test_where_there_are_no_topics_a_chain_of_replies_is_none(rig):
     said = rig.telegram.says(
         rig.chats["public"], rig.people[""], "@mynah_bot hello", more={"message_thread_id": 7}

@@ -156,6 +156,7 @@ async def test_after_a_thumb_down_one_person_is_asked_what_was_right(rig, room, 
     await rig.settled()
     assert all("2 + 2 = 4" not in one.text for one in rig.inbox.messages)
     assert rig.inbox.changes == []
+    assert rig.telegram.unfurled == 0
 
 
 async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
