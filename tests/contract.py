@@ -23,7 +23,7 @@ import pytest
 from core.answer import Answer
 from core.errors import Broken, Refused
 from core.ports import Adapter
-from core.types import IncomingMessage, MessageRef, Noted, Seen
+from core.types import IncomingMessage, MessageRef, Noted, Outcome, Seen
 from tests.fakes import ListInbox, until
 
 Room = Literal["direct", "public", "private", "thread"]
@@ -752,6 +752,24 @@ class AdapterContract:
             answer = await self.replied(rig, message, "I think so.", placing=True)
         assert rig.visible() == ["to another question", "I think so."]
         assert len(answer.refs) == 1
+
+    async def test_the_store_knows_of_a_message_before_it_is_posted(self, rig: Rig):
+        """Else nobody would look for it after a crash between the two, and post it again."""
+        need(rig, "messages")
+        shown_before: list[int] = []
+
+        class Watching:
+            async def placing(self) -> None:
+                shown_before.append(len(rig.visible()))
+
+            async def placed(self, ref: MessageRef) -> None:
+                assert len(rig.visible()) == len(shown_before)
+
+            async def settle(self, text: str, outcome: Outcome) -> None: ...
+
+        message = await self.asked(rig)
+        await self.replied(rig, message, "word " * (rig.limit // 3), record=Watching())
+        assert shown_before == [0, 1]
 
     async def test_what_was_read_stays_visible_when_cancelled(self, rig: Rig):
         message, read = await self.asked(rig), asyncio.Event()

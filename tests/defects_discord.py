@@ -479,10 +479,10 @@ DISCORD = [
         "            raise\n",
     ),
     (
-        "typing stays after the first words",
-        SURFACE,
-        "        if self.typing:\n            self.typing.cancel()\n",
-        "",
+        "nobody sees that the bot is typing",
+        ADAPTER,
+        "            surface.typing = ears.aside(ears.types(surface.channel_id, may_type))\n",
+        "            surface.typing = None if may_type else None\n",
     ),
     (
         "the answer waits for typing",

@@ -458,8 +458,8 @@ TELEGRAM = [
     (
         "a group that moved is answered nowhere",
         PAPER,
-        "            except ChatMigrated as moved:\n                self._follow(moved)\n                return await send()\n",
-        "            except ChatMigrated as moved:\n                self._follow(moved)\n                raise\n",
+        "self._moved[self.chat] = self.chat = moved.new_chat_id",
+        "self._moved[self.chat] = moved.new_chat_id",
     ),
     (
         "no answer where Telegram does not take the styles",
@@ -492,10 +492,10 @@ TELEGRAM = [
         'raise NetworkError(f"{method} {url} failed ({type(error).__name__})") from None',
     ),
     (
-        "the budget is ignored",
+        "a chat's own budget is ignored",
         ADAPTER,
-        '    return f"{kind(chat)}:{chat}", "bot:all"\n',
-        '    return f"private:{chat}{id(object())}", f"private:{chat}"\n',
+        "                    keys(paper.chat),\n",
+        '                    ("bot:all",),\n',
     ),
     (
         "groups are edited as often as private chats",

@@ -177,6 +177,22 @@ async def test_the_published_limits_are_kept_in_a_chat_while_an_answer_streams()
     assert len(telegram.called(*POSTS)) <= 3 + took_s / 1.1
 
 
+async def test_in_a_group_an_answer_is_edited_less_often():
+    async with FakeTelegram(limits=True) as telegram, served(telegram) as rig:
+        rig.adapter = TelegramAdapter(settings(telegram))  # at its real pace
+        message = await rig.asked(room="public")
+
+        async def pieces():
+            for n in range(50):
+                await asyncio.sleep(0.05)
+                yield f"word{n} "
+
+        async with Answer(pieces()) as answer:
+            await rig.adapter.reply(message, answer)
+    assert rig.visible()[0].endswith("word49")
+    assert len(telegram.called(*POSTS)) <= 3  # its place, the first words, the end
+
+
 async def test_it_says_whom_telegram_takes_it_for_and_what_is_not_set_up():
     async with FakeTelegram() as telegram:
         assert await who_am_i(settings(telegram)) == "@mynah_bot (7000000001)"
