@@ -522,9 +522,9 @@ TELEGRAM = [
         "        if len(pages) < most == len(refs):\n",
     ),
     (
-        "a fence that is open at a page's end stays open",
+        "code goes on as text on the next page",
         "core/pages.py",
-        '        closing = fence.closing if fence else ""\n',
-        '        closing = ""\n',
+        '            self._opening = self._reopening(is_within_line=rest[cut - 1] != "\\n")\n',
+        "",
     ),
 ]
