@@ -237,7 +237,7 @@ FIRST_TELEGRAM = {
     "admins see no more commands than others": "test_telegram_speaking.py::test_the_menu_shows_to_admins_alone_what_they_alone_may_do",
     "the answer waits for typing": "test_telegram.py::TestTelegram::test_nothing_cosmetic_is_waited_for",
     "the rest of a very long answer is dropped": "test_telegram.py::TestTelegram::test_the_rest_of_a_very_long_answer_is_a_file",
-    "code goes on as text on the next page": "test_telegram.py::TestTelegram::test_long_code_is_code_on_every_page",
+    "code goes on as text on the next page": "test_telegram_speaking.py::test_long_code_is_code_in_every_message",
     "an anonymous reaction is somebody's vote": "test_telegram_votes.py::test_an_anonymous_reaction_is_nobodys_vote",
     "a batch is acknowledged before it is stored": "test_telegram.py::TestTelegram::test_an_event_is_acknowledged_when_stored_and_not_before",
     "what the store refuses is acknowledged": "test_telegram.py::TestTelegram::test_an_event_is_acknowledged_when_stored_and_not_before",

@@ -103,6 +103,7 @@ async def test_own_messages_and_system_messages_are_not_heard(here: Served):
     before = len(here.inbox.messages)
     await here.nothing_more()
     assert len(here.inbox.messages) == before
+    assert here.fake.me.id not in [one.author.id for one in here.inbox.messages]
     assert here.inbox.changes == []  # nor its own edits
 
 

@@ -92,6 +92,15 @@ async def test_half_a_sign_does_not_cost_the_answer(rig):
     assert await marked(rig, "half a \ud83d bird") == ("half a ? bird", [])
 
 
+async def test_long_code_is_code_in_every_message(rig):
+    lines = [f"value_{n} = {n}" for n in range(600)]
+    shown = await rig.answered(await rig.asked(), "```py\n" + "\n".join(lines) + "\n```")
+    mine = rig.telegram.by_bot(shown.chat)
+    assert len(mine) > 1
+    assert [[one["type"] for one in part.entities] for part in mine] == [["pre"]] * len(mine)
+    assert "\n".join(part.text for part in mine).splitlines() == lines
+
+
 async def test_code_keeps_its_language(rig):
     shown = await rig.answered(await rig.asked(), "```rust\nfn main() {}\n```")
     assert shown.entities[0]["language"] == "rust"
