@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 BUILD := $(if $(TORCH_INDEX),index,pypi)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test test-long check format bench learn starter starter-eval clean
+.PHONY: run test test-long defects check format bench learn starter starter-eval clean
 
 run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
@@ -20,6 +20,10 @@ test: $(VENV)/dev
 # Hours of kills and load; prints its own figures.
 test-long: $(VENV)/dev
 	$(BIN)/python -m pytest -m long --timeout 7200 -s
+
+# Deliberate defects in the adapters, one at a time: each must turn a test red (about 20 minutes).
+defects: $(VENV)/dev
+	$(BIN)/python -m tests.defects
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -1,10 +1,9 @@
-"""The lists of deliberate defects fit the adapters as they are. `python -m tests.defects` runs
-them.
-"""
+"""The lists of deliberate defects fit the adapters as they are: `make defects` runs them."""
 
 import pytest
 
-from tests.defects import FIRST, PLATFORMS, TREE, applied
+from tests.defects import PLATFORMS, TREE, applied
+from tests.defects_first import FIRST
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
