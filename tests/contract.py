@@ -769,7 +769,8 @@ class AdapterContract:
 
         message = await self.asked(rig)
         await self.replied(rig, message, "word " * (rig.limit // 3), record=Watching())
-        assert shown_before == [0, 1]
+        assert len(shown_before) > 1
+        assert shown_before == [*range(len(shown_before))]
 
     async def test_what_was_read_stays_visible_when_cancelled(self, rig: Rig):
         message, read = await self.asked(rig), asyncio.Event()
