@@ -11,8 +11,6 @@ import math
 import re
 from collections import Counter
 
-from stdnum import iban, luhn
-
 KEY, TOKEN, SECRET = "[private key]", "[token]", "[secret]"
 EMAIL, PHONE, ADDRESS = "[e-mail address]", "[phone number]", "[IP address]"
 IBAN, CARD, MENTION = "[bank account]", "[card number]", "[mention]"
@@ -136,6 +134,8 @@ def _account(found: re.Match[str]) -> str:
 
     Words may follow it without a sign between.
     """
+    from stdnum import iban  # here, because the bot's process imports us and need not hold its 1 MB
+
     text = found[0]
     for end in range(len(text), 14, -1):
         if (end == len(text) or not text[end].isalnum()) and iban.is_valid(text[:end]):
@@ -145,6 +145,8 @@ def _account(found: re.Match[str]) -> str:
 
 def _is_card(number: str) -> bool:
     """The check digit of ISO/IEC 7812-1, and what card numbers begin with."""
+    from stdnum import luhn
+
     bare = re.sub(r"[ -]", "", number)
     return bare[0] in "23456" and luhn.is_valid(bare)
 
