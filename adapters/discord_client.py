@@ -265,7 +265,15 @@ class Http(HTTPClient):
 
     async def request(self, route: Route, **kwargs: Any) -> Any:
         route.url = self._base_url + route.url.removeprefix(Route.BASE)
-        return await super().request(route, **kwargs)
+        try:
+            return await super().request(route, **kwargs)
+        except asyncio.CancelledError:
+            # Whoever waits for the end of a limit on everything lets the others go on; if that was
+            # this call, nobody else would.
+            self._global_over.set()
+            raise
+        except RuntimeError as error:  # aiohttp's: the session was closed while the library waited
+            raise aiohttp.ClientConnectionError(str(error)) from error
 
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         """To resume, the session's own address is used."""

@@ -42,9 +42,10 @@ class Call:
 
 @dataclass
 class Fault:
-    """Kinds: `status` (with `code`), `429`, `429 without Via`, `reset` (before it was done), `lost`
-    (done, and the answer never arrives), `slow` (done at once, answered after `seconds`), `late`
-    (done after them), `hidden` (the history does not show what is new yet), `garbled`."""
+    """Kinds: `status` (with `code`), `429`, `429 without Via`, `429 for all` calls, `reset` (before
+    it was done), `lost` (done, and the answer never arrives), `slow` (done at once, answered after
+    `seconds`), `late` (done after them), `hidden` (the history does not show what is new yet),
+    `garbled`."""
 
     method: str  # a regular expression, as is the path
     path: str
@@ -151,7 +152,8 @@ class Rest:
         if fault and kind == "status":
             return self._answer(call, fault.code, {"message": "fault", "code": 0})
         if fault and kind.startswith("429"):
-            return self._too_many(call, fault.seconds, via=kind == "429")
+            via, for_all = kind != "429 without Via", kind == "429 for all"
+            return self._too_many(call, fault.seconds, via=via, for_all=for_all)
         token = request.headers.get("Authorization", "")
         if not route.startswith(("/interactions", "/webhooks")) and token != f"Bot {self.token}":
             return self._answer(call, 401, {"message": "401: Unauthorized", "code": 0})
@@ -238,8 +240,10 @@ class Rest:
         headers["Content-Type"] = "application/json"
         return web.Response(status=status, body=json.dumps(data).encode(), headers=headers)
 
-    def _too_many(self, call: Call, wait_s: float, *, via: bool = True) -> web.Response:
-        data = {"message": "You are being rate limited.", "retry_after": wait_s, "global": False}
+    def _too_many(
+        self, call: Call, wait_s: float, *, via: bool = True, for_all: bool = False
+    ) -> web.Response:
+        data = {"message": "You are being rate limited.", "retry_after": wait_s, "global": for_all}
         answer = self._answer(call, 429, data)
         answer.headers["Retry-After"] = f"{wait_s:.3f}"
         if not via:

@@ -314,6 +314,34 @@ async def test_a_long_limit_is_given_back_and_not_slept_through(here: Served):
     assert caught.value.retry_after_s == 120
 
 
+async def test_a_limit_on_all_calls_ends_though_the_one_that_met_it_is_given_up(
+    here: Served, caplog
+):
+    """The library holds every call back until the one that met the limit has waited for its end."""
+    thread = await here.fake.open_thread("birds")
+    heard = await here.asked("hm", thread)
+    here.fake.fail("GET", "/messages", "429 for all", seconds=25)
+    asking = asyncio.create_task(here.adapter.earlier(heard))
+    await until(lambda: "Global rate limit has been hit" in caplog.text)
+    asking.cancel()
+    async with asyncio.timeout(3):
+        await here.answers(heard, "Yes.")
+    assert here.fake.visible(thread) == "Yes."
+
+
+async def test_a_call_that_outlives_the_connection_fails_like_any_other(fake):
+    """Else it would be taken for a fault of ours, and its answer for one that cannot be shown."""
+    async with served(fake) as here:
+        thread = await fake.open_thread("birds")
+        heard = await here.asked("hm", thread)
+        fault = fake.fail("GET", "/messages", "429", seconds=0.3)
+        asking = asyncio.create_task(here.adapter.earlier(heard))
+        await until(lambda: fault.hits)
+        here.running.cancel()
+        with pytest.raises(AdapterError):
+            await asking
+
+
 async def test_with_the_real_limits_many_edits_are_left_out_and_none_refused(fake):
     fake.rest.has_limits = True
     async with served(fake, every_s=EVERY_S, rates=RATES) as here:
