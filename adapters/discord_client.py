@@ -309,8 +309,8 @@ def meaning(error: discord.HTTPException) -> AdapterError:
         )
     if error.status == 404 or error.code == BAD_WEBHOOK_TOKEN:
         return Unknown(f"Discord does not know it any more {what}.")
-    if error.status == 401:
-        return Refused(NO_TOKEN)
+    if error.status == 401:  # the gateway says so too, and ends us; the next start goes on
+        return AdapterError(NO_TOKEN)
     if error.status == 403:
         return Refused(f"Discord refuses {what}: {RIGHTS.get(error.code, 'the bot may not')}.")
     if error.status == 400:
