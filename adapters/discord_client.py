@@ -59,10 +59,15 @@ RIGHTS = {
     160002: "the bot may not reply in the channel: give it Read Message History",
 }
 BAD_WEBHOOK_TOKEN, TOO_MANY_OLD_EDITS, ACKNOWLEDGED_ALREADY = 50027, 30046, 40060
+THREAD_IS_ARCHIVED = 50083
 
 
 class Unknown(Refused):
     """What a call was about is not there any more, or its time is over."""
+
+
+class Archived(Refused):
+    """The thread was closed; whoever may write there may open it again, while it is not locked."""
 
 
 class Client(discord.Client):
@@ -313,6 +318,8 @@ def meaning(error: discord.HTTPException) -> AdapterError:
         return AdapterError(NO_TOKEN)
     if error.status == 403:
         return Refused(f"Discord refuses {what}: {RIGHTS.get(error.code, 'the bot may not')}.")
+    if error.code == THREAD_IS_ARCHIVED:
+        return Archived(f"The thread is archived {what}.")
     if error.status == 400:
         return Refused(f"Discord does not take what was sent {what}.")
     return AdapterError(f"Discord failed {what}.")

@@ -7,11 +7,12 @@ import hashlib
 import io
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import discord
 
-from adapters.discord_client import Client, Unknown
+from adapters.discord_client import Archived, Client, Unknown
 from core.answer import Answer
 from core.markup import tables_as_code
 from core.types import IncomingMessage, MessageRef
@@ -35,10 +36,8 @@ VOTING = [
         ],
     }
 ]
-MESSAGES, MESSAGE = (
-    "/channels/{channel_id}/messages",
-    "/channels/{channel_id}/messages/{message_id}",
-)
+CHANNEL = "/channels/{channel_id}"
+MESSAGES, MESSAGE = f"{CHANNEL}/messages", f"{CHANNEL}/messages/{{message_id}}"
 FOLLOW_UP, SHOWN = "/webhooks/{webhook_id}/{webhook_token}", "/messages/{message_id}"
 
 
@@ -99,10 +98,13 @@ class InChannel:
         body = self._body(text, last=last)
         if self._shown.get(ref.id) == body:
             return  # where nobody votes, the end of an answer looks like any other part
+        change = partial(self._client.ask, "PATCH", channel_id=self.channel_id)
         with suppress(Unknown):  # somebody deleted it
-            await self._client.ask(
-                "PATCH", MESSAGE, body, channel_id=self.channel_id, message_id=ref.id
-            )
+            try:
+                await change(MESSAGE, body, message_id=ref.id)
+            except Archived:  # a new message would open it; an edit does not
+                await change(CHANNEL, {"archived": False})
+                await change(MESSAGE, body, message_id=ref.id)
             self._shown[ref.id] = body
 
     async def attach(self, part: int, text: str) -> MessageRef:

@@ -55,6 +55,7 @@ class Channel:
     person: User | None = None  # the other one in a direct message
     hidden: bool = False  # not everybody may read it
     gone: bool = False
+    archived: bool = False  # a thread that somebody closed, or that was quiet for long
     messages: dict[str, Message] = field(default_factory=dict)
 
     @property
@@ -450,14 +451,19 @@ class FakeDiscord:
             return out | {"recipients": [channel.person.payload()], "flags": 0}
         out |= {"guild_id": self.guild_id, "name": channel.name, "flags": 0}
         if channel.is_thread:
-            locked = {"archived": False, "auto_archive_duration": 1440, "locked": False}
+            locked = {"auto_archive_duration": 1440, "locked": False}
             return out | {
                 "parent_id": channel.parent,
                 "owner_id": self.me.id,
                 "rate_limit_per_user": 0,
                 "message_count": len(channel.messages),
                 "member_count": 2,
-                "thread_metadata": {**locked, "archive_timestamp": now(), "invitable": False},
+                "thread_metadata": {
+                    "archived": channel.archived,
+                    "archive_timestamp": now(),
+                    "invitable": False,
+                    **locked,
+                },
             }
         deny = {"id": self.guild_id, "type": 0, "allow": "0", "deny": str(1 << 10)}
         return out | {

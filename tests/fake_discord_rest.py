@@ -104,6 +104,7 @@ class Rest:
             "PUT /applications/{application_id}/commands": self._put_commands,
             "POST /users/@me/channels": self._open_direct,
             "GET /channels/{channel_id}": self._channel,
+            "PATCH /channels/{channel_id}": self._patch_channel,
             "GET /channels/{channel_id}/messages": self._history,
             "GET /channels/{channel_id}/messages/{message_id}": self._message,
             "POST /channels/{channel_id}/messages": self._post,
@@ -308,6 +309,14 @@ class Rest:
     async def _channel(self, call: Call, channel_id: str) -> tuple[int, Any]:
         return 200, self.fake.channel_payload(self._open(channel_id))
 
+    async def _patch_channel(self, call: Call, channel_id: str) -> tuple[int, Any]:
+        """What somebody who may send messages may change: a thread is opened again."""
+        channel = self._open(channel_id)
+        if not channel.is_thread or call.body != {"archived": False}:
+            raise Refusal(403, 50013, "Missing Permissions")
+        channel.archived = False
+        return 200, self.fake.channel_payload(channel)
+
     async def _history(self, call: Call, channel_id: str) -> tuple[int, Any]:
         """Newest first; `after` begins at the oldest that fits, as on the real one."""
         channel = self._open(channel_id)
@@ -360,6 +369,7 @@ class Rest:
                 raise Refusal(400, 50035, "Invalid Form Body: message_reference")
             target = None
         message = self._make(channel, body, call.files)
+        channel.archived = False  # whoever writes there opens it
         message.nonce = nonce
         if target:
             message.reference, message.kind = target, 19
@@ -375,8 +385,10 @@ class Rest:
         message = self._find(channel_id, message_id)
         if message.author is not self.fake.me:
             raise Refusal(403, 50005, "Cannot edit a message authored by another user")
-        self._edit(message, call.body)
         channel = message.channel
+        if channel.archived:
+            raise Refusal(400, 50083, "Thread is archived")
+        self._edit(message, call.body)
         self.fake.story.append(
             f"{channel.label} Mynah edits to:\n{message.content}{extras(message)}"
         )

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from adapters import discord as adapter
+from core.answer import Answer
 from core.errors import Refused
 from core.types import ThreadRef
 from tests import fake_discord_spec
@@ -357,6 +358,21 @@ async def test_an_answer_goes_out_though_the_question_is_deleted(here: Served):
     await here.fake.deletes(said)
     await here.answers(heard, "Yes?")
     assert here.fake.visible(here.fake.general) == "Yes?"
+
+
+async def test_an_answer_is_finished_though_somebody_closes_its_thread(here: Served):
+    thread = await here.fake.open_thread("birds")
+    heard = await here.asked("tell me", thread)
+
+    async def pieces():
+        yield "The "
+        await until(lambda: here.fake.by_me(thread))
+        thread.archived = True
+        yield "answer."
+
+    async with Answer(pieces()) as answer:
+        await here.adapter.reply(heard, answer)
+    assert here.fake.visible(thread) == "The answer."
 
 
 async def test_a_channel_that_is_gone_or_closed_is_refused(here: Served):
