@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from core.pages import close_code
 from core.types import Outcome
 
 LONGEST_NAME = 80  # of a file, as we repeat it
@@ -123,27 +124,4 @@ class Phrases(BaseModel):
 
     def beside(self, words: str, text: str) -> str:
         """Words of ours to be shown after `text`, set apart from it."""
-        return f"{close_fence(text)}\n\n{words}" if text.strip() else words
-
-
-def close_fence(text: str) -> str:
-    """What ends a fenced code block that `text` leaves open, or "".
-
-    A fence is three or more backticks or tildes, indented or not, and is closed by at least as many
-    of the same with nothing behind them (CommonMark 0.31, section 4.5).
-    """
-    open_fence = ""
-    for line in text.splitlines():
-        bare = line.lstrip(" >\t")
-        sign = bare[:1]
-        run = bare[: len(bare) - len(bare.lstrip(sign))] if sign in ("`", "~") and sign else ""
-        if len(run) < 3:
-            continue
-        if not open_fence:
-            if sign == "~" or "`" not in bare[len(run) :]:
-                open_fence = run
-        elif (
-            run[0] == open_fence[0] and len(run) >= len(open_fence) and not bare[len(run) :].strip()
-        ):
-            open_fence = ""
-    return f"\n{open_fence}" if open_fence else ""
+        return f"{close_code(text)}\n\n{words}" if text.strip() else words

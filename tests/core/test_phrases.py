@@ -1,8 +1,9 @@
 """Notes of ours after an answer: apart from it, and outside a code block that was left open."""
 
 import pytest
+from markdown_it import MarkdownIt
 
-from core.phrases import Phrases, close_fence
+from core.phrases import Phrases
 
 WORDS = Phrases()
 
@@ -15,15 +16,20 @@ WORDS = Phrases()
         ("```python\nx = 1\n```", ""),
         ("````\n```\nstill open", "\n````"),
         ("~~~\n```\nstill open", "\n~~~"),
-        ("- item\n  ```sh\n  ls", "\n```"),
+        ("- item\n  ```sh\n  ls", "\n  ```"),
+        ("- ```sh\n  ls", "\n  ```"),
+        ("1. ```sh\n   ls", "\n   ```"),
         ("``` not `a` fence", ""),
         ("```\n``` python\nstill open", "\n```"),
         ("```\ncode\n`````", ""),
-        ("> ```\n> quoted", "\n```"),
+        ("> ```\n> quoted", "\n> ```"),
     ],
 )
 def test_an_open_code_block_is_closed(text, closing):
-    assert close_fence(text) == closing
+    shown = text + WORDS.beside("_A note._", text)
+    assert shown == f"{text}{closing}\n\n_A note._"
+    words = [token.content for token in MarkdownIt().parse(shown) if token.type == "inline"]
+    assert words[-1] == "_A note._"
 
 
 def test_a_note_stands_apart_from_the_answer():
