@@ -1,4 +1,4 @@
-"""CommonMark in pages of a limited length, with code fences that are whole on each of them."""
+"""CommonMark in pages of a limited length, each with its code whole and its table's head."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+MOST_RESERVE = 24  # of a page, for closing a fence
+
 
 def pages(text: str, limit: int, size: Callable[[str], int] = len) -> list[str]:
     """Split CommonMark so that every page measures at most `limit`.
 
     Joined again they are the text, but for code fences that are closed at a page's end and opened
-    again, with the same fence and info string, at the next one's beginning. Cut is at a paragraph,
-    a line, a sentence, a word or a character as a person sees it, whichever leaves no short page.
-    Pages before the last do not change while the text grows.
+    again, with the same fence and info string, at the next one's beginning, and for the head of a
+    table that goes on there. Cut is at a paragraph, a line, a sentence, a word or a character as a
+    person sees it, whichever leaves no short page. Pages before the last do not change while the
+    text grows.
     """
     return [page.text for page in Pager(limit, size).pages(text)]
 
@@ -23,7 +26,7 @@ def pages(text: str, limit: int, size: Callable[[str], int] = len) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Page:
     start: int  # in the whole text
-    opening: str  # the fence that an earlier page left open
+    opening: str  # the fence that an earlier page left open, or the head of its table
     text: str  # with it, and closed
 
 
@@ -34,24 +37,30 @@ class Pager:
         self._limit, self._size = limit, size
         # Kept free for closing a fence, and as much again, so that what decides how a page ends is
         # known when it is full. A fence that takes more is treated as text.
-        self._reserve = min(24, limit // 8)
+        self._reserve = min(MOST_RESERVE, limit // 8)
         self._done: list[Page] = []
         self._start = 0
         self._fence: Fence | None = None  # open where the next page begins
+        self._head = ""  # of the table that goes on there
         self._opening = ""
 
     def pages(self, text: str) -> list[Page]:
         """`text` begins with what was given before."""
         while self._overflows(rest := text[self._start :]):
-            cut = self._cut(rest)
+            room = self._longest(rest)
+            cut = self._cut(rest, room)
             page = self._page(rest[:cut])
-            while self._size(page.text) > self._limit and cut > 1:  # a ruler that does not add up
-                cut = cut * 9 // 10
+            while self._size(page.text) > self._limit and room > 1:  # a ruler that does not add up
+                room = room * 9 // 10
+                cut = self._cut(rest, room)
                 page = self._page(rest[:cut])
             self._done.append(page)
-            self._fence = self._fence_behind(rest[:cut])
+            is_within_line = rest[cut - 1] != "\n"
+            *_, (_, self._fence, self._head) = self._lines(rest[:cut])
+            if not is_within_line and not goes_on(self._head, rest[cut]):
+                self._head = ""
             self._start += cut
-            self._opening = self._reopening(is_within_line=rest[cut - 1] != "\n")
+            self._opening = self._reopening(is_within_line=is_within_line)
         return [*self._done, self._page(rest)]
 
     def _overflows(self, rest: str) -> bool:
@@ -72,15 +81,15 @@ class Pager:
 
     def _reopening(self, *, is_within_line: bool) -> str:
         if self._fence is None:
-            return ""
+            is_short = self._size(self._head) <= self._limit // 4
+            return self._head if is_short and not is_within_line else ""
         opening = self._fence.opening(self._fence.info)
         if self._size(opening) > self._limit // 4:
             opening = self._fence.opening("")
         return opening + (self._fence.quote if is_within_line else "")
 
-    def _cut(self, rest: str) -> int:
-        """Where the page that begins `rest` ends best."""
-        room = self._longest(rest)
+    def _cut(self, rest: str, room: int) -> int:
+        """Where the page that begins `rest` ends best, if it has room for so much."""
         kinds = self._cuts(rest, room)
         good = [places[-1] for places in kinds if places and places[-1] >= room // 2]
         some = max((places[-1] for places in kinds if places), default=0)
@@ -104,17 +113,23 @@ class Pager:
         """Where the page may end, each kind in order, the best kind first."""
         outside: tuple[list[int], list[int]] = ([], [])  # of code: behind a blank line, a line
         inside: tuple[list[int], list[int]] = ([], [])
-        before, at = self._fence, 0
-        for line, fence in self._lines(rest[:room]):
+        in_head: list[int] = []  # of a table, or of what may become one
+        open_before, at = (self._fence, self._head), 0
+        for line, fence, head in self._lines(rest[:room]):
             at += len(line)
-            if line.endswith("\n") and not (fence and fence is not before):  # it opens: no end
+            is_opening = bool(fence or head) and (fence, head) != open_before
+            open_before = fence, head
+            if not line.endswith("\n") or (fence and is_opening):
+                continue
+            if is_opening or (not (fence or head) and "|" in line and rest[at] in "|:-"):
+                in_head.append(at)
+            else:
                 (outside if fence is None else inside)[bool(line.strip(" \t>\n"))].append(at)
-            before = fence
         by_kind = [
             [end for match in kind.finditer(rest[:room]) if rest[end := match.end()] not in _MARKS]
             for kind in (_SENTENCE_END, _SPACE)
         ]
-        return [*outside, *inside, *by_kind]
+        return [*outside, *inside, *by_kind, in_head]
 
     def _closing_behind(self, rest: str, cut: int) -> int:
         """The length of the closing fence there: it stays with its code."""
@@ -123,15 +138,22 @@ class Pager:
         is_closing = before and not self._behind(line, before) and _FENCE.match(line)
         return len(line) if is_closing and len(line) <= self._reserve else 0
 
-    def _lines(self, part: str) -> Iterator[tuple[str, Fence | None]]:
-        """Each line of the page's part, and the fence that is open behind it."""
-        fence = self._fence
+    def _lines(self, part: str) -> Iterator[tuple[str, Fence | None, str]]:
+        """Each line of the page's part, and what is open behind it: a fence, or a table's head."""
+        fence, head, before = self._fence, self._head, ""
         for line in _LINE.findall(part):
             fence = self._behind(line, fence)
-            yield line, fence
+            if fence:
+                head = ""
+            elif not head and begins_table(before, line):
+                head = before + line
+            elif _NO_ROW.match(line):
+                head = ""
+            before = "" if fence else line
+            yield line, fence, head
 
     def _fence_behind(self, part: str) -> Fence | None:
-        return [self._fence, *(fence for _, fence in self._lines(part))][-1]
+        return [self._fence, *(fence for _, fence, _ in self._lines(part))][-1]
 
     def _behind(self, line: str, fence: Fence | None) -> Fence | None:
         """What is open behind a line, if `fence` is open before it (CommonMark 0.31, 4.5)."""
@@ -178,11 +200,40 @@ class Fence:
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CONTAINERS = r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*"
 _FENCE = re.compile(rf"({_CONTAINERS})(`{{3,}}|~{{3,}})([^\n]*)")
+_DASHES = re.compile(r":?-+:?")
+_NO_ROW = re.compile(r"\s*$| {0,3}(#{1,6}\s|>|[-*+]\s|\d{1,9}[.)]\s|`{3}|~{3})| {4}|\t")
+_BORDER = re.compile(r"(?<!\\)\|")  # between two cells
 _SENTENCE_END = re.compile(r"[.!?…][\"')\]»”’*_]*\s+|[。！？]\s*")
 _SPACE = re.compile(r"\s+")
 _MARKS = "-+*#>|=~`"  # would begin something else where they begin a page
 _SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _MOST_SIGNS = 64  # in one that is not cut
+
+
+def close_code(text: str) -> str:
+    """What ends the code block that `text` leaves open, on a line of its own; "" where none is."""
+    fence = Pager(8 * MOST_RESERVE)._fence_behind(text)
+    return fence.closing if fence else ""
+
+
+def begins_table(head: str, rule: str) -> bool:
+    """Whether these two lines do (https://github.github.com/gfm/#tables-extension-)."""
+    if "|" not in head or _NO_ROW.match(head) or not rule.endswith("\n"):
+        return False
+    dashes = cells(rule)
+    return len(cells(head)) == len(dashes) and all(map(_DASHES.fullmatch, dashes))
+
+
+def cells(row: str) -> list[str]:
+    found = [cell.strip() for cell in _BORDER.split(row.strip().removeprefix("|"))]
+    return found[:-1] if len(found) > 1 and not found[-1] else found
+
+
+def goes_on(head: str, sign: str) -> bool:
+    """Whether a line that begins with this sign is one more row of the table."""
+    if head.lstrip().startswith("|"):
+        return sign in "| "
+    return sign not in "\r\n\t#>-*+`~"
 
 
 def whole_sign(text: str, end: int) -> int:

@@ -15,6 +15,7 @@ RULERS = {
     "UTF-16": lambda text: len(text.encode("utf-16-le")) // 2,
     "escaped": lambda text: len(text) + 3 * (text.count("<") + text.count(">")) + text.count("&"),
 }
+RULE = re.compile(r"^\|?[ ]*:?-+:?[ ]*(\|[ ]*:?-+:?[ ]*)*\|?$")
 FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})([^\n]*)$")
 
 words = st.lists(
@@ -45,9 +46,21 @@ def code(draw):
 
 
 @st.composite
+def tables(draw):
+    """With a pipe at each side, or with those between the columns only."""
+    edge = draw(st.sampled_from(["|", ""]))
+    columns = draw(st.integers(2, 3))
+    cell = st.sampled_from(["PROSE", "two words.", "a\\|b", "x" * 25, "1 < 2"])
+    rows = draw(st.lists(st.lists(cell, min_size=columns, max_size=columns), max_size=9))
+    rule = draw(st.sampled_from(["---", ":-:", "-:"]))
+    lines = [["HEAD"] * columns, [rule] * columns, *rows]
+    return "\n".join(f"{edge} {' | '.join(line)} {edge}".strip() for line in lines)
+
+
+@st.composite
 def documents(draw):
     prose = words.map(lambda text: "PROSE " + text.replace("``", "'").replace("`", "'"))
-    blocks = draw(st.lists(st.one_of(prose, code()), min_size=1, max_size=8))
+    blocks = draw(st.lists(st.one_of(prose, code(), tables()), min_size=1, max_size=8))
     return "\n\n".join(blocks) + draw(st.sampled_from(["", "\n"]))
 
 
@@ -68,7 +81,9 @@ def test_nothing_is_lost_and_nothing_added_but_fences(text, limit, ruler):
 
 
 def holds(cut: list[str], text: str) -> bool:
-    """Whether the pages, each with or without its first line's or its last line's fence, are it."""
+    """Whether the pages, each with or without its first line's or its last line's fence, or a
+    table's head, are it.
+    """
     left = {0}  # how much of the text may have been consumed
     for page in cut:
         bodies = {page}
@@ -77,6 +92,8 @@ def holds(cut: list[str], text: str) -> bool:
             if lines and FENCE.match(lines[0].rstrip("\n")):
                 bodies.add(body[len(lines[0]) :])
                 bodies.add(re.sub(r"^[ >]*>", "", body[len(lines[0]) :]))  # a quote goes on
+            if len(lines) > 2 and RULE.match(lines[1].strip()):
+                bodies.add("".join(lines[2:]))
         for body in set(bodies):
             at = body.rfind("\n") + 1
             if FENCE.match(body[at:]):
@@ -100,7 +117,7 @@ def test_code_is_code_and_prose_is_prose_on_every_page(text, limit):
 @given(st.one_of(anything, documents()), st.integers(60, 200), st.sampled_from(sorted(RULERS)))
 def test_pages_before_the_last_do_not_change_while_the_text_grows(text, limit, ruler):
     whole = pages(text, limit, RULERS[ruler])
-    for end in range(0, len(text), 7):
+    for end in range(0, len(text), 7 + len(text) // 60):
         done = pages(text[:end], limit, RULERS[ruler])[:-1]
         assert done == whole[: len(done)]
 
@@ -135,6 +152,59 @@ def test_no_page_begins_or_ends_with_an_empty_code_block(length):
     code = "\n".join(["x" * 9] * 40)[:length]
     for page in pages(f"```py\n{code}\n```\n{'word ' * 30}", 200):
         assert "```py\n```" not in page
+
+
+@pytest.mark.parametrize("edge", ["|", ""])
+def test_a_table_that_goes_on_has_its_head_again(edge):
+    def row(*cells):
+        return f"{edge} {' | '.join(cells)} {edge}".strip() + "\n"
+
+    head = row("Town", "Souls") + row("---", "--:")
+    rows = [row(f"town{n}", str(n)) for n in range(60)]
+    cut = pages(f"Towns:\n\n{head}{''.join(rows)}\nThat is all.", 200)
+    assert len(cut) > 5
+    assert all(page.startswith(head) for page in cut[1:])
+    assert "".join(page.replace(head, "") for page in cut) == (
+        f"Towns:\n\n{''.join(rows)}\nThat is all."
+    )
+
+
+@pytest.mark.parametrize("lead", range(80, 160))
+def test_a_tables_head_is_not_parted_from_its_rows(lead):
+    head, rows = "| a | b |\n|---|---|\n", "| 1 | 2 |\n" * 30
+    for page in pages(f"{'word ' * (lead // 5)}{'x' * (lead % 5)}\n{head}{rows}", 200):
+        for line, after in zip(page.splitlines(), page.splitlines()[1:], strict=False):
+            assert ("|---|" in after) == ("| a |" in line)
+        assert not page.rstrip().endswith(("| b |", "---|"))
+
+
+def test_no_head_stands_over_what_is_no_row_and_none_that_is_half_a_page():
+    table = "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 5
+    for text in [
+        f"{table}\n{'word ' * 30}",
+        f"{table}{'word ' * 30}",
+        f"{table}- item\n" + "- item\n" * 20,
+        f"```\n{table}```\n{'word ' * 30}",
+    ]:
+        assert "".join(pages(text, 100)[1:]).count("| a | b |") == 0, text
+    wide = f"| {'a' * 40} | b |\n|---|---|\n" + "| 1 | 2 |\n" * 20
+    assert "".join(pages(wide, 100)).count("a" * 40) == 1
+
+
+def test_where_the_ruler_does_not_add_up_a_row_is_not_cut():
+    """Such as where a table is shown with its columns aligned: one wide row makes all rows wide."""
+
+    def size(text):
+        lines = text.splitlines()
+        widest = max(map(len, lines), default=0)
+        return len(text) if widest > 30 else sum(30 for _ in lines)
+
+    wide = f"| {'x' * 95} | b |\n"
+    text = "| a | b |\n|---|---|\n" + "| 01 | b |\n" * 4 + wide + wide
+    cut = pages(text, 200, size)
+    assert len(cut) > 1
+    assert all(size(page) <= 200 for page in cut)
+    assert all(page.endswith("|\n") for page in cut)
 
 
 def test_a_fence_that_only_looks_like_an_end_does_not_end_the_code():
