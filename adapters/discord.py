@@ -135,7 +135,7 @@ class DiscordAdapter:
                     if not isinstance(opening, discord.Message):
                         continue
                     message = opening
-                if text := client.words(message):
+                if not message.is_system() and (text := client.words(message)):
                     ref = MessageRef(to.ref.channel, str(message.id))
                     said.append(Quoted(ref, author_of(message.author), text, message.created_at))
         return said[::-1]

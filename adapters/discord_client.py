@@ -239,9 +239,9 @@ class Client(discord.Client):
     def is_for_all(self, message: discord.Message) -> bool:
         """Nobody else is meant by it."""
         other = re.match(r"\s*<@[!&]?\d+>", message.content)
-        return (
-            not other and replied_to(message) in (None, self.id) and bool(message.content.strip())
-        )
+        # Not a sticker: it is for the people there.
+        says_something = message.content.strip() or message.attachments or message.message_snapshots
+        return not other and replied_to(message) in (None, self.id) and bool(says_something)
 
     def words(self, message: discord.Message) -> str:
         """What was said, with names for ids and without the mention of us."""

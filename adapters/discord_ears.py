@@ -336,12 +336,14 @@ async def kept(step: Callable[[], Awaitable[T]]) -> T:
 
 async def read(message: discord.Message) -> tuple[str, tuple[str, ...]]:
     """The files that came with it: what stands behind the words, and what cannot be read."""
-    return await attachments.read(
+    forwarded = [file for one in message.message_snapshots for file in one.attachments]
+    files, unread = await attachments.read(
         [
             Attached(file.filename, file.content_type or "", file.size, partial(fetch, file))
-            for file in message.attachments
+            for file in [*message.attachments, *forwarded]
         ]
     )
+    return files, (*unread, *(f"{sticker.name} (a sticker)" for sticker in message.stickers))
 
 
 async def fetch(file: discord.Attachment) -> bytes:

@@ -55,15 +55,27 @@ async def test_the_bots_own_role_is_a_mention_too(here: Served):
 
 
 async def test_what_is_forwarded_is_read(here: Served):
-    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "see")
+    files = [("notes.txt", "text/plain", b"and learn")]
+    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "see", files=files)
     await here.heard(said)
     original = {**here.fake.payload(said), "content": "mynahs talk"}
-    forward = {**here.fake.payload(said), "id": here.fake.snowflake(), "content": ""}
+    nothing = {"content": "", "attachments": []}
+    forward = {**here.fake.payload(said), "id": here.fake.snowflake(), **nothing}
     await here.fake.gateway.raw(
         "MESSAGE_CREATE", forward | {"message_snapshots": [{"message": original}]}
     )
     await until(lambda: len(here.inbox.messages) == 2)
-    assert here.inbox.messages[-1].text == "mynahs talk"
+    assert here.inbox.messages[-1].text == "mynahs talk\n\nnotes.txt:\n```\nand learn\n```"
+
+
+async def test_a_sticker_is_named_as_what_cannot_be_read(here: Served):
+    said = await here.fake.says(here.ada, here.fake.direct(here.ada), "see")
+    await here.heard(said)
+    sticker = {"id": here.fake.snowflake(), "name": "Wave", "format_type": 1}
+    waved = {**here.fake.payload(said), "id": here.fake.snowflake(), "content": ""}
+    await here.fake.gateway.raw("MESSAGE_CREATE", waved | {"sticker_items": [sticker]})
+    await until(lambda: len(here.inbox.messages) == 2)
+    assert here.inbox.messages[-1].unread == ("Wave (a sticker)",)
 
 
 async def test_a_webhook_is_heard_as_a_bot(here: Served):
@@ -141,6 +153,14 @@ async def test_a_follow_up_in_a_thread_needs_no_mention(here: Served):
     assert not heard.addressed
 
 
+async def test_a_file_alone_follows_too(here: Served):
+    thread = await here.fake.open_thread("birds")
+    files = [("notes.txt", "text/plain", b"words")]
+    heard = await here.heard(await here.fake.says(here.ada, thread, "", files=files))
+    assert heard.follows
+    assert "words" in heard.text
+
+
 async def test_what_is_said_to_somebody_else_in_a_thread_is_theirs(here: Served):
     thread = await here.fake.open_thread("birds")
     theirs = await here.fake.says(here.bob, thread, f"<@{here.ada.id}> look")
@@ -201,10 +221,11 @@ async def test_the_thread_before_a_mention_is_quoted(here: Served):
     thread = await here.fake.open_thread("birds", under=opening)
     for number in range(60):
         await here.fake.says(here.bob, thread, f"guess {number}")
+    await here.fake.says(here.bob, thread, "a new name of the thread", kind=4)
     heard = await here.asked("do you know?", thread)
     await here.fake.says(here.bob, thread, "later")
     quotes = await here.adapter.earlier(heard)
-    assert [quote.text for quote in quotes] == [f"guess {number}" for number in range(10, 60)]
+    assert [quote.text for quote in quotes] == [f"guess {number}" for number in range(11, 60)]
     assert quotes[0].author.name == "Bob"
     assert quotes[0].ref.channel == heard.ref.channel
 
