@@ -25,6 +25,7 @@ from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, Teleg
 
 from adapters import telegram_heard as heard
 from adapters.telegram_line import NOT_ACCEPTED, Line, dial, ours, seconds
+from adapters.telegram_pace import EVERY_S, RATES, keys, kind
 from adapters.telegram_paper import NO_PREVIEW, VOTES, Paper, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core import attachments
@@ -46,10 +47,6 @@ from core.types import (
 
 logger = logging.getLogger(__name__)
 
-# A message a second in a chat and 30 a second in all, in short bursts more; 20 a minute in a group;
-# an edit counts. https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-RATES = {"private": (20, 20.0), "group": (20, 60.0), "bot": (180, 6.0)}
-EVERY_S = {"private": 1.1, "group": 3.1}
 POLL_S, LATE_S = 30.0, 10.0  # how long a poll may last, and how much later its answer may come
 STALLED_AFTER_S = 60.0  # without a poll that succeeded, the connections are made anew
 FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.2, 30.0
@@ -437,14 +434,6 @@ async def missing(settings: Settings) -> list[str]:
     wrong = [NO_GROUPS] if us.can_join_groups is False else []
     wrong += [] if us.can_read_all_group_messages else [PRIVACY]
     return wrong + ([WEBHOOK] if webhook else [])
-
-
-def kind(chat: int) -> str:
-    return "private" if chat > 0 else "group"
-
-
-def keys(chat: int) -> tuple[str, str]:
-    return f"{kind(chat)}:{chat}", "bot:all"
 
 
 def emojis(reactions: tuple[tg.ReactionType, ...]) -> list[str]:

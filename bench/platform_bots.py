@@ -93,8 +93,8 @@ def adapter_of(platform: str, given: dict[str, Any], *, limits: bool) -> Adapter
         return DiscordAdapter(
             settings, rates=DISCORD if limits else dict.fromkeys(DISCORD, UNLIMITED)
         )
-    from adapters.telegram import RATES as TELEGRAM
     from adapters.telegram import TelegramAdapter
+    from adapters.telegram_pace import RATES as TELEGRAM
 
     return TelegramAdapter(
         settings, rates=TELEGRAM if limits else dict.fromkeys(TELEGRAM, UNLIMITED)

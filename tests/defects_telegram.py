@@ -5,8 +5,9 @@ it. Written by reading the adapter and not its tests.
 # ruff: noqa: E501 - what stands there is quoted as it stands
 
 ADAPTER, HEARD = "adapters/telegram.py", "adapters/telegram_heard.py"
-LINE, PAPER, TEXT = (
+LINE, PACE, PAPER, TEXT = (
     "adapters/telegram_line.py",
+    "adapters/telegram_pace.py",
     "adapters/telegram_paper.py",
     "adapters/telegram_text.py",
 )
@@ -499,7 +500,7 @@ TELEGRAM = [
     ),
     (
         "groups are edited as often as private chats",
-        ADAPTER,
+        PACE,
         'return "private" if chat > 0 else "group"',
         'return "private"',
     ),

@@ -239,6 +239,18 @@ async def test_quick_questions_in_a_row_break_no_limit():
     assert telegram.refused == 0
 
 
+async def test_many_chats_at_once_break_no_limit_of_all_together():
+    async with FakeTelegram(limits=True) as telegram, served(telegram) as rig:
+        rig.adapter = TelegramAdapter(settings(telegram))  # at its real pace
+        people = [telegram.person(f"Ann {n}") for n in range(25)]
+        asked = [telegram.says(telegram.private(one), one, "hello") for one in people]
+        async with asyncio.TaskGroup() as tasks:
+            for said in asked:
+                tasks.create_task(rig.answered(await rig.heard(said), "Yes."))
+    assert rig.visible() == ["Yes."] * 25
+    assert telegram.refused == 0
+
+
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:99999", "nowhere", "http://[::1"])
 async def test_a_wrong_address_is_an_error_that_does_not_quote_the_token(rig, base_url):
     with pytest.raises(AdapterError) as caught:
