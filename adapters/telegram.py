@@ -25,7 +25,7 @@ from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, Teleg
 
 from adapters import telegram_heard as heard
 from adapters.telegram_line import NOT_ACCEPTED, Line, dial, ours, seconds
-from adapters.telegram_pace import EVERY_S, RATES, keys, kind
+from adapters.telegram_pace import EVERY_S, RATES, Pace, keys, kind
 from adapters.telegram_paper import NO_PREVIEW, VOTES, Paper, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core import attachments
@@ -34,7 +34,7 @@ from core.commands import Commands
 from core.errors import AdapterError, Closing, RateLimited, Refused, StoreError
 from core.phrases import Phrases
 from core.ports import Inbox, Store
-from core.streaming import Tempo, show
+from core.streaming import show
 from core.types import (
     ChannelRef,
     IncomingMessage,
@@ -96,7 +96,7 @@ class TelegramAdapter:
         late_s: float = LATE_S,
         stalled_after_s: float = STALLED_AFTER_S,
     ) -> None:
-        self._settings, self._every_s, self._tempo = settings, every_s, Tempo(rates)
+        self._settings, self._every_s, self._tempo = settings, every_s, Pace(rates)
         self._moved: dict[int, int] = {}  # groups that became supergroups, and which
         self._poll_s, self._late_s, self._stalled_after_s = poll_s, late_s, stalled_after_s
         self._line: Line | None = None  # while somebody uses it

@@ -10,6 +10,7 @@ from core.streaming import Tempo
 RATES = {"private": (20, 20.0), "group": (20, 60.0), "bot": (28, 1.0)}
 EVERY_S = {"private": 1.1, "group": 3.1}
 BOT = "bot:all"
+ROUNDED_S = 1.5  # it says whole seconds
 
 
 def kind(chat: int) -> str:
@@ -18,3 +19,16 @@ def kind(chat: int) -> str:
 
 def keys(chat: int) -> tuple[str, str]:
     return f"{kind(chat)}:{chat}", BOT
+
+
+class Pace(Tempo):
+    """Telegram does not say which of its limits was met, that of a chat or that of all together.
+
+    So only the chat waits, unless another one waits for the same moment: a penalty of one group's
+    must not silence the bot everywhere.
+    """
+
+    def hold(self, seconds: float, *keys: str) -> None:
+        others = [key for key in self._held_until if key not in (*keys, BOT)]
+        is_alike = any(abs(self._held_s(key) - seconds) <= ROUNDED_S for key in others)
+        super().hold(seconds, *(key for key in keys if key != BOT or is_alike))

@@ -216,6 +216,33 @@ async def test_an_edit_that_is_told_to_wait_waits_and_the_end_is_shown(rig):
     assert posts[refused + 1].at - posts[refused].at >= 1
 
 
+async def test_a_chat_that_is_told_to_wait_holds_up_no_other(rig):
+    busy, calm = await rig.asked(room="public"), await rig.asked()
+    rig.telegram.flooded("sendMessage", 3)
+    async with asyncio.TaskGroup() as tasks:
+        waits = tasks.create_task(rig.answered(busy, "later"))
+        await until(lambda: rig.telegram.refused)
+        async with asyncio.timeout(2):
+            await rig.answered(calm, "now")
+        assert not waits.done()
+    assert rig.visible() == ["now", "later"]
+
+
+async def test_when_several_chats_are_told_to_wait_for_the_same_moment_all_do(rig):
+    bob = rig.who("bob")
+    third = await rig.heard(rig.telegram.says(rig.telegram.private(bob), bob, "hello"))
+    first, second = await rig.asked(room="public"), await rig.asked()
+    rig.telegram.flooded("sendMessage", 2, times=2)
+    async with asyncio.TaskGroup() as tasks:
+        for message in (first, second):
+            tasks.create_task(rig.answered(message))
+        await until(lambda: rig.telegram.refused == 2)
+        tasks.create_task(rig.answered(third))
+    posts = rig.telegram.called(*POSTS)
+    assert [post.status for post in posts[:3]] == [429, 429, 200]
+    assert posts[2].at - posts[1].at >= 1.9
+
+
 async def test_an_edit_that_was_made_all_the_same_is_a_success(rig):
     rig.telegram.fail("editMessageText", "lost")
     shown = await rig.answered(await rig.asked(), "once")
