@@ -141,15 +141,18 @@ def readable(update: Any) -> Any:
 
 
 @contextmanager
-def ours() -> Iterator[None]:
-    """The SDK's errors as the core's. What Telegram calls a bad request it will never take."""
+def ours(*, unknown: type[AdapterError] = Refused) -> Iterator[None]:
+    """The SDK's errors as the core's. What Telegram calls a bad request it will never take.
+
+    `unknown`: what it is that the token is not accepted (any more).
+    """
     try:
         yield
     except RetryAfter as error:
         wait_s = seconds(error.retry_after)
         raise RateLimited(f"Telegram: not for {wait_s:.0f} s", retry_after_s=wait_s) from error
     except InvalidToken as error:
-        raise Refused(NOT_ACCEPTED) from error
+        raise unknown(NOT_ACCEPTED) from error
     except (BadRequest, Forbidden) as error:
         raise Refused(f"Telegram will not have it: {error}") from error
     except TelegramError as error:

@@ -12,6 +12,7 @@ from telegram.error import BadRequest, ChatMigrated
 from adapters.telegram_line import ours
 from adapters.telegram_text import MOST_UNITS, render, size
 from core.answer import Answer
+from core.errors import AdapterError
 from core.types import ChannelRef, IncomingMessage, MessageRef
 
 T = TypeVar("T")
@@ -34,7 +35,11 @@ AS_GOOD_AS_DONE += ("message_id_invalid",)
 
 
 class Paper:
-    """One answer's place in a chat: a Surface."""
+    """One answer's place in a chat: a Surface.
+
+    That the token is not accepted ends no answer: it ends the platform, and the next start, with
+    another token, goes on.
+    """
 
     limit, most_pages = MOST_UNITS, MOST_PAGES
 
@@ -90,7 +95,7 @@ class Paper:
                 link_preview_options=NO_PREVIEW,
             )
 
-        with ours():
+        with ours(unknown=AdapterError):
             try:
                 await styled(change, entities)
             except ChatMigrated as moved:
@@ -112,7 +117,7 @@ class Paper:
         return self._ref(sent)
 
     async def _here(self, send: Callable[[], Awaitable[tg.Message]]) -> tg.Message:
-        with ours():
+        with ours(unknown=AdapterError):
             try:
                 return await send()
             except ChatMigrated as moved:

@@ -152,6 +152,14 @@ async def test_a_token_that_is_revoked_meanwhile_ends_the_platform(rig):
     await rig.start()
 
 
+@pytest.mark.parametrize("method", ["sendMessage", "editMessageText", "sendDocument"])
+async def test_a_token_that_is_revoked_meanwhile_ends_no_answer(rig, method):
+    message = await rig.asked()
+    rig.telegram.fail(method, Complaint(401, "Unauthorized"))
+    shown = await rig.answered(message, "word " * (7_500 if method == "sendDocument" else 1))
+    assert shown.texts[-1] == "word" or shown.document
+
+
 @pytest.mark.parametrize("how", ["hang", "reset", "lost", Complaint(502, "Bad Gateway")])
 async def test_polling_goes_on_after_a_fault(rig, how):
     rig.telegram.fail("getUpdates", how)
