@@ -137,8 +137,11 @@ class Paper:
         self._answer.refs[self._answer.refs.index(ref)] = self._answer.refs.pop()
 
     def _under(self, part: int) -> tg.ReplyParameters | None:
-        """In a group the question that it answers; between two alone that is clear."""
-        return replying(int(self._to.ref.id)) if part == 0 and self.chat < 0 else None
+        """In a group the question that it answers; between two alone that is clear. Where the group
+        moved, another message may have its number.
+        """
+        is_there = str(self.chat) == self._to.ref.channel.id
+        return replying(int(self._to.ref.id)) if part == 0 and self.chat < 0 and is_there else None
 
     def _buttons(self, last: bool) -> tg.InlineKeyboardMarkup | None:
         is_votable = self._has_buttons and self._answer.outcome in MODEL_SPOKE

@@ -428,14 +428,20 @@ TELEGRAM = [
     (
         "every part replies to the question",
         PAPER,
-        "if part == 0 and self.chat < 0 else None",
-        "if self.chat < 0 else None",
+        "if part == 0 and self.chat < 0 and is_there else None",
+        "if self.chat < 0 and is_there else None",
     ),
     (
         "answers in a group reply to nothing",
         PAPER,
+        "if part == 0 and self.chat < 0 and is_there else None",
+        "if part == 0 and self.chat > 0 and is_there else None",
+    ),
+    (
+        "an answer in a group that moved stands under another's message",
+        PAPER,
+        "if part == 0 and self.chat < 0 and is_there else None",
         "if part == 0 and self.chat < 0 else None",
-        "if part == 0 and self.chat > 0 else None",
     ),
     (
         "every part has buttons",

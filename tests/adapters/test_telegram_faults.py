@@ -288,6 +288,7 @@ async def test_a_group_that_became_a_supergroup_gets_its_answer_there(rig):
     new = rig.telegram.migrates(group)
     shown = await rig.answered(message, "Here I am.")
     assert (shown.chat, shown.text) == (new, "Here I am.")
+    assert shown.reply_to is None  # there, the question's number is another message's
     await rig.settled()
     assert len(rig.inbox.messages) == 1  # that it moved is no message
     rig.telegram.mistakes.clear()
