@@ -21,7 +21,14 @@ from typing import Any, Literal, cast
 
 import telegram as tg
 from pydantic import BaseModel, ConfigDict, SecretStr
-from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+)
 
 from adapters import telegram_heard as heard
 from adapters.telegram_line import NOT_ACCEPTED, Line, dial, ours, seconds
@@ -279,11 +286,13 @@ class TelegramAdapter:
         """A message, or the parts of an album, which are one for us."""
         said = parts[0]
         author, ref = heard.author_of(said), self._ref(said.chat.id, said.message_id)
+        if said.migrate_to_chat_id:
+            self._moved[said.chat.id] = said.migrate_to_chat_id
         if said.is_automatic_forward or not heard.says_something(said):
             return
         if target := heard.corrected(us, said):
             better = heard.words_of(us, said)
-            await inbox.correction(self._ref(said.chat.id, target), author, better)
+            await inbox.correction(self._ref(*target), author, better)
             self._aside(self._thank(said))
             return
         if is_new and not any(heard.is_for(us, part, COMMANDS) for part in parts):
@@ -342,6 +351,7 @@ class TelegramAdapter:
     async def _type(self, to: IncomingMessage) -> None:
         chat, topic = int(to.thread.channel.id), int(to.thread.thread or 0) or None
         await asyncio.sleep(TYPING_AFTER_S)
+        chat = self._moved.get(chat, chat)
         while True:
             await self._bot.send_chat_action(
                 chat, "typing", message_thread_id=topic, read_timeout=TYPING_S
@@ -387,30 +397,41 @@ class TelegramAdapter:
             return
         self._offered.append(offer)
         name = voter.first_name
-        link = tg.MessageEntity("text_link", 0, 1, url=f"{CORRECTS}{target.id}")
+        link = tg.MessageEntity("text_link", 0, 1, url=f"{CORRECTS}{chat}/{target.id}")
         entities = [link, tg.MessageEntity("text_mention", 1, units(name), user=voter)]
         await self._tell(
             chat,
             f"{HIDDEN}{name}: {WHAT_INSTEAD}",
             entities=entities,
+            under=int(target.id),
             message_thread_id=topic,
-            reply_parameters=replying(int(target.id)),
             # Opens the field for the one who is named.
             reply_markup=tg.ForceReply(selective=True),
         )
 
-    async def _tell(self, chat: int, words: str, **how: Any) -> None:
-        """A message of its own; it waits where Telegram says so, and is not said twice."""
+    async def _tell(self, chat: int, words: str, *, under: int | None = None, **how: Any) -> None:
+        """A message of its own; it waits where Telegram says so, and is not said twice. `under`:
+        the one that it replies to.
+        """
         for _ in range(MOST_WAITS):
-            await self._tempo.turn(*keys(chat))
+            here = self._moved.get(chat, chat)
+            await self._tempo.turn(*keys(here))
             try:
                 with ours():
                     await self._bot.send_message(
-                        chat, words, link_preview_options=NO_PREVIEW, **how
+                        here,
+                        words,
+                        reply_parameters=replying(under) if under and here == chat else None,
+                        link_preview_options=NO_PREVIEW,
+                        **how,
                     )
                 return
             except RateLimited as error:
-                self._tempo.hold(error.retry_after_s, *keys(chat))
+                self._tempo.hold(error.retry_after_s, *keys(here))
+            except AdapterError as error:
+                if not isinstance(error.__cause__, ChatMigrated):
+                    raise
+                self._moved[here] = error.__cause__.new_chat_id
 
     async def _thank(self, said: tg.Message) -> None:
         await self._bot.set_message_reaction(said.chat.id, said.message_id, "👌")

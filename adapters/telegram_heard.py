@@ -133,14 +133,19 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-16-le", "replace")
 
 
-def corrected(us: tg.User, said: tg.Message) -> str | None:
-    """The id of the answer that `said` corrects: it replies to our question, whose link tells."""
+def corrected(us: tg.User, said: tg.Message) -> tuple[int, int] | None:
+    """The answer that `said` corrects, by its chat and number: it replies to our question, whose
+    link tells.
+    """
     asked = said.reply_to_message
     if asked is None or not replies_to(us, said):
         return None
     links = [one.url or "" for one in asked.entities if one.type == one.TEXT_LINK]
     found = [link.removeprefix(CORRECTS) for link in links if link.startswith(CORRECTS)]
-    return found[0] if found else None
+    if not found:
+        return None
+    chat, _, number = found[0].rpartition("/")
+    return int(chat or said.chat.id), int(number)
 
 
 def attached(said: tg.Message) -> tuple[str, Any]:

@@ -321,8 +321,8 @@ TELEGRAM = [
     (
         "the correction goes to the question for it",
         HEARD,
-        "return found[0] if found else None",
-        "return str(asked.message_id) if found else None",
+        "return int(chat or said.chat.id), int(number)",
+        "return int(chat or said.chat.id), asked.message_id",
     ),
     (
         "anybody's link makes a correction",
@@ -398,8 +398,8 @@ TELEGRAM = [
     (
         "the question what was right is unfurled",
         ADAPTER,
-        "chat, words, link_preview_options=NO_PREVIEW, **how",
-        "chat, words, **how",
+        "                        link_preview_options=NO_PREVIEW,\n                        **how,\n",
+        "                        **how,\n",
     ),
     (
         "an edit unfurls links",

@@ -7,7 +7,7 @@ import pytest
 
 from core.answer import Answer
 from core.errors import Closing, Refused
-from core.types import MessageRef
+from core.types import MessageRef, Noted
 from tests.adapters.telegram_served import POSTS, quick, served
 from tests.contract import saying
 from tests.fake_telegram import FakeTelegram
@@ -291,6 +291,34 @@ async def test_a_group_that_became_a_supergroup_gets_its_answer_there(rig):
     assert shown.reply_to is None  # there, the question's number is another message's
     await rig.settled()
     assert len(rig.inbox.messages) == 1  # that it moved is no message
+    rig.telegram.mistakes.clear()
+
+
+async def test_that_a_group_moved_is_heard_and_costs_no_answer_a_refusal(rig):
+    group = rig.telegram.group("Old", kind="group", bot_is_admin=True)
+    message = await rig.heard(rig.telegram.says(group, rig.people[""], "@mynah_bot hello"))
+    new = rig.telegram.migrates(group)
+    await rig.settled()
+    assert (await rig.answered(message)).chat is new
+    assert rig.mistakes == []
+
+
+async def test_what_was_answered_before_a_group_moved_is_voted_on_and_corrected_after_it(rig):
+    """The bot was not there when it moved, and knows of it by Telegram's answer only."""
+    group = rig.telegram.group("Old", kind="group", bot_is_admin=True)
+    message = await rig.heard(rig.telegram.says(group, rig.people[""], "@mynah_bot hello"))
+    shown = await rig.answered(message)
+    rig.inbox.noted = Noted(-1)
+    new = rig.telegram.group("New")
+    group.migrated_to = new.id
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    [offer] = rig.offers()
+    assert (offer.chat, offer.reply_to) == (new, None)
+    rig.telegram.says(new, rig.people[""], "better", reply_to=offer)
+    await until(lambda: rig.inbox.corrections)
+    voted, (corrected, _, _) = rig.inbox.reactions[0].target, rig.inbox.corrections[0]
+    assert voted == corrected == MessageRef(message.ref.channel, str(shown.id))
     rig.telegram.mistakes.clear()
 
 
