@@ -333,14 +333,19 @@ class TelegramAdapter:
         self._aside(self._tell_voter(press, target, noted))
 
     async def _reacted(self, change: tg.MessageReactionUpdated, inbox: Inbox) -> None:
-        """Telegram says what there was and what there is; an anonymous one has no vote."""
+        """Telegram says what there was and what there is; an anonymous one has no vote.
+
+        Dated when heard, as presses are: Telegram delivers in order, but its own date is in whole
+        seconds and by another clock, so that of two votes the older one could seem to be newer.
+        """
         if change.user is None:
             return
         target, voter = self._ref(change.chat.id, change.message_id), heard.person(change.user)
         old, new = emojis(change.old_reaction), emojis(change.new_reaction)
         changes = [(emoji, False) for emoji in old if emoji not in new]
         for emoji, added in changes + [(emoji, True) for emoji in new if emoji not in old]:
-            noted = await inbox.reaction(IncomingReaction(target, voter, emoji, added, change.date))
+            vote = IncomingReaction(target, voter, emoji, added, datetime.now(UTC))
+            noted = await inbox.reaction(vote)
             if noted.words and change.chat.type == change.chat.PRIVATE:
                 self._aside(self._tell(change.chat.id, noted.words))
             if noted.score == -1 and added:

@@ -103,6 +103,16 @@ async def test_a_reaction_beside_another_leaves_that_as_it_is(rig):
     assert votes == [("👍", True), ("🎉", True), ("👍", False)]
 
 
+async def test_of_a_press_and_a_reaction_in_the_same_second_the_later_one_is_dated_later(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    rig.telegram.reacts(shown, rig.people[""], "👍")
+    await until(lambda: len(rig.inbox.reactions) == 2)
+    press, reaction = rig.inbox.reactions
+    assert [press.emoji, reaction.emoji] == ["👎", "👍"]
+    assert press.at < reaction.at
+
+
 async def test_what_is_to_be_said_with_a_reaction_is_said_where_nobody_else_reads(rig):
     rig.inbox.noted = Noted(1, "Votes here do not train.")
     public = await rig.answered(await rig.asked(room="public"))
