@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the SDK warns about itself at every 429
 
@@ -60,7 +62,8 @@ class Line:
 def dial(token: str, base_url: str, late_s: float) -> Line:
     """Within a loop. `late_s`: how much longer than asked for the answer to a poll may take."""
     base = base_url.rstrip("/")
-    calls, polls = Requests(ANSWER_WITHIN_S), Requests(late_s)
+    proxy = proxy_for(base)
+    calls, polls = Requests(ANSWER_WITHIN_S, proxy), Requests(late_s, proxy)
     bot = tg.Bot(
         token,
         base_url=f"{base}/bot",
@@ -71,13 +74,24 @@ def dial(token: str, base_url: str, late_s: float) -> Line:
     return Line(bot, (calls, polls))
 
 
+def proxy_for(url: str) -> str | None:
+    """What the environment says. aiohttp would look there at every call, in a thread, and in
+    ~/.netrc too, from which it would send a password to Telegram.
+    """
+    with suppress(ValueError):  # the call itself says that the address is wrong
+        parts = urlsplit(url)
+        if not proxy_bypass(parts.netloc):
+            return getproxies().get(parts.scheme)
+    return None
+
+
 class Requests(BaseRequest):
     """The SDK's way to Telegram. Its errors bear no address, since the token is a part of it."""
 
-    def __init__(self, answer_within_s: float) -> None:
+    def __init__(self, answer_within_s: float, proxy: str | None) -> None:
         self._answer_within_s = answer_within_s
         connector = aiohttp.TCPConnector(limit=MOST_CALLS, keepalive_timeout=KEPT_S)
-        self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
+        self._session = aiohttp.ClientSession(connector=connector, proxy=proxy)
 
     async def initialize(self) -> None: ...
 

@@ -492,6 +492,13 @@ TELEGRAM = [
         '        raise Refused(f"Telegram will not have it: {error}") from error\n',
         '        raise AdapterError(f"Telegram will not have it: {error}") from error\n',
     ),
+    ("the proxy is not asked", LINE, "    proxy = proxy_for(base)\n", "    proxy = None\n"),
+    (
+        "a password of another program's is sent to Telegram",
+        LINE,
+        "connector=connector, proxy=proxy)",
+        "connector=connector, proxy=proxy, trust_env=True)",
+    ),
     (
         "the token is in the errors",
         LINE,

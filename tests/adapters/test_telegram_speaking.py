@@ -221,6 +221,28 @@ async def test_it_says_whom_telegram_takes_it_for_and_what_is_not_set_up():
         await who_am_i(settings(telegram, base_url=url))
 
 
+async def test_calls_go_by_the_proxy_of_the_environment_and_bear_no_password(monkeypatch, tmp_path):
+    seen = []
+
+    class Watched(FakeTelegram):
+        async def _serve(self, request):
+            seen.append(request)
+            return await super()._serve(request)
+
+    (tmp_path / "netrc").write_text("default login ann password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with Watched() as telegram:
+        monkeypatch.setenv("http_proxy", telegram.url)
+        await who_am_i(settings(telegram, base_url="http://telegram.example"))
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        await who_am_i(settings(telegram))
+    assert [one.host for one in seen] == ["telegram.example", telegram.url.removeprefix("http://")]
+    assert not any("Authorization" in one.headers for one in seen)
+
+
 async def test_the_token_stands_in_no_log(rig, caplog):
     caplog.set_level(logging.DEBUG)
     rig.telegram.fail("getUpdates", "reset")
