@@ -32,7 +32,7 @@ from telegram.error import (
 
 from adapters import telegram_heard as heard
 from adapters.telegram_line import NOT_ACCEPTED, Line, dial, ours, seconds
-from adapters.telegram_pace import EVERY_S, RATES, Pace, keys, kind
+from adapters.telegram_pace import BOT, EVERY_S, RATES, Pace, keys, kind
 from adapters.telegram_paper import NO_PREVIEW, VOTES, Paper, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core import attachments
@@ -358,9 +358,10 @@ class TelegramAdapter:
         await asyncio.sleep(TYPING_AFTER_S)
         chat = self._moved.get(chat, chat)
         while True:
-            await self._bot.send_chat_action(
-                chat, "typing", message_thread_id=topic, read_timeout=TYPING_S
-            )
+            if self._tempo.may(BOT):  # what is said goes before
+                await self._bot.send_chat_action(
+                    chat, "typing", message_thread_id=topic, read_timeout=TYPING_S
+                )
             await asyncio.sleep(TYPING_S)
 
     async def _set_menu(self) -> None:

@@ -26,11 +26,13 @@ def settings(telegram: FakeTelegram, **more) -> Settings:
     return Settings(**{"bot_token": SecretStr(TOKEN), "base_url": telegram.url, **more})
 
 
-def quick(telegram: FakeTelegram, *, stalled_after_s: float = 60.0, **more) -> TelegramAdapter:
+def quick(
+    telegram: FakeTelegram, *, stalled_after_s: float = 60.0, rates=QUICK, **more
+) -> TelegramAdapter:
     return TelegramAdapter(
         settings(telegram, **more),
         every_s={"private": EVERY_S, "group": EVERY_S},
-        rates=QUICK,
+        rates=rates,
         poll_s=1,
         late_s=0.4,
         stalled_after_s=stalled_after_s,

@@ -6,7 +6,8 @@ import pytest
 
 from core.answer import Answer
 from core.types import ThreadRef
-from tests.adapters.telegram_served import served
+from tests.adapters.telegram_served import QUICK, served
+from tests.fake_telegram import FakeTelegram
 from tests.fake_telegram_chats import units
 from tests.fakes import until
 
@@ -228,6 +229,28 @@ async def test_while_people_wait_the_chat_says_that_we_are_typing(rig):
     async with Answer(pieces()) as answer:
         await rig.adapter.reply(message, answer)
     assert rig.visible() == ["Sorry for the wait."]
+
+
+async def test_where_many_wait_typing_takes_no_call_from_what_is_said():
+    narrow = {**QUICK, "bot": (16, 2.0)}
+    async with FakeTelegram() as telegram, served(telegram, rates=narrow) as rig:
+        people = [telegram.person(f"Ann {n}") for n in range(6)]
+        said = [telegram.says(telegram.private(one), one, "hello") for one in people]
+        asked = [await rig.heard(one) for one in said]
+
+        async def pieces():
+            await asyncio.sleep(0.6)  # typing would begin meanwhile
+            yield "Sorry for the wait."
+
+        async def answer(message):
+            async with Answer(pieces()) as answer:
+                await rig.adapter.reply(message, answer)
+
+        async with asyncio.TaskGroup() as tasks:
+            for message in asked:
+                tasks.create_task(answer(message))
+        assert len(telegram.actions) < 6
+    assert rig.visible() == ["Sorry for the wait."] * 6
 
 
 async def test_a_quick_answer_is_not_followed_by_typing(rig):
