@@ -293,7 +293,8 @@ class TelegramAdapter:
         if target := heard.corrected(us, said):
             better = heard.words_of(us, said)
             await inbox.correction(self._ref(*target), author, better)
-            self._aside(self._thank(said))
+            if better:  # a picture alone corrects nothing
+                self._aside(self._thank(said))
             return
         if is_new and not any(heard.is_for(us, part, COMMANDS) for part in parts):
             return

@@ -169,6 +169,20 @@ async def test_after_a_thumb_down_one_person_is_asked_what_was_right(rig, room, 
     assert rig.telegram.unfurled == 0
 
 
+async def test_a_correction_without_words_is_not_thanked_for(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    [offer], ann = rig.offers(), rig.people[""]
+    photo = [{"file_id": "1", "file_unique_id": "1", "width": 1, "height": 1}]
+    rig.telegram.says(shown.chat, ann, "", reply_to=offer, more={"photo": photo})
+    said = rig.telegram.says(shown.chat, ann, "in words", reply_to=offer)
+    await until(lambda: rig.telegram.bot_reactions)
+    await rig.settled()
+    assert rig.telegram.bot_reactions == {(shown.chat.id, said.id): ["👌"]}
+
+
 async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
     shown = await rig.answered(await rig.asked())
     rig.telegram.reacts(shown, rig.people[""], "👍")
