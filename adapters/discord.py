@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 import discord
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, author_of, raising
+from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, author_of
 from adapters.discord_ears import Ears
 from adapters.discord_surface import Command, ForOne, InChannel
 from core.answer import Answer
@@ -125,20 +125,19 @@ class DiscordAdapter:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         if not to.thread.thread:
             return ()
-        client, before = self._connected().client, discord.Object(int(to.ref.id))
+        client, thread_id = self._connected().client, int(to.thread.thread)
         said = []
-        with raising():
-            channel = await client.place(int(to.thread.thread))
-            async for message in channel.history(limit=MOST_QUOTED, before=before):
-                if message.type is discord.MessageType.thread_starter_message:
-                    opening = message.reference and message.reference.resolved
-                    if not isinstance(opening, discord.Message):
-                        continue
-                    message = opening
-                if not message.is_system() and (text := client.words(message)):
-                    ref = MessageRef(to.ref.channel, str(message.id))
-                    said.append(Quoted(ref, author_of(message.author), text, message.created_at))
-        return said[::-1]
+        before = await client.history(thread_id, limit=MOST_QUOTED, before=int(to.ref.id))
+        for message in reversed(before):
+            if message.type is discord.MessageType.thread_starter_message:
+                opening = message.reference and message.reference.resolved
+                if not isinstance(opening, discord.Message):
+                    continue
+                message = opening
+            if not message.is_system() and (text := client.words(message)):
+                ref = MessageRef(to.ref.channel, str(message.id))
+                said.append(Quoted(ref, author_of(message.author), text, message.created_at))
+        return said
 
     def _connected(self) -> Ears:
         if self._ears is None:

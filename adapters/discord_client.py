@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import discord
@@ -33,6 +34,7 @@ logging.getLogger("discord.http").addFilter(
 )
 
 BASE_URL, GATEWAY_URL = Route.BASE, str(DiscordWebSocket.DEFAULT_GATEWAY)
+MESSAGES, PAGE = "/channels/{channel_id}/messages", 100
 CALL_WITHIN_S = 60.0
 LONGEST_WAIT_S = 30.0  # for a rate limit, in the library; longer ones come to us
 HEARD = {
@@ -96,7 +98,7 @@ class Client(discord.Client):
         self._token, self._reads_all = token, reads_all
         self.events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.signed_in = asyncio.Event()
-        self._threads: dict[int, ThreadRef] = {}  # those that the library does not know
+        self._archived: dict[int, ThreadRef] = {}  # the library knows those in use
         # The library has its addresses in class attributes, which others would share.
         self.http = self._connection.http = Http(self.loop, base_url, gateway_url)
         for event, parse in self._connection.parsers.items():
@@ -141,11 +143,8 @@ class Client(discord.Client):
             self.events.put_nowait((event, args[0] if args else None))
 
     def _parsed(self, event: str, parse: Any, data: Any) -> None:
-        # One event that is not as the library expects it must not end the connection.
-        try:
+        with understood(event):
             parse(data)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            logger.warning("Discord: a %s was not understood: %s", event, type(error).__name__)
 
     # Calls
 
@@ -188,9 +187,26 @@ class Client(discord.Client):
             webhook_token=interaction.token,
         )
 
-    async def place(self, id: int) -> discord.abc.Messageable:
-        channel = self.get_channel(id) or await self.fetch_channel(id)
-        return cast(discord.abc.Messageable, channel)
+    async def history(
+        self, id: int, *, limit: int, before: int | None = None, after: int = 0
+    ) -> list[discord.Message]:
+        """The newest messages between two, newest first; without those that the library does not
+        understand. Raises AdapterError."""
+        with raising():
+            channel: Any = self.get_channel(id) or await self.fetch_channel(id)
+        found: list[discord.Message] = []
+        params, size = {} if before is None else {"before": before}, min(PAGE, limit)
+        while len(found) < limit:
+            page = await self.ask("GET", MESSAGES, params={**params, "limit": size}, channel_id=id)
+            for data in page:
+                if int(data["id"]) <= after or len(found) == limit:
+                    return found
+                with understood("message"):
+                    found.append(self._connection.create_message(channel=channel, data=data))
+            if len(page) < size:
+                break
+            params = {"before": page[-1]["id"]}
+        return found
 
     # What the library's objects mean
 
@@ -200,8 +216,8 @@ class Client(discord.Client):
         plain = ThreadRef(self.ref(id))
         if is_direct:
             return plain
-        if id in self._threads:
-            return self._threads[id]
+        if id in self._archived:
+            return self._archived[id]
         channel: object = self.get_channel(id)
         if channel is None:
             try:
@@ -209,15 +225,26 @@ class Client(discord.Client):
                     channel = await self.fetch_channel(id)
             except Refused:
                 return plain
-        if not isinstance(channel, discord.Thread):
-            return plain
-        # A private thread's people decide nothing for its channel: it stands for itself.
-        home = id if channel.is_private() else channel.parent_id
-        self._threads[id] = ThreadRef(self.ref(home), str(id))
-        return self._threads[id]
+            if isinstance(channel, discord.Thread):
+                self._archived[id] = self._ref_of(channel)
+        return self._ref_of(channel) if isinstance(channel, discord.Thread) else plain
+
+    def active_since(self, newest: Mapping[int, int]) -> dict[ThreadRef, int]:
+        """The threads in which something was said since; `newest`: a message of each channel."""
+        threads = [thread for guild in self.guilds for thread in guild.threads]
+        return {
+            self._ref_of(thread): newest[thread.parent_id]
+            for thread in threads
+            if (thread.last_message_id or 0) > newest.get(thread.parent_id, math.inf)
+        }
 
     def ref(self, id: int) -> ChannelRef:
         return ChannelRef("discord", self.account, str(id))
+
+    def _ref_of(self, thread: discord.Thread) -> ThreadRef:
+        # A private thread's people decide nothing for its channel: it stands for itself.
+        home = thread.id if thread.is_private() else thread.parent_id
+        return ThreadRef(self.ref(home), str(thread.id))
 
     def can_read(self, message: discord.Message) -> bool:
         """A person said it, and we were given the words."""
@@ -301,6 +328,15 @@ def raising() -> Iterator[None]:
             raise meaning(error) from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise AdapterError(f"Discord cannot be reached: {type(error).__name__}") from error
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """One thing that is not as the library expects it ends neither the others nor us."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        logger.warning("Discord: a %s was not understood: %s", what, type(error).__name__)
 
 
 def meaning(error: discord.HTTPException) -> AdapterError:

@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 import discord
+from discord.utils import snowflake_time
 
-from adapters.discord_client import Client, author_of, is_direct, place_of, raising
-from adapters.discord_surface import EPHEMERAL, MESSAGES, NOBODY, THUMBS, Command, InChannel
+from adapters.discord_client import MESSAGES, Client, author_of, is_direct, place_of, raising
+from adapters.discord_surface import EPHEMERAL, NOBODY, THUMBS, Command, InChannel
 from core import attachments
 from core.attachments import Attached
 from core.errors import AdapterError, Closing, Refused, StoreError
@@ -41,7 +42,8 @@ PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 COMMAND_FOR_S = 15 * 60.0  # so long its answer can be shown to the asker alone
 TYPING_S = 8.0  # Discord shows it for 10
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0  # of what the store did not take
-MOST_MISSED, CATCH_UP_AT_ONCE = 1_000, 4
+MOST_MISSED, MOST_KNOWN = 1_000, 50  # messages read of a conversation after an absence
+CATCH_UP_AT_ONCE = 4
 MOST_CONVERSATIONS = 10_000  # that a new session looks back at
 
 TYPING = "/channels/{channel_id}/typing"
@@ -133,8 +135,13 @@ class Ears:
                 await handle(data)
 
     def _catch_up(self) -> None:
+        """In every conversation, and in the threads that began beside one, or went on there."""
         gate = asyncio.Semaphore(CATCH_UP_AT_ONCE)
+        newest: dict[int, int] = {}  # of each channel with its threads
         for thread, last in self._seen.items():
+            channel_id = int(thread.channel.id)
+            newest[channel_id] = max(last, newest.get(channel_id, 0))
+        for thread, last in (self.client.active_since(newest) | self._seen).items():
             self.aside(self._hear_since(thread, last, gate))
 
     async def _hear_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
@@ -144,15 +151,19 @@ class Ears:
                 await kept(partial(self._read_since, thread, last, gate))
 
     async def _read_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
-        id, count = int(thread.thread or thread.channel.id), 0
+        """`last`: the id of the newest message that was for us, after which people may have talked
+        much: of more than MOST_MISSED, the newest are read. Of those before it, the last are read
+        too, for what was edited since."""
+        client, id = self.client, int(thread.thread or thread.channel.id)
         async with gate:
-            with raising():
-                channel, after = await self.client.place(id), discord.Object(last)
-                async for message in channel.history(limit=MOST_MISSED, after=after):
-                    await self._message(message)
-                    count += 1
-        if count == MOST_MISSED:
-            logger.warning("Discord: of one channel only %d messages were read", count)
+            missed = await client.history(id, limit=MOST_MISSED, after=last)
+            for message in await client.history(id, limit=MOST_KNOWN, before=last + 1):
+                if message.edited_at and message.edited_at > snowflake_time(last):
+                    await self._edited(message)
+            for message in reversed(missed):
+                await self._message(message)
+        if len(missed) == MOST_MISSED:
+            logger.warning("Discord: of one channel only %d messages were read", MOST_MISSED)
 
     async def _message(self, message: discord.Message) -> None:
         client = self.client
@@ -181,7 +192,9 @@ class Ears:
             del self._seen[next(iter(self._seen))]
 
     async def _edit(self, event: discord.RawMessageUpdateEvent) -> None:
-        message = event.message
+        await self._edited(event.message)
+
+    async def _edited(self, message: discord.Message) -> None:
         # Discord itself edits too, to show what a link leads to: then no time of it is given.
         if message.edited_at is None or not self.client.can_read(message):
             return

@@ -12,7 +12,7 @@ from typing import Any
 
 import discord
 
-from adapters.discord_client import Archived, Client, Unknown
+from adapters.discord_client import MESSAGES, PAGE, Archived, Client, Unknown
 from core.answer import Answer
 from core.markup import tables_as_code
 from core.types import IncomingMessage, MessageRef
@@ -20,7 +20,7 @@ from core.types import IncomingMessage, MessageRef
 # https://docs.discord.com/developers/resources/message#create-message says 2,000 characters and not
 # which: in UTF-16 units no message is longer than it is thought to be.
 LIMIT, MOST_PAGES = 2_000, 5
-LOOKED_AT, PAGES_LOOKED_AT = 100, 5  # messages at once, and how often, to find one of ours
+PAGES_LOOKED_AT = 5  # to find one of ours
 DEFERRED_WITHIN_S = 3.0
 FILE = "answer.md"
 
@@ -36,8 +36,7 @@ VOTING = [
         ],
     }
 ]
-CHANNEL = "/channels/{channel_id}"
-MESSAGES, MESSAGE = f"{CHANNEL}/messages", f"{CHANNEL}/messages/{{message_id}}"
+CHANNEL, MESSAGE = "/channels/{channel_id}", MESSAGES + "/{message_id}"
 FOLLOW_UP, SHOWN = "/webhooks/{webhook_id}/{webhook_token}", "/messages/{message_id}"
 
 
@@ -67,7 +66,7 @@ class InChannel:
         """Among the replies to the question; the nonce knows those of the last minutes too."""
         after = self._answer.refs[-1].id if self._answer.refs else self._to.ref.id
         for _ in range(PAGES_LOOKED_AT):
-            params = {"after": after, "limit": LOOKED_AT}
+            params = {"after": after, "limit": PAGE}
             found = await self._client.ask(
                 "GET", MESSAGES, params=params, channel_id=self.channel_id
             )
@@ -76,7 +75,7 @@ class InChannel:
                 is_ours = int(message["author"]["id"]) == self._client.id
                 if is_ours and original == self._to.ref.id:
                     return MessageRef(self.channel, message["id"])
-            if len(found) < LOOKED_AT:
+            if len(found) < PAGE:
                 break
             after = found[0]["id"]
         return None

@@ -30,8 +30,8 @@ DISCORD = [
     (
         "a payload unlike the others ends the connection",
         CLIENT,
-        '            logger.warning("Discord: a %s was not understood: %s", event, type(error).__name__)\n',
-        '            logger.warning("Discord: a %s was not understood: %s", event, type(error).__name__)\n            raise\n',
+        '        logger.warning("Discord: a %s was not understood: %s", what, type(error).__name__)\n',
+        '        logger.warning("Discord: a %s was not understood: %s", what, type(error).__name__)\n        raise\n',
     ),
     (
         "a channel's events overtake each other",
@@ -127,14 +127,14 @@ DISCORD = [
     (
         "a thread is taken for a channel",
         CLIENT,
-        "        if not isinstance(channel, discord.Thread):\n            return plain\n",
-        "        if isinstance(channel, discord.Thread):\n            return plain\n",
+        "        return self._ref_of(channel) if isinstance(channel, discord.Thread) else plain\n",
+        "        return plain\n",
     ),
     (
         "a private thread decides for its channel",
         CLIENT,
-        "home = id if channel.is_private() else channel.parent_id",
-        "home = channel.parent_id",
+        "home = thread.id if thread.is_private() else thread.parent_id",
+        "home = thread.parent_id",
     ),
     (
         "a private thread is as public as its channel",
@@ -212,26 +212,26 @@ DISCORD = [
     (
         "threads are caught up from their channel",
         EARS,
-        "id, count = int(thread.thread or thread.channel.id), 0",
-        "id, count = int(thread.channel.id), 0",
+        "client, id = self.client, int(thread.thread or thread.channel.id)",
+        "client, id = self.client, int(thread.channel.id)",
     ),
     (
         "a thread is quoted newest first",
         ADAPTER,
-        "        return said[::-1]\n",
-        "        return said\n",
+        "        for message in reversed(before):\n",
+        "        for message in before:\n",
     ),
     (
         "the message that a thread began with is not quoted",
         ADAPTER,
-        "                    message = opening\n",
-        "                    continue\n",
+        "                message = opening\n",
+        "                continue\n",
     ),
     (
         "the question is quoted before itself",
         ADAPTER,
-        "discord.Object(int(to.ref.id))",
-        "discord.Object(int(to.ref.id) + 1)",
+        "before=int(to.ref.id))",
+        "before=int(to.ref.id) + 1)",
     ),
     (
         "our own answers are quoted as a person's",

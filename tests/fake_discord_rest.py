@@ -174,7 +174,7 @@ class Rest:
         if kind == "hidden":
             data = []
         if kind == "garbled":
-            data = [{"id": "7"}]
+            data = [{"id": self.fake.snowflake()}, *data]
         if fault and kind == "slow":
             await asyncio.sleep(fault.seconds)
         return self._answer(call, status, data, bucket)

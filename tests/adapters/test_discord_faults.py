@@ -116,6 +116,54 @@ async def test_what_was_said_while_the_bot_was_down_is_heard_at_the_next_start(f
         assert {one.ref.id for one in here.inbox.messages} == {one.id for one in late}
 
 
+async def test_what_was_edited_while_the_bot_was_down_is_told(fake):
+    async with served(fake) as here:
+        one = await fake.says(here.ada, fake.general, f"{fake.mention} one")
+        two = await fake.says(here.ada, fake.general, f"{fake.mention} two")
+        await fake.edits(one, f"{fake.mention} told already")
+        await until(lambda: here.inbox.changes)
+        await asyncio.sleep(0.005)  # ids count milliseconds
+        last = await here.asked("three")
+    await fake.edits(two, f"{fake.mention} not told")
+    seen = [Seen(last.thread, last.ref.id, last.at)]
+    async with served(fake, ListInbox(seen=seen)) as here:
+        await here.asked("four")
+        assert [(ref.id, text) for ref, text in here.inbox.changes] == [(two.id, "not told")]
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_thread_that_began_while_the_bot_was_down_is_read_too(fake, private):
+    async with served(fake) as here:
+        first = await here.asked("one")
+    thread = await fake.open_thread("birds", private=private)
+    late = await fake.says(here.ada, thread, f"{fake.mention} two")
+    seen = [Seen(first.thread, first.ref.id, first.at)]
+    async with served(fake, ListInbox(seen=seen)) as here:
+        assert (await here.heard(late)).thread.thread == thread.id
+
+
+async def test_threads_of_channels_where_nobody_speaks_to_the_bot_are_left_alone(fake):
+    async with served(fake) as here:
+        first = await here.asked("one", fake.direct(here.ada))
+    thread = await fake.open_thread("birds")
+    await fake.says(here.ada, thread, f"{fake.mention} two")
+    seen = [Seen(first.thread, first.ref.id, first.at)]
+    async with served(fake, ListInbox(seen=seen)) as here:
+        await here.nothing_more()
+        assert fake.rest.sent("GET", f"/channels/{thread.id}") == []
+
+
+async def test_what_was_missed_is_heard_behind_any_talk_since_the_last_question(fake):
+    async with served(fake) as here:
+        first = await here.asked("one")
+    for number in range(1_100):
+        await fake.says(here.bob, fake.general, f"chat {number}")
+    late = await fake.says(here.ada, fake.general, f"{fake.mention} two")
+    seen = [Seen(first.thread, first.ref.id, first.at)]
+    async with served(fake, ListInbox(seen=seen)) as here:
+        assert (await here.heard(late)).text == "two"
+
+
 async def test_what_is_said_now_waits_for_what_was_said_before(fake):
     async with served(fake) as here:
         first = await here.asked("one")
@@ -140,12 +188,12 @@ async def test_a_conversation_that_cannot_be_read_any_more_stops_nothing(fake, c
 async def test_a_strange_message_in_the_history_stops_nothing(fake, caplog):
     async with served(fake) as here:
         first = await here.asked("one")
+    late = await fake.says(here.ada, fake.general, f"{fake.mention} two")
     fake.fail("GET", "/messages", "garbled")
     seen = [Seen(first.thread, first.ref.id, first.at)]
     async with served(fake, ListInbox(seen=seen)) as here:
-        await fake.says(here.ada, fake.general, f"{fake.mention} two")
-        await here.asked("hello")
-        await until(lambda: "could not be handled" in caplog.text)
+        await here.heard(late)
+        assert "a message was not understood" in caplog.text
 
 
 async def test_a_thread_that_cannot_be_looked_up_now_is_looked_up_again(here: Served):
