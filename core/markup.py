@@ -13,6 +13,7 @@ WIDEST = 76  # columns of a table; a wider one would be broken by every screen
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 _RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-*:?[ \t]*)*$", re.MULTILINE)
+_NEWLINES = re.compile(r"\r\n?")
 _RUNS = re.compile("`{3,}")
 
 Row = list[str]
@@ -33,6 +34,7 @@ def tables_as_code(text: str) -> str:
     """
     if "|" not in text or not _RULE.search(text):  # parsing takes milliseconds
         return text
+    text = _NEWLINES.sub("\n", text)  # as the parser counts lines
     tokens = _PARSER.parse(text)
     lines = text.split("\n")
     for start, token in reversed(list(enumerate(tokens))):

@@ -55,6 +55,11 @@ def test_two_tables_and_what_stands_between_them():
     )
 
 
+def test_every_kind_of_line_end_is_one():
+    text = "a\rb\r\n\r| x |\n|---|\n| 1 |\n\n!\n"
+    assert tables_as_code(text) == "a\nb\n\n```\nx\n-\n1\n```\n\n!\n"
+
+
 @given(st.text(st.sampled_from("ab|-: \n`*>"), max_size=80))
 def test_no_text_breaks_it_and_no_word_is_lost(text):
     shown = tables_as_code(text)
