@@ -42,17 +42,22 @@ class Tempo:
 
     async def turn(self, *keys: str) -> None:
         """Return when a call that cannot be left out may go out; it is counted."""
-        await self._end_of_hold(keys)
-        for key in keys:
-            limiter = self._limiter(key)
-            self._waiting[key] = self._waiting.get(key, 0) + 1
-            try:
-                await limiter.acquire()
-            finally:
-                self._waiting[key] -= 1
-                if not self._waiting[key]:
-                    del self._waiting[key]
-        await self._end_of_hold(keys)
+        is_held = True
+        while is_held:  # who was held while waiting waits anew: else all of them would go at once
+            await self._end_of_hold(keys)
+            for key in keys:
+                await self._pass(key)
+            is_held = any(self._held_s(key) > 0 for key in keys)
+
+    async def _pass(self, key: str) -> None:
+        limiter = self._limiter(key)
+        self._waiting[key] = self._waiting.get(key, 0) + 1
+        try:
+            await limiter.acquire()
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     async def _end_of_hold(self, keys: Sequence[str]) -> None:
         while True:
