@@ -40,7 +40,7 @@ class Surface(Protocol):
 
     @property
     def most_pages(self) -> int:
-        """What is longer than so many messages goes on in one file."""
+        """What is longer than so many messages goes on in one file, where files are taken."""
         ...
 
     def size(self, text: str) -> int:
@@ -65,7 +65,9 @@ class Surface(Protocol):
         ...
 
     async def attach(self, part: int, text: str) -> MessageRef:
-        """The rest of a very long answer, as the file answer.md. Fails as `post` does."""
+        """The rest of a very long answer, as the file answer.md. Fails as `post` does; Refused
+        where files are not taken: then it goes on in messages.
+        """
         ...
 
 
@@ -152,6 +154,9 @@ class Sheet:
         self._pager = Pager(surface.limit, self._size)
         self._are_shown: list[bool] = []  # of the pages before the last, whether they can be
         self._shown: dict[int, tuple[str, bool]] = {}  # by part: its text, and whether as the last
+        # An earlier try posted more than the file behind the last page: no file is taken here. (One
+        # that ended just behind the first of those messages is taken for one with a file.)
+        self._takes_files = len(answer.refs) <= surface.most_pages + 1
         self._is_in_doubt = answer.unsure  # a message may be there that we do not know of
         self._has_turn = False  # the next call has waited for its turn already
 
@@ -218,7 +223,9 @@ class Sheet:
 
     async def _lay(self, text: str, *, is_whole: bool = False, may_wait: bool = False) -> bool:
         """Make the messages show `text`; False: not wholly, since the tempo did not allow it."""
-        pages = self._pages(text)[: self._surface.most_pages]
+        pages = self._pages(text)
+        if self._takes_files:
+            pages = pages[: self._surface.most_pages]
         for part, page in enumerate(pages):
             is_last = is_whole and part == len(pages) - 1
             while self._shown.get(part) != (page.text, is_last):
@@ -243,13 +250,19 @@ class Sheet:
     async def _tidy(self, text: str) -> None:
         """What stands behind the messages: the rest as a file, or what an earlier try left."""
         pages, most, refs = self._pages(text), self._surface.most_pages, self._answer.refs
-        if len(pages) > most == len(refs):
+        if self._takes_files and len(pages) > most == len(refs):
             await self._turn()
             if not await self._is_found(most):
                 rest = pages[most].opening + text[pages[most].start :]
-                await self._place(partial(self._surface.attach, most, rest))
+                try:
+                    await self._place(partial(self._surface.attach, most, rest))
+                except Refused as error:
+                    logger.warning("a long answer goes on in messages: %s", error)
+                    self._takes_files = False
+                    await self._lay(text, is_whole=True, may_wait=True)
         await self._is_found(len(refs))  # one more that an earlier, longer try may have left
-        for part in range(min(len(pages), most + 1), len(refs)):
+        shown = min(len(pages), most + 1) if self._takes_files else len(pages)
+        for part in range(shown, len(refs)):
             if part not in self._shown:
                 await self._turn()
                 await self._surface.edit(refs[part], NOTHING_HERE, last=False)
@@ -274,7 +287,7 @@ class Sheet:
         await self._answer.placing()
         try:
             ref = await post()
-        except RateLimited:
+        except (RateLimited, Refused):
             raise  # it was not posted
         except AdapterError:
             self._is_in_doubt = True

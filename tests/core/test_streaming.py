@@ -176,6 +176,29 @@ async def test_the_rest_of_a_very_long_answer_is_a_file():
     assert [ref.id for ref in answer.refs] == ["m0", "m1", "m2"]
 
 
+@pytest.mark.parametrize("tries", [1, 2])
+async def test_where_no_file_is_taken_a_very_long_answer_goes_on_in_messages(tries):
+    """The second time, the platform failed after some of them."""
+    faults = [None, None, Refused("no files here"), None, None, None]
+    failures = [AdapterError("502")] * 5 if tries == 2 else []
+    paper = Paper(most_pages=2, faults=[*faults, *failures])
+    words = [f"word{n} " for n in range(150)]
+    refs = []
+    for number in range(tries):
+        answer = Answer(saying("".join(words)), refs=refs, placing=bool(refs))
+        trying = show(answer, paper, Tempo(FREE), ["room:1"], every_s=0)
+        if number + 1 < tries:
+            with pytest.raises(AdapterError):
+                await trying
+        else:
+            await trying
+        refs = answer.refs
+    assert "".join(paper.visible) == "".join(words)
+    assert len(paper.texts) == len(refs) > 4
+    assert paper.buttons == [refs[-1].id]
+    assert paper.files == {}
+
+
 async def test_only_the_whole_text_is_posted_where_edits_are_off():
     paper = Paper()
     await shown(paper, "Hel", "lo", pause_s=0.02, edits=False)
@@ -483,6 +506,23 @@ async def test_those_who_waited_for_the_end_of_a_hold_do_not_go_all_at_once():
         for _ in range(6):
             group.create_task(go())
     assert went[-1] - went[0] > 0.4
+
+
+async def test_those_who_waited_their_turn_when_a_hold_came_do_not_go_all_at_once_behind_it():
+    tempo, loop, went = Tempo({"room": (8, 1.0)}), asyncio.get_running_loop(), list[float]()
+
+    async def go():
+        await tempo.turn("room:1")
+        went.append(loop.time())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(go())
+        await until(lambda: len(went) == 2)
+        tempo.hold(1.0, "room:1")
+    behind = went[2:]
+    assert behind[0] - went[0] >= 0.99
+    assert behind[-1] - behind[0] > 0.4
 
 
 async def test_a_hold_is_for_its_keys_only():
