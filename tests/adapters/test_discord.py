@@ -1,5 +1,6 @@
 """What is heard on Discord, and how answers appear there."""
 
+import asyncio
 import re
 
 import pytest
@@ -338,9 +339,22 @@ async def test_a_code_block_that_is_still_open_is_closed_while_it_grows(here: Se
 async def test_typing_is_shown_until_the_first_word_and_delays_nothing(here: Served):
     here.fake.fail("POST", "/typing", "slow", seconds=5)
     heard = await here.asked("tell me")
-    answer = await here.answers(heard, "A ", "B", pause_s=0.02)
+
+    async def pieces():
+        await until(lambda: here.fake.rest.sent("POST", "/typing"))
+        yield "A "
+        yield "B"
+
+    async with asyncio.timeout(3), Answer(pieces()) as answer:
+        await here.adapter.reply(heard, answer)
     assert here.fake.general.messages[answer.refs[0].id].content == "A B"
     assert len(here.fake.rest.sent("POST", "/typing")) == 1
+
+
+async def test_a_quick_answer_costs_no_call_to_say_that_it_comes(here: Served):
+    await here.answers(await here.asked("tell me"), "A ", "B")
+    await here.answers(await here.asked("tell me"), "A ", "B", pause_s=0.5)
+    assert len(here.fake.rest.sent("POST", "/typing")) == 1  # for the second
 
 
 async def test_a_message_of_a_dead_try_is_found_though_its_nonce_is_forgotten(here: Served):
