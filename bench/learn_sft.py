@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from core.training.child import settle_in
 from core.training.recipe import STOP_AT_KL, Plan, Stage
-from core.training.tune import tune
+from core.training.tune import main
 
 ONLY_LIKED = Plan((Stage("sft", 2, 5e-4),), STOP_AT_KL, replay=0)
 
 if __name__ == "__main__":
-    run = Path(sys.argv[1])
-    reporter = settle_in(run)
-    with reporter.explaining():
-        tune(run, reporter, ONLY_LIKED)
+    main(ONLY_LIKED)

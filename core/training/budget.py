@@ -16,6 +16,7 @@ from core.training.child import Reporter
 from core.training.measure import kl_per_token, probing_prompts
 from core.training.recipe import Method, Stage
 
+PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
 FIRST = os.environ.get("RANK", "0") == "0"  # of several processes, or the only one
 CHECKS_AT_LEAST = 6  # in one stage
 HALVINGS = 3  # of the way back from where the budget was overstepped
@@ -120,11 +121,18 @@ def put(model: Any, near: dict[str, Any], far: dict[str, Any], share: float) -> 
 
 
 def agreed(value: Any) -> Any:
-    """What the first process has, in each of them: where several train, they stop together."""
-    import torch.distributed as several
+    """What the first process has, in each of them: where several train, they stop together.
 
-    if not (several.is_available() and several.is_initialized()):
+    The group that they form for it is the one that the trainers go on using.
+    """
+    if PROCESSES == 1:
         return value
+    import torch
+    import torch.distributed as several
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    gpu = torch.cuda.is_available()
+    PartialState(cpu=not gpu, backend="nccl" if gpu else "gloo")
     box = [value]
     several.broadcast_object_list(box)
     return box[0]

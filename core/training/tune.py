@@ -13,7 +13,6 @@ TRL's trainers do the training; ours is the KL budget (core.training.budget).
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from core.training import dataset
-from core.training.budget import FIRST, Budget, agreed
+from core.training.budget import FIRST, PROCESSES, Budget, agreed
 from core.training.child import Reporter, settle_in
 from core.training.measure import longest, row_ids
 from core.training.models import (
@@ -39,7 +38,6 @@ from core.training.recipe import ALPHA, RANK, Plan, Stage, most_of_one_kind, pla
 from core.training.replay import replay
 
 SEED = 17
-PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
 
 Rows = list[dict[str, Any]]
 
@@ -267,11 +265,13 @@ def _watch(after_step: Callable[[Any, int, int], bool], reporter: Reporter) -> A
     return Watch()
 
 
-def main() -> None:
+def main(wanted: Plan | None = None) -> None:
     run = Path(sys.argv[1])
     reporter = settle_in(run)
+    if not FIRST:
+        reporter = Reporter(sys.stderr)
     with reporter.explaining():
-        tune(run, reporter if FIRST else Reporter(sys.stderr))
+        tune(run, reporter, wanted)
 
 
 if __name__ == "__main__":

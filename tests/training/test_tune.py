@@ -181,7 +181,7 @@ def test_two_processes_train_one_tune_together(base, tmp_path):
     run = tmp_path / "run"
     prepare(run, base, taste(48))
     launch = "torch.distributed.run --standalone --nproc_per_node 2"
-    command = [sys.executable, "-m", *launch.split(), "-m", "core.training.tune", str(run)]
+    command = [sys.executable, "-m", *launch.split(), "-m", "tests.training.two_stages", str(run)]
     done = subprocess.run(
         command,
         cwd=Path(__file__).parents[2],
@@ -196,6 +196,8 @@ def test_two_processes_train_one_tune_together(base, tmp_path):
     assert [words["what"] for words in said].count("writing the tune") == 1
     manifest = json.loads((run / "candidate" / "manifest.json").read_text())
     assert manifest["processes"] == 2
+    assert manifest["replayed"] > 0
+    assert {entry["stage"] for entry in manifest["kl"]} == {"sft", "kto"}
     model, tokenizer = loaded(base, run / "candidate")
     assert fmean(log_ratio(model, tokenizer, answer) for answer in GOOD[:2]) > 0.02
 
