@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,16 @@ from core.training.models import (
     save_adapter,
     sha256,
 )
-from core.training.recipe import ALPHA, RANK, Plan, Stage, most_of_one_kind, plan, weights
+from core.training.recipe import (
+    ALPHA,
+    OF_EACH,
+    RANK,
+    Plan,
+    Stage,
+    most_of_one_kind,
+    plan,
+    weights,
+)
 from core.training.replay import replay
 
 SEED = 17
@@ -54,23 +63,33 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     try:
         manifest = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))
         counts = manifest["counts"]
-        rows = dataset.read(run / "dataset", "train.jsonl")
+        rows, pairs = (
+            dataset.read(run / "dataset", name) for name in ("train.jsonl", "pairs.jsonl")
+        )
     except (OSError, ValueError, KeyError, TypeError):
         reporter.fail("the data set is damaged: its files are not what its manifest says")
 
-    # 2. The base. Rows that do not fit its window are left out here, not silently by the trainer.
+    # 2. The base. Rows that do not fit its window are left out here, not silently by the trainer;
+    #    what is left decides how to train.
     reporter.step(0, 1, "loading the model")
     if missing := missing_on_gpu(base):
         reporter.fail(missing)
     model, tokenizer = load_base(base)
-    fitting = [row for row in rows if len(row_ids(tokenizer, row)[0]) <= longest(model)]
+    window = longest(model)
+    fitting = [row for row in rows if len(row_ids(tokenizer, row)[0]) <= window]
     too_long = len(rows) - len(fitting)
     random.Random(SEED).shuffle(fitting)
-    pairs = in_pairs(fitting)
-    chosen = wanted or plan(counts, model.num_parameters(), len(pairs))
+    liked = [{k: row[k] for k in ("prompt", "completion")} for row in fitting if row["label"]]
+    if len(liked) < OF_EACH:
+        reporter.fail(
+            f"only {len(liked)} of {OF_EACH} liked or corrected answers fit, with what was said"
+            f" before them, into the {window} tokens that training takes of this model"
+        )
+    pairs = [pair for pair in pairs if _longer(tokenizer, pair) <= window]
+    left = counts | {"liked": len(liked), "corrections": 0, "disliked": len(fitting) - len(liked)}
+    chosen = wanted or plan(left, model.num_parameters(), len(pairs))
 
     # 3. Each stage's rows; what the base says by itself comes from the base, so before all.
-    liked = [{k: row[k] for k in ("prompt", "completion")} for row in fitting if row["label"]]
     remembered: Rows = []
     if chosen.replay and any(stage.method == "sft" for stage in chosen.stages):
         reporter.step(1, 1, "asking the base what it says by itself")
@@ -138,17 +157,12 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     making.rename(run / "candidate")
 
 
-def in_pairs(rows: Sequence[dict[str, Any]]) -> Rows:
-    """A good and a bad answer to one prompt, as DPO reads them: mostly corrections."""
-    answers: dict[str, dict[bool, list[Any]]] = {}
-    for row in rows:
-        by_label = answers.setdefault(json.dumps(row["prompt"]), {True: [], False: []})
-        by_label[row["label"]].append(row["completion"])
-    return [
-        {"prompt": json.loads(prompt), "chosen": good, "rejected": bad}
-        for prompt, by_label in answers.items()
-        for good, bad in zip(by_label[True], by_label[False], strict=False)
-    ]
+def _longer(tokenizer: Any, pair: dict[str, Any]) -> int:
+    """The tokens of a pair's longer side, with the prompt."""
+    sides = (
+        {"prompt": pair["prompt"], "completion": pair[side]} for side in ("chosen", "rejected")
+    )
+    return max(len(row_ids(tokenizer, side)[0]) for side in sides)
 
 
 def balanced(rows: Rows) -> Rows:

@@ -14,7 +14,7 @@ import pytest
 from core.training.child import Reporter
 from core.training.recipe import STOP_AT_KL
 from tests.training.conftest import prepare, steps
-from tests.training.votes import BAD, GOOD, rows_of, taste
+from tests.training.votes import BAD, GOOD, judged, rows_of, taste, turn
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -170,6 +170,32 @@ def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
     assert not (run / "candidate").exists()
 
 
+def too_long(score):
+    """Votes of which those with this score are on answers that no window holds."""
+    endless = "word " * 3000
+    return [
+        judged(turn(n, f"Is {n} so?", endless if vote == score else "Yes."), [("ann", vote)])
+        for n, vote in enumerate([1, -1] * 10, 1)
+    ]
+
+
+def test_where_no_liked_answer_fits_into_the_window_the_run_says_so(base, tmp_path):
+    from core.training.runner import StepFailed
+
+    prepare(tmp_path / "run", base, too_long(1))
+    with pytest.raises(StepFailed, match="only 0 of 3 liked or corrected answers fit"):
+        asyncio.run(steps("core.training.tune", tmp_path / "run"))
+
+
+def test_where_no_disliked_answer_fits_the_liked_ones_are_learnt(base, tmp_path):
+    run = tmp_path / "run"
+    prepare(run, base, too_long(-1))
+    asyncio.run(steps("core.training.tune", run))
+    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
+    assert [stage.split(",")[0] for stage in manifest["stages"]] == ["sft"]
+    assert manifest["too_long"] == 10
+
+
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_two_processes_train_one_tune_together(base, tmp_path):
@@ -207,23 +233,6 @@ def kto_row(question, answer, label):
         "prompt": [{"role": "user", "content": question}],
         "completion": [{"role": "assistant", "content": answer}],
         "label": label,
-    }
-
-
-def test_a_good_and_a_bad_answer_to_one_prompt_are_a_pair():
-    from core.training.tune import in_pairs
-
-    rows = [
-        kto_row("a", "well", True),
-        kto_row("b", "well", True),
-        kto_row("a", "badly", False),
-        kto_row("a", "badly again", False),
-    ]
-    (pair,) = in_pairs(rows)
-    assert pair == {
-        "prompt": rows[0]["prompt"],
-        "chosen": rows[0]["completion"],
-        "rejected": rows[2]["completion"],
     }
 
 
