@@ -306,7 +306,9 @@ def _by_the_model(text: str) -> dict[str, str]:
 
 def main() -> None:
     run = Path(sys.argv[1])
-    evaluate(run, settle_in(run))
+    reporter = settle_in(run)
+    with reporter.explaining():
+        evaluate(run, reporter)
 
 
 if __name__ == "__main__":

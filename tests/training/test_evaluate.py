@@ -1,5 +1,6 @@
 """The gate: a sound candidate passes, a broken one is refused, and the report says why."""
 
+import asyncio
 import io
 import json
 import os
@@ -12,6 +13,8 @@ from core.training.child import Reporter
 from core.training.evaluate import evaluate
 from core.training.measure import Said
 from core.training.models import sha256
+from core.training.runner import StepFailed
+from tests.training.conftest import steps
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -178,6 +181,13 @@ def test_a_candidate_without_a_readable_manifest_is_refused(run, content):
 def test_a_run_without_a_candidate_is_refused(run):
     shutil.rmtree(run / "candidate")
     assert "no manifest" in verdict(run)[1]
+
+
+def test_a_gate_that_finds_the_disk_full_says_so(run):
+    shutil.rmtree(run / "candidate")
+    (run / "report.making").symlink_to("/dev/full")
+    with pytest.raises(StepFailed, match="the disk is full: make room"):
+        asyncio.run(steps("core.training.evaluate", run))
 
 
 @pytest.mark.parametrize(
