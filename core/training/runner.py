@@ -107,7 +107,8 @@ class Watch:
 def environment(run: Path) -> dict[str, str]:
     """Nothing but what Python and the libraries need; whatever they keep stays in the run."""
     kept = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith("CUDA_")}
-    kept.setdefault("CUDA_VISIBLE_DEVICES", "0")  # several would need `accelerate launch`
+    # Over several GPUs one process would spread a model in the way that TRL refuses (DataParallel).
+    kept["CUDA_VISIBLE_DEVICES"] = kept.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     return kept | {
         "HF_HOME": str(run / "scratch"),
         "TMPDIR": str(run / "scratch"),

@@ -107,6 +107,12 @@ async def test_a_step_gets_no_secrets_of_the_bot(folder, monkeypatch):
     assert environment["OMP_NUM_THREADS"] == "1"
 
 
+async def test_a_step_sees_one_gpu_of_those_that_the_bot_sees(folder, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    (progress,) = await told(folder("tells its environment"))
+    assert json.loads(progress.what)["CUDA_VISIBLE_DEVICES"] == "2"
+
+
 async def test_a_step_steps_back_and_libraries_cannot_disturb_what_it_says(folder):
     run = folder("settles in")
     deadline = time.monotonic() + 60
