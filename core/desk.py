@@ -198,7 +198,9 @@ class Desk:
         been edited, deleted or begun.
         """
         engine = self._engine
-        patience = Patience(f"turn {heard.id}", engine.closing, self._patience_s)
+        # Not for ever: the conversation's next turns wait for this one.
+        within_s = min(self._patience_s, 3600 * engine.settings.retry_for_h)
+        patience = Patience(f"turn {heard.id}", engine.closing, within_s)
         while not engine.closing.is_set():
             try:
                 with engine.watching_for_damage():

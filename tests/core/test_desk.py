@@ -2,12 +2,12 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.desk import MOST_TRIES, serve
-from core.errors import Closing, Refused, StoreDamaged, StoreError
+from core.errors import AdapterError, Closing, Refused, StoreDamaged, StoreError
 from core.types import (
     Author,
     MessageRef,
@@ -245,6 +245,21 @@ async def test_a_platform_that_fails_is_tried_again_in_the_same_message(store):
     assert len(generator.prompts) == 2
     turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
     assert (len(turn.replies), turn.tries) == (1, 1)  # the failed try is not counted
+
+
+async def test_a_turn_that_can_never_be_shown_holds_up_its_conversation_for_so_long_only(store):
+    class Stubborn(ListAdapter):
+        async def reply(self, to, answer):
+            if to.ref.id == "1":
+                raise AdapterError("never")
+            await super().reply(to, answer)
+
+    later = datetime.now(UTC) + timedelta(hours=1)
+    adapter = Stubborn(asked(at=later), asked("and this?", "2", at=later))
+    async with asyncio.timeout(10):
+        await held(store, "Hello", adapter=adapter, retry_for_h=0.5 / 3600)
+    assert adapter.shown == {"2": "Hello"}
+    assert [turn.message.ref.id for turn in await store.unanswered("list", "me")] == ["1"]
 
 
 class Full(SqlStore):
