@@ -78,7 +78,8 @@ class Desk:
         self._patience_s = patience_s
         self.tasks: set[asyncio.Task[None]] = set()
         self._in_work: set[int] = set()  # the ids of their turns
-        self._under_way: dict[ThreadRef, Answer | None] = {}  # None: it is being prepared
+        # By lane, what is answered; None: the answer is being prepared.
+        self._under_way: dict[ThreadRef, tuple[IncomingMessage, Answer | None]] = {}
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._did_stop: set[int] = set()  # the turns that said "stop" in time
         # What changed on the platform while a turn was about to quote it.
@@ -113,7 +114,7 @@ class Desk:
             return
         found = self._engine.commands.find(message.text)
         # The turn of a "stop" waits in the lane; its deed does not.
-        if found and found[0].name == "stop" and self._stop(message.thread):
+        if found and found[0].name == "stop" and self._stop(message):
             self._did_stop.add(turn.id)
         self._start(turn, is_new=is_new)
 
@@ -166,7 +167,7 @@ class Desk:
         task.add_done_callback(lambda _: self._in_work.discard(turn.id))
 
     async def _guarded(self, turn: Turn, is_new: bool) -> None:
-        async with self._engine.lanes.enter(turn.message.thread) as waited:
+        async with self._engine.lanes.enter(self._lane(turn.message)) as waited:
             try:
                 await self._answer_until_shown(turn, is_new=is_new and not waited)
             except Exception:  # one failed turn must not take the other conversations down with it
@@ -215,18 +216,18 @@ class Desk:
 
     async def _answer(self, heard: Turn, patience: Patience, *, is_new: bool) -> None:
         """One try. Raises AdapterError and StoreError: a further one goes on from there."""
-        engine, thread, turn = self._engine, heard.message.thread, heard
+        engine, lane, turn = self._engine, self._lane(heard.message), heard
         answer: Answer | None = None
         finish = partial(engine.store.finish, turn.id)
-        self._under_way[thread] = None
+        self._under_way[lane] = heard.message, None
         try:
             if not is_new:
                 turn = await engine.store.turn(heard.id)
             if turn.status == "done":  # it was deleted while it waited
                 return
             async with await self._open(turn, patience) as answer:
-                self._under_way[thread] = answer
-                if thread in self._unwanted:
+                self._under_way[lane] = heard.message, answer
+                if lane in self._unwanted:
                     answer.stop()
                 await self._adapter.reply(turn.message, answer)
             await patience.keep(finish)
@@ -248,9 +249,9 @@ class Desk:
                 await self._let_go(turn)
             raise
         finally:
-            del self._under_way[thread]
+            del self._under_way[lane]
             self._meanwhile.pop(turn.id, None)
-            self._unwanted.discard(thread)
+            self._unwanted.discard(lane)
 
     async def _open(self, turn: Turn, patience: Patience) -> Answer:
         """The answer to a turn: known already, a command's, a refusal, or the model's."""
@@ -313,16 +314,30 @@ class Desk:
             logger.warning("turn %d: answered without what was said before: %s", turn.id, why)
             return ()
 
-    def _stop(self, thread: ThreadRef) -> bool:
-        """Stop what is answered in this conversation; False: nothing is."""
-        if thread not in self._under_way:
-            return False
-        answer = self._under_way[thread]
-        if answer:
-            answer.stop()
-        else:
-            self._unwanted.add(thread)
-        return True
+    def _lane(self, message: IncomingMessage) -> ThreadRef:
+        """Where its turn waits for those before it: in its conversation. What takes minutes has a
+        lane of its own, since many people may share a conversation.
+        """
+        found = self._engine.commands.find(message.text)
+        if found and found[0].slow:
+            return ThreadRef(message.ref.channel, f"beside {message.ref.id}")
+        return message.thread
+
+    def _stop(self, message: IncomingMessage) -> bool:
+        """Stop what is answered in this conversation, else what only its author waits for; False:
+        nothing is.
+        """
+        lanes = [message.thread]
+        if message.thread not in self._under_way:
+            under_way = self._under_way.items()
+            lanes = [lane for lane, (asked, _) in under_way if reaches(message, asked)]
+        for lane in lanes:
+            _, answer = self._under_way[lane]
+            if answer:
+                answer.stop()
+            else:
+                self._unwanted.add(lane)
+        return bool(lanes)
 
     async def _began(self, turn: Turn, recipe: Recipe) -> None:
         store = self._engine.store
@@ -343,6 +358,16 @@ class Desk:
                 await self._engine.store.let_go(turn.id)
         except StoreError as error:
             logger.warning("turn %d: %s", turn.id, error)
+
+
+def reaches(command: IncomingMessage, asked: IncomingMessage) -> bool:
+    """Whether somebody's command is about what they asked there. A slash command may have to be
+    said in the channel itself, where conversations are threads.
+    """
+    is_there = command.thread == asked.thread
+    if command.private:
+        is_there = command.ref.channel == asked.ref.channel
+    return is_there and command.author.id == asked.author.id
 
 
 class TooOld:

@@ -93,8 +93,8 @@ def quote(id, text, author=BOB):
     return Quoted(MessageRef(ROOM, id), author, text, NOW)
 
 
-def engine_on(store, generator, *, admins=(), trained=(), **settings):
-    commands = Commands(store, None, WORDS, admins, trained=trained)
+def engine_on(store, generator, *, admins=(), trained=(), trainer=None, **settings):
+    commands = Commands(store, trainer, WORDS, admins, trained=trained)
     chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
         store,
