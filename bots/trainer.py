@@ -175,6 +175,8 @@ class LocalTrainer:
         async for line in self._obstacles(gathered):
             yield line
         if why_not(gathered.counts, self.settings.at_least):
+            if gathered.left_out:
+                yield f"There are {_told(gathered)}.\n"
             return
         async with self._alone():
             yield f"Learning from {_told(gathered)}.\n\n"

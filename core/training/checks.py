@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import comb, exp
 from statistics import fmean
+from typing import Any
 
 from core.training.measure import Said
 from core.training.recipe import GATE_KL
@@ -37,6 +38,20 @@ class Check:
     words: str
     value: float | None = None
     hard: bool = True
+
+
+def votes(manifest: Mapping[str, Any]) -> Check:
+    """Whose votes these are, and what those held out are worth: said, not judged.
+
+    `manifest`: the data set's.
+    """
+    counts, split = manifest["counts"], manifest["split"]
+    people = "1 person" if counts["people"] == 1 else f"{counts['people']} people"
+    if manifest["most_from_one_person"] is None:
+        people += ", fewer than five, so that one may have given more than a fifth"
+    words = f"{counts['labels']} votes of {people}; {split['evidence']}"
+    sound = counts["held_out"] > 0 and split["by"] == "conversation"
+    return Check("votes", sound or None, words, counts["people"], hard=False)
 
 
 def drift(value: float, rival: str) -> Check:

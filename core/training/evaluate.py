@@ -117,7 +117,7 @@ class Examination:
     def all(self) -> Examined:
         """One story from top to bottom."""
         self._add(Check("files", True, "its files are whole and belong together"))
-        self._add(self._evidence())
+        self._add(checks.votes(self.votes))
         # 1. Numbers: how far it is from where it began, and where the votes pull.
         self._step(1, "checking how far it moved from the base")
         self._drift()
@@ -140,13 +140,6 @@ class Examination:
         if (self.candidate / "merged").is_dir():
             self._add(self._merged())
         return self.found
-
-    def _evidence(self) -> Check:
-        """Whose votes these are, and what those held out are worth: said, not judged."""
-        counts, split = self.votes["counts"], self.votes["split"]
-        words = f"{counts['labels']} votes of {counts['people']} people; {split['evidence']}"
-        sound = counts["held_out"] > 0 and split["by"] == "conversation"
-        return Check("votes", sound or None, words, counts["people"], hard=False)
 
     def _drift(self) -> None:
         trio = self.trio

@@ -29,9 +29,9 @@ async def opened(folder):
         await store.close()
 
 
-async def vote(store, count, platform="console"):
-    """Turns as the bot keeps them, with the votes of one person who likes short answers."""
-    for one in taste(count):
+async def vote(store, count, platform="console", by=("ann",)):
+    """Turns as the bot keeps them, with votes for short answers. `by`: who votes, in turns."""
+    for one in taste(count, by=by):
         channel = ChannelRef(platform, "me", "here")
         message = IncomingMessage(
             MessageRef(channel, str(one.turn.id)),
@@ -46,7 +46,8 @@ async def vote(store, count, platform="console"):
         await store.began(turn.id, Recipe("base", recipe.system, None, recipe.digest))
         await store.settle(turn.id, one.turn.answer, "answered")
         await store.finish(turn.id)
-        await store.put_feedback(Feedback(turn.id, "ann", one.feedback[0].score, NOON))
+        (given,) = one.feedback
+        await store.put_feedback(Feedback(turn.id, given.author_id, given.score, NOON))
 
 
 def trainer(store, tmp_path, base=None, generator=None, **settings):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.training import dataset
+from core.training import checks, dataset
 from core.training.shares import too_many
 from core.types import ChannelRef, MessageRef, ThreadRef
 from tests.training.votes import SYSTEM, judged, rows_of, taste, turn
@@ -188,7 +188,9 @@ def test_once_five_people_vote_nobody_gives_more_than_a_fifth(tmp_path):
     assert max(id for id in found.left_out["more than a fifth from one person"] if id <= 200) < max(
         row.turn_id for row in found.rows if row.by == ("ann",)
     )  # the oldest go
-    assert dataset.write(found, tmp_path / "d")["most_from_one_person"] == 0.2
+    manifest = dataset.write(found, tmp_path / "d")
+    assert manifest["most_from_one_person"] == 0.2
+    assert f"{len(found.rows)} votes of 6 people; " in checks.votes(manifest).words
 
 
 def test_with_fewer_than_five_people_nobody_is_capped_and_their_number_is_told(tmp_path):
@@ -196,6 +198,7 @@ def test_with_fewer_than_five_people_nobody_is_capped_and_their_number_is_told(t
     assert len(found.rows) == 208
     manifest = dataset.write(found, tmp_path / "d")
     assert (manifest["counts"]["people"], manifest["most_from_one_person"]) == (4, None)
+    assert "208 votes of 4 people, fewer than five, so that" in checks.votes(manifest).words
 
 
 @given(st.lists(st.sets(st.sampled_from("abcdefgh"), min_size=1, max_size=4), max_size=80))

@@ -66,6 +66,7 @@ def test_a_sound_candidate_passes_and_the_report_says_what_is_not_proven(run):
     assert "too few" in checks["better"]["words"]
     assert checks["KL to the base"]["value"] <= 0.15
     assert checks["knowledge"]["passed"]
+    assert checks["votes"]["words"].startswith("24 votes of 1 person, fewer than five")
     assert report["result"] == "not enough evidence"
     assert len(report["answers"]) == 13
     page = (run / "report.html").read_text()

@@ -118,6 +118,15 @@ async def test_the_command_stops_cleanly(base, tmp_path, sign, status):
     assert not runs.exists()
 
 
+async def test_who_voted_much_beside_four_others_is_told_why_it_is_not_enough(store, tmp_path):
+    await vote(store, 24, by=("ann",) * 20 + ("bob", "cy", "di", "ed"))
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text("{}")
+    words = await said(trainer(store, tmp_path, tmp_path / "base").retrain(dry=False))
+    assert "Not enough to learn from yet: 5 of 10 votes are there." in words
+    assert "left out 19 (more than a fifth from one person)" in words
+
+
 async def test_a_run_ends_at_its_deadline(store, base, tmp_path):
     await vote(store, 24)
     words = await said(trainer(store, tmp_path, base, minutes=0.01).retrain(dry=False))
