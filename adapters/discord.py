@@ -21,10 +21,9 @@ from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, author_of
 from adapters.discord_ears import Ears
 from adapters.discord_surface import Command, ForOne, InChannel
 from core.answer import Answer
-from core.commands import Commands
+from core.commands import COMMANDS
 from core.errors import AdapterError
-from core.phrases import Phrases
-from core.ports import Inbox, Store
+from core.ports import Inbox
 from core.streaming import Tempo, show
 from core.types import IncomingMessage, MessageRef, Quoted
 
@@ -38,7 +37,7 @@ LOST_AFTER_S = 300.0  # without a gateway; the library can go on for ever (disco
 SETTLE_S = 0.5  # without a further server, all are known
 MOST_QUOTED = 50
 LAST_WORDS_S = 1.0
-COMMANDS = "/applications/{application_id}/commands"
+REGISTERED = "/applications/{application_id}/commands"
 
 SCOPES = ("bot", "applications.commands")
 PERMISSIONS = discord.Permissions(
@@ -184,18 +183,17 @@ async def register(client: Client) -> None:
     await client.signed_in.wait()
     ids: dict[str, Any] = {"application_id": client.account}
     try:
-        there = await client.ask("GET", COMMANDS, **ids)
+        there = await client.ask("GET", REGISTERED, **ids)
         if shapes(there) != shapes(slash_commands()):
-            await client.ask("PUT", COMMANDS, slash_commands(), **ids)
+            await client.ask("PUT", REGISTERED, slash_commands(), **ids)
     except AdapterError as error:
         logger.warning("Discord: the slash commands stay as they were: %s", error)
 
 
 def slash_commands() -> list[dict[str, Any]]:
     """The core's commands as Discord wants them; the words behind one are a choice."""
-    table = Commands(cast(Store, None), None, Phrases(), ()).table  # only to be read
     out = []
-    for command in table.values():
+    for command in COMMANDS.values():
         if command.hidden:
             continue
         one: dict[str, Any] = {"type": 1, "name": command.name, "description": command.help[:100]}

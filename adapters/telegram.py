@@ -17,7 +17,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import telegram as tg
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -37,10 +37,9 @@ from adapters.telegram_paper import NO_PREVIEW, VOTES, Paper, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core import attachments
 from core.answer import Answer
-from core.commands import Commands
+from core.commands import COMMANDS
 from core.errors import AdapterError, Closing, RateLimited, Refused, StoreError
-from core.phrases import Phrases
-from core.ports import Inbox, Store
+from core.ports import Inbox
 from core.streaming import show
 from core.types import (
     ChannelRef,
@@ -78,7 +77,6 @@ PRIVACY = (
 )
 NO_GROUPS = "It cannot be added to groups: send /setjoingroups to @BotFather and choose Enable."
 WEBHOOK = "A webhook is set, and is removed when Mynah starts: another program may need it."
-COMMANDS = Commands(cast(Store, None), None, Phrases(), ()).table
 
 
 class Settings(BaseModel):

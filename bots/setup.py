@@ -14,11 +14,10 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # heavy: `--help` does without
     from bots.config import Config
-    from core.ports import Store
 
 LONGEST_COMMAND_TEXT = 2_000  # of a description, in the manifest's schema
 
@@ -145,11 +144,9 @@ STEPS: dict[str, Callable[[str], None]] = {
 def manifest(name: str) -> dict[str, Any]:
     """The app as Slack takes it: Socket Mode, and exactly the scopes and events that are used."""
     from adapters.slack_events import EVENTS, SCOPES
-    from core.commands import Commands
-    from core.phrases import Phrases
+    from core.commands import COMMANDS
 
-    every = Commands(cast("Store", None), None, Phrases(), ()).table.values()  # only to be read
-    table = [command for command in every if not command.hidden]
+    table = [command for command in COMMANDS.values() if not command.hidden]
     return {
         "display_information": {
             "name": name,

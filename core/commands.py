@@ -7,7 +7,7 @@ command, so that "help me with this" stays a question.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ class Call:
 class Command:
     name: str
     help: str
-    run: Callable[[Call], AsyncGenerator[str]]
+    run: Callable[[Commands, Call], AsyncGenerator[str]]
     words: tuple[str, ...] = ("",)  # what may stand behind the name
     admin: bool = False
     slow: bool = False  # takes minutes: its words are shown as they come
@@ -65,35 +65,6 @@ class Commands:
         self._trainer = trainer
         self._phrases = phrases
         self._admins = frozenset(admins)
-        table = [
-            Command("start", "what I am", self._start, hidden=True),
-            Command("help", "what I understand", self._help),
-            Command("reset", "begin the conversation anew", self._reset),
-            Command("stop", "stop the answer under way", self._stop),
-            Command(
-                "retrain",
-                "learn from the votes now, or only say what would be used",
-                self._retrain,
-                ("", "dry"),
-                admin=True,
-                slow=True,
-            ),
-            Command("rollback", "go back to what answered before", self._rollback, admin=True),
-            Command("tunes", "what I have learnt, and which tune serves", self._tunes),
-            Command(
-                "forget",
-                "delete all that you said to me, or only your last question",
-                self._forget,
-                ("me", "this"),
-            ),
-            Command(
-                "training",
-                "whether what you say may train me; for the whole channel, admins say",
-                self._training,
-                ("on", "off", "channel on", "channel off"),
-            ),
-        ]
-        self.table = {command.name: command for command in table}
 
     def find(self, text: str) -> tuple[Command, str] | None:
         """The command that `text` is, with the words behind it; None: it is a question."""
@@ -101,14 +72,14 @@ class Commands:
         slash, bare = visible.lstrip().startswith("/"), " ".join(visible.lower().split())
         name, _, words = bare.removeprefix("/").partition(" ")
         if not bare:
-            return self.table["help"], ""
-        command = self.table.get(name)
+            return COMMANDS["help"], ""
+        command = COMMANDS.get(name)
         if command and words in command.words:
             return command, words
         if slash and command:
-            return Command(name, "", self._misused), command.usage
+            return Command(name, "", Commands._misused), command.usage
         if slash and name.isalpha() and len(name) <= LONGEST_NAME:
-            return Command(name, "", self._unknown), ""
+            return Command(name, "", Commands._unknown), ""
         return None
 
     def is_admin(self, message: IncomingMessage) -> bool:
@@ -118,7 +89,7 @@ class Commands:
         """What the command says, piece by piece. Only admins get past here where it takes one."""
         if command.admin and not self.is_admin(call.turn.message):
             return said(self._phrases.admins_only.format(command=f"`/{command.name}`"))
-        return command.run(call)
+        return command.run(self, call)
 
     async def _unknown(self, call: Call) -> AsyncGenerator[str]:
         name = call.turn.message.text.split()[0]
@@ -132,7 +103,7 @@ class Commands:
 
     async def _help(self, call: Call) -> AsyncGenerator[str]:
         yield "Ask me anything. I understand these commands:\n\n"
-        for command in self.table.values():
+        for command in COMMANDS.values():
             if command.hidden:
                 continue
             only = " (admins)" if command.admin else ""
@@ -208,6 +179,40 @@ class Commands:
             yield self._phrases.channel_on if on else self._phrases.channel_off
         else:
             yield self._phrases.admins_only.format(command=f"`/training {call.words}`")
+
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("start", "what I am", Commands._start, hidden=True),
+        Command("help", "what I understand", Commands._help),
+        Command("reset", "begin the conversation anew", Commands._reset),
+        Command("stop", "stop the answer under way", Commands._stop),
+        Command(
+            "retrain",
+            "learn from the votes now, or only say what would be used",
+            Commands._retrain,
+            ("", "dry"),
+            admin=True,
+            slow=True,
+        ),
+        Command("rollback", "go back to what answered before", Commands._rollback, admin=True),
+        Command("tunes", "what I have learnt, and which tune serves", Commands._tunes),
+        Command(
+            "forget",
+            "delete all that you said to me, or only your last question",
+            Commands._forget,
+            ("me", "this"),
+        ),
+        Command(
+            "training",
+            "whether what you say may train me; for the whole channel, admins say",
+            Commands._training,
+            ("on", "off", "channel on", "channel off"),
+        ),
+    )
+}
+"""The table, in the order in which help lists it."""
 
 
 def _listed(names: Collection[str]) -> str:
