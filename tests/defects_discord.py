@@ -499,8 +499,8 @@ DISCORD = [
     (
         "the rest of a very long answer is dropped",
         "core/streaming.py",
-        "        if len(pages) > most == len(refs):\n",
-        "        if len(pages) < most == len(refs):\n",
+        "        if self._takes_files and len(pages) > most == len(refs):\n",
+        "        if self._takes_files and len(pages) < most == len(refs):\n",
     ),
     (
         "a fence that is open at a page's end stays open",
@@ -511,7 +511,7 @@ DISCORD = [
     (
         "the end of an answer waits for no limit",
         "core/streaming.py",
-        "                await self._lay(text, is_whole=True, may_wait=True)\n",
-        "                await self._lay(text, is_whole=True)\n",
+        "                await self._lay(text, is_whole=True, may_wait=True)\n                await self._tidy(text)\n",
+        "                await self._lay(text, is_whole=True)\n                await self._tidy(text)\n",
     ),
 ]
