@@ -11,7 +11,8 @@ import pytest
 
 from storage.repositories import Settings, SqlStore
 
-FOLDERS = ["", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
+# Where the search path does not lead: root's programs, and those of PostgreSQL.
+FOLDERS = ["", "/usr/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
 
 
 def program(name):
@@ -24,7 +25,7 @@ def postgres_server():
     pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
     if not program("initdb") or not program("pg_ctl"):
         pytest.skip("PostgreSQL is not installed")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    as_user = [program("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
     folder = tempfile.mkdtemp(prefix="mynah-pg-")  # a socket's path must be short
     if as_user:
         shutil.chown(folder, "postgres")
