@@ -251,9 +251,13 @@ class Engine:
         return Noted(await self.store.put_feedback(feedback), words)
 
     async def correct(self, target: MessageRef, author: Author, text: str) -> None:
-        """Keep what the bot should have said; ignore it where the answer is not ours."""
+        """Keep what the bot should have said; ignore it where the answer is not ours, and from
+        whoever has not voted on it.
+        """
         turn = await self.store.turn_behind(target)
-        if turn is not None and text.strip() and not author.is_bot:
+        if turn is None or not text.strip() or author.is_bot:
+            return
+        if await self.store.verdict(turn.id, author.id) is not None:
             await self.store.put_correction(
                 Correction(turn.id, author.id, clean(text).strip(), self.now())
             )

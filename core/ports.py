@@ -222,6 +222,10 @@ class Votes(Protocol):
         """
         ...
 
+    async def verdict(self, turn_id: int, author_id: str) -> Score | None:
+        """The person's verdict that stands now."""
+        ...
+
     async def put_correction(self, correction: Correction) -> None: ...
 
     async def change(self, ref: MessageRef, text: str | None) -> None:

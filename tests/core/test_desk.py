@@ -42,6 +42,7 @@ async def test_what_no_database_takes_is_cut_out_of_what_people_write(store):
     generator = await held(store, "Hello", adapter=adapter)
     assert generator.prompts[0].messages[-1] == ("user", "ab \ufffd c")
     await adapter.inbox.changed(MessageRef(ROOM, "1"), "a\0c")
+    await adapter.deliver(reacted("👎"))
     await adapter.inbox.correction(MessageRef(ROOM, "answer to 1"), ANN, "\ud83dHi\0")
     [said] = await store.judged(["list"])
     assert said.turn.message.text == "ac"
