@@ -97,11 +97,24 @@ class Keeper:
         except TimedOut:
             return False  # slow is not broken; asked again next time
         except GenerationError:
-            with suppress(GenerationError):
-                await self._ask(self._base)
-                return True
-            return False  # the server is down, or still loading
+            return await self._is_refused_alone(name)
         self._asked_at = failures
+        return False
+
+    async def _is_refused_alone(self, name: str) -> bool:
+        """Whether the base answers and the tune does not; between the two calls before, the server
+        may have come back.
+        """
+        try:
+            await self._ask(self._base)
+        except GenerationError:
+            return False  # the server is down, or still loading
+        try:
+            await self._ask(name)
+        except TimedOut:
+            return False
+        except GenerationError:
+            return True
         return False
 
     async def _ask(self, model: str) -> None:

@@ -117,6 +117,21 @@ async def test_a_server_that_is_down_or_slow_is_no_reason(store, server, tmp_pat
     assert await store.serving() == FIRST
 
 
+async def test_a_server_that_comes_back_between_two_questions_is_no_reason(store, tmp_path):
+    class Returning(Server):
+        async def stream(self, prompt):
+            if prompt.model == "base":
+                self.errors = {}
+            async for piece in super().stream(prompt):
+                yield piece
+
+    server = Returning([])
+    server.errors = {SECOND: Unreachable("down")}
+    await keeper(store, server, tmp_path).look()
+    assert [prompt.model for prompt in server.prompts] == [SECOND, "base", SECOND]
+    assert await store.serving() == SECOND
+
+
 async def test_after_an_answer_failed_the_server_is_asked_anew(store, server, tmp_path):
     failures = 0
     one = keeper(store, server, tmp_path, lambda: failures)
