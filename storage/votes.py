@@ -73,9 +73,7 @@ class SqlVotes:
         return await self.database.write(work)
 
     async def verdict(self, turn_id: int, author_id: str) -> Score | None:
-        return await self.database.read(
-            lambda connection: standing(connection, turn_id, author_id)
-        )
+        return await self.database.read(lambda connection: standing(connection, turn_id, author_id))
 
     async def put_correction(self, correction: Correction) -> None:
         def work(connection: Connection) -> None:
