@@ -142,7 +142,10 @@ class Commands:
             yield await self._tunes_forget()
             return
         history = await self._store.history(call.turn, limit=1000)
-        mine = [turn for turn in history.turns if turn.message.author.id == message.author.id]
+        said = history.turns
+        if not said and message.private:  # a slash command, where conversations are threads
+            said = await self._store.latest(call.turn, limit=1000)
+        mine = [turn for turn in said if turn.message.author.id == message.author.id]
         gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
         yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
         if gone:

@@ -237,6 +237,21 @@ async def test_forget_this_deletes_the_last_question_only(store):
     assert "second" not in str(generator.prompts)
 
 
+async def test_a_slash_command_forgets_what_its_author_asked_last_in_a_thread(store):
+    """Slack has none in threads."""
+    events = [
+        asked("first", "1", "A"),
+        asked("second", "2", "B"),
+        asked("bob's", "3", "C", author=BOB),
+    ]
+    await held(store, "Hello", adapter=ListAdapter(*events))
+    adapter = ListAdapter(asked("/forget this", "4", private=True))
+    await held(store, adapter=adapter)
+    assert adapter.shown["4"].startswith(WORDS.forgot_turn)
+    left = [await store.turn_behind(MessageRef(ROOM, f"answer to {id}")) for id in "123"]
+    assert [turn.message.text for turn in left] == ["first", "", "bob's"]
+
+
 async def test_training_off_leaves_a_persons_votes_out(store):
     await held(store, "Hello", adapter=ListAdapter(asked(), reacted("👍")))
     await held(store, adapter=ListAdapter(reacted("👍"), asked("/training off", "2")))
