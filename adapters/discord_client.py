@@ -208,6 +208,11 @@ class Client(discord.Client):
             params = {"before": page[-1]["id"]}
         return found
 
+    async def direct(self, user_id: int | str) -> str:
+        """The id of the channel where this person and we are alone. Raises AdapterError."""
+        channel = await self.ask("POST", "/users/@me/channels", {"recipient_id": str(user_id)})
+        return str(channel["id"])
+
     # What the library's objects mean
 
     async def thread(self, id: int, *, is_direct: bool) -> ThreadRef:

@@ -18,7 +18,15 @@ import discord
 from discord.utils import snowflake_time
 
 from adapters.discord_client import MESSAGES, Client, author_of, is_direct, place_of, raising
-from adapters.discord_surface import EPHEMERAL, NOBODY, THUMBS, Command, InChannel
+from adapters.discord_surface import (
+    EPHEMERAL,
+    NOBODY,
+    SILENT,
+    SUPPRESS_EMBEDS,
+    THUMBS,
+    Command,
+    InChannel,
+)
 from core import attachments
 from core.attachments import Attached
 from core.errors import AdapterError, Closing, Refused, StoreError
@@ -47,7 +55,8 @@ CATCH_UP_AT_ONCE = 4
 MOST_CONVERSATIONS = 10_000  # that a new session looks back at
 
 TYPING = "/channels/{channel_id}/typing"
-CORRECTING = "mynah:say:"  # and the answer's id
+LINK = "https://discord.com/channels"
+CORRECTING = "mynah:say:"  # and the answer's channel and id
 QUESTION = "What should I have said?"
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
@@ -233,9 +242,8 @@ class Ears:
         author = author_of(event.member) if event.member else Author(str(event.user_id), "")
         added = event.event_type == "REACTION_ADD"
         noted = await self._judged(target, author, event.emoji.name or "", added=added)
-        # In a channel nothing but the answer to a press can be for one person alone.
-        if event.guild_id is None and (noted.words or (added and noted.score == -1)):
-            self.aside(self._tell(event, noted))
+        if noted.words or (added and noted.score == -1):
+            self.aside(self._tell(event, noted, target))
 
     async def _judged(self, target: MessageRef, by: Author, emoji: str, *, added: bool) -> Noted:
         """The vote is handed over when the message is known to be ours: a person sees it before
@@ -250,11 +258,21 @@ class Ears:
     def _may_be_ours_soon(self, ref: MessageRef) -> bool:
         return any(surface.may_be_placing(ref) for surface in self._under_way)
 
-    async def _tell(self, event: discord.RawReactionActionEvent, noted: Noted) -> None:
-        body = told(noted, event.message_id)
-        body["message_reference"] = {"message_id": str(event.message_id)}
+    async def _tell(
+        self, event: discord.RawReactionActionEvent, noted: Noted, target: MessageRef
+    ) -> None:
+        """Tell the voter alone. In a channel nothing but the answer to a press can be for one
+        person, so that a direct message says it, without a sound."""
+        body, channel_id = told(noted, target), str(event.channel_id)
         with suppress(AdapterError):  # the vote is kept all the same
-            await self.client.ask("POST", MESSAGES, body, channel_id=event.channel_id)
+            if event.guild_id is None:
+                body["message_reference"] = {"message_id": target.id}
+            else:
+                link = f"{LINK}/{event.guild_id}/{event.channel_id}/{event.message_id}"
+                body["content"] = f"{link}\n{body['content']}"
+                body["flags"] = SUPPRESS_EMBEDS | SILENT
+                channel_id = await self.client.direct(event.user_id)
+            await self.client.ask("POST", MESSAGES, body, channel_id=channel_id)
 
     async def _interaction(self, interaction: discord.Interaction) -> None:
         """A command, a press or a form; Discord tells the person when no answer comes in time."""
@@ -268,7 +286,8 @@ class Ears:
             elif id in THUMBS and interaction.message:
                 await self._press(interaction, interaction.message.id, thread, THUMBS[id])
             elif id.startswith(CORRECTING):
-                target = MessageRef(thread.channel, id.removeprefix(CORRECTING))
+                at, _, answer_id = id.removeprefix(CORRECTING).partition(":")
+                target = MessageRef(self.client.ref(int(at)), answer_id)
                 await self._correction(interaction, target, data)
 
     async def _respond(self, to: discord.Interaction, kind: int, data: Mapping[str, Any]) -> None:
@@ -305,7 +324,7 @@ class Ears:
         if self._votes in ("both", "buttons"):
             target = MessageRef(thread.channel, str(answer_id))
             author = author_of(interaction.user)
-            body = told(await self._judged(target, author, emoji, added=True), answer_id)
+            body = told(await self._judged(target, author, emoji, added=True), target)
         else:
             body = {"content": NO_BUTTONS}
         await self._respond(interaction, 4, body | {"flags": EPHEMERAL})
@@ -314,7 +333,7 @@ class Ears:
         self, interaction: discord.Interaction, target: MessageRef, data: Any
     ) -> None:
         if interaction.type is discord.InteractionType.component:
-            await self._respond(interaction, 9, form(target.id))
+            await self._respond(interaction, 9, form(target))
             return
         author = author_of(interaction.user)
         await kept(partial(self._inbox.correction, target, author, value_in(data)))
@@ -370,18 +389,23 @@ def lane(channel_id: int) -> ThreadRef:
     return ThreadRef(ChannelRef("discord", "", str(channel_id)))
 
 
-def told(noted: Noted, answer_id: int) -> dict[str, Any]:
+def told(noted: Noted, target: MessageRef) -> dict[str, Any]:
     """What a voter sees: what stands, and after a thumb down the question for better words."""
     words = "\n".join(filter(None, [STANDS[noted.score], noted.words]))
-    ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": f"{CORRECTING}{answer_id}"}
+    ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": correcting(target)}
     rows = [{"type": 1, "components": [ask]}] if noted.score == -1 else []
     return {"content": words, "components": rows, "allowed_mentions": NOBODY}
 
 
-def form(answer_id: str) -> dict[str, Any]:
+def form(target: MessageRef) -> dict[str, Any]:
     box = {"type": 4, "custom_id": "text", "style": 2, "required": True, "max_length": 4000}
     label = {"type": 18, "label": QUESTION, "component": box}
-    return {"custom_id": f"{CORRECTING}{answer_id}", "title": QUESTION, "components": [label]}
+    return {"custom_id": correcting(target), "title": QUESTION, "components": [label]}
+
+
+def correcting(target: MessageRef) -> str:
+    """Names the answer wherever the question for better words is asked."""
+    return f"{CORRECTING}{target.channel.id}:{target.id}"
 
 
 def value_in(data: Any) -> str:

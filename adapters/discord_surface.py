@@ -24,7 +24,7 @@ PAGES_LOOKED_AT = 5  # to find one of ours
 DEFERRED_WITHIN_S = 3.0
 FILE = "answer.md"
 
-EPHEMERAL, SUPPRESS_EMBEDS = 1 << 6, 1 << 2
+SUPPRESS_EMBEDS, EPHEMERAL, SILENT = 1 << 2, 1 << 6, 1 << 12
 NOBODY: dict[str, list[str]] = {"parse": []}  # is notified by what we say
 THUMBS = {"mynah:up": "👍", "mynah:down": "👎"}
 VOTING = [
@@ -232,9 +232,8 @@ class ForOne(InChannel):
 
     async def _go_direct(self) -> None:
         if not self._is_direct:
-            body = {"recipient_id": self._to.author.id}
-            channel = await self._client.ask("POST", "/users/@me/channels", body)
-            self.channel_id, self.channel = channel["id"], self._client.ref(channel["id"])
+            self.channel_id = await self._client.direct(self._to.author.id)
+            self.channel = self._client.ref(int(self.channel_id))
             self._is_direct = True
 
 

@@ -291,8 +291,8 @@ DISCORD = [
     (
         "the correction goes to the message with the question",
         EARS,
-        "target = MessageRef(thread.channel, id.removeprefix(CORRECTING))",
-        "target = MessageRef(thread.channel, str(interaction.message.id if interaction.message else 0))",
+        "target = MessageRef(self.client.ref(int(at)), answer_id)",
+        "target = MessageRef(self.client.ref(int(at)), str(interaction.message.id if interaction.message else 0))",
     ),
     (
         "what was typed into the form is not found",
@@ -303,8 +303,26 @@ DISCORD = [
     (
         "who voted with a reaction hears nothing in a direct message",
         EARS,
-        "if event.guild_id is None and (noted.words",
-        "if event.guild_id is not None and (noted.words",
+        "        if noted.words or (added and noted.score == -1):\n",
+        "        if event.guild_id and (noted.words or (added and noted.score == -1)):\n",
+    ),
+    (
+        "who voted with a reaction in a channel hears nothing",
+        EARS,
+        "        if noted.words or (added and noted.score == -1):\n",
+        "        if not event.guild_id and (noted.words or (added and noted.score == -1)):\n",
+    ),
+    (
+        "everybody in the channel hears what is for the voter alone",
+        EARS,
+        "            if event.guild_id is None:\n",
+        "            if event.user_id:\n",
+    ),
+    (
+        "a correction is looked for where the question for it stands",
+        EARS,
+        "target = MessageRef(self.client.ref(int(at)), answer_id)",
+        "target = MessageRef(thread.channel, answer_id)",
     ),
     # Commands and private answers
     (

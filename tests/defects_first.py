@@ -142,7 +142,7 @@ FIRST_DISCORD = {
     "whoever votes up is asked for better words": "test_discord_votes.py::test_a_press_is_a_vote_and_only_the_voter_sees_what_stands",
     "the correction goes to the message with the question": "test_discord_votes.py::test_after_a_thumb_down_the_right_words_are_asked_for_in_a_form",
     "what was typed into the form is not found": "test_discord_votes.py::test_after_a_thumb_down_the_right_words_are_asked_for_in_a_form",
-    "who voted with a reaction hears nothing in a direct message": "test_discord_votes.py::test_a_thumb_down_by_reaction_is_asked_about_in_a_direct_message_only",
+    "who voted with a reaction hears nothing in a direct message": "test_discord_votes.py::test_a_thumb_down_by_reaction_in_a_direct_message_is_asked_about_there",
     "the words behind a command are lost": "test_discord_votes.py::test_a_slash_command_is_a_private_message_and_its_answer_grows",
     "private answers are shown to all": "test_discord_votes.py::test_a_slash_command_is_a_private_message_and_its_answer_grows",
     "the response to a command is shown to all": "test_discord_votes.py::test_a_slash_command_is_a_private_message_and_its_answer_grows",

@@ -188,7 +188,7 @@ async def test_a_press_is_answered_when_it_is_stored_and_not_before(here: Served
 
 
 @pytest.mark.parametrize("words", ["", "What trains me..."])
-async def test_a_thumb_down_by_reaction_is_asked_about_in_a_direct_message_only(
+async def test_a_thumb_down_by_reaction_in_a_direct_message_is_asked_about_there(
     here: Served, words
 ):
     here.inbox.noted = Noted(-1, words)
@@ -202,11 +202,44 @@ async def test_a_thumb_down_by_reaction_is_asked_about_in_a_direct_message_only(
     opened = await pressed(here, note, QUESTION)
     sent = await here.fake.fills_in(opened, "Better.")
     await until(lambda: sent.response)
-    assert here.inbox.corrections[0][0].id == answer.id
-    public = await here.answered()
-    await here.fake.reacts(here.ada, public, "👎")
-    await until(lambda: len(here.inbox.reactions) == 2)
-    assert len(here.fake.by_me(here.fake.general)) == 1
+    assert here.inbox.corrections[0][0] == here.inbox.reactions[0].target
+
+
+@pytest.mark.parametrize("score", [1, -1])
+async def test_what_a_reaction_in_a_channel_is_answered_with_the_voter_alone_is_told(
+    here: Served, score
+):
+    """The first vote in a private place, say: how to switch training on is explained once."""
+    here.inbox.noted = Noted(score, "This may train me.")
+    thread = await here.fake.open_thread("birds")
+    answer = await here.answered(channel=thread)
+    await here.fake.reacts(here.ada, answer, "👍" if score == 1 else "👎")
+    direct = here.fake.direct(here.ada)
+    await until(lambda: here.fake.by_me(direct))
+    [note] = here.fake.by_me(direct)
+    link, vote, words = note.content.split("\n")
+    assert link.endswith(f"/channels/{here.fake.guild_id}/{thread.id}/{answer.id}")
+    assert (vote, words) == (f"Your vote: {'👍' if score == 1 else '👎'}", "This may train me.")
+    assert not note.unfurls
+    assert note.flags & 1 << 12  # it makes no sound
+    assert here.fake.by_me(thread) == [answer]
+    if score == -1:
+        opened = await pressed(here, note, QUESTION)
+        sent = await here.fake.fills_in(opened, "Better.")
+        await until(lambda: sent.response)
+        assert here.inbox.corrections[0][0] == here.inbox.reactions[0].target
+    else:
+        assert note.buttons == {}
+
+
+async def test_a_voter_who_takes_no_direct_messages_votes_all_the_same(here: Served):
+    here.inbox.noted = Noted(-1)
+    here.fake.rest.forbidden.add(here.fake.direct(here.ada).id)
+    answer = await here.answered()
+    await here.fake.reacts(here.ada, answer, "👎")
+    await until(lambda: here.fake.rest.sent("POST", "/messages$")[-1].status == 403)
+    assert [one.emoji for one in here.inbox.reactions] == ["👎"]
+    await here.asked("still there?")
 
 
 async def test_a_thumb_up_by_reaction_is_not_talked_about(here: Served):
