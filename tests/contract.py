@@ -573,6 +573,17 @@ class AdapterContract:
             ["Like so:", *lines, "That is"]
         )
 
+    async def test_a_long_table_has_its_head_on_every_page(self, rig: Rig):
+        need(rig, "limits")
+        rows = [f"| town{n} | {n} |\n" for n in range(rig.limit // 12)]
+        await self.shown(rig, "Towns:\n\n| Town | Souls |\n|---|--:|\n", *rows, "\nThat is all.")
+        pages = rig.visible()
+        assert len(pages) > 1
+        towns = [re.findall(r"town(\d+)", page) for page in pages]
+        assert [int(n) for page in towns for n in page] == [*range(len(rows))]
+        for page, there in zip(pages, towns, strict=True):
+            assert page.count("Town ") == page.count("Souls") == bool(there)
+
     async def test_the_rest_of_a_very_long_answer_is_a_file(self, rig: Rig):
         need(rig, "uploads", "limits")
         words = [f"word{n}" for n in range(rig.limit * 2)]
