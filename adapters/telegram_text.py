@@ -28,6 +28,9 @@ CORRECTS = "https://correction.invalid/"
 # The parser's view of CommonMark with tables, for finding what the converter takes for more.
 _COMMONMARK = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _EXTENSIONS = re.compile(rb"\|\||\$")
+_NOT_LITERAL = re.compile(rb"\|\||[$<]")
+_TAG = re.compile(rb" {0,3}<")  # where a line begins
+_FENCE = re.compile(rb"```|~~~")
 _WEB = re.compile(r"https?://[^\s/]+\S*$")  # others are refused, and tg://user would ping somebody
 _NAME = re.compile(r"(?<!\w)@\w{4,32}")  # what Telegram takes for a person's name, and tells them
 _OPAQUE = {"code", "pre", "text_link"}  # names are not looked for inside of these
@@ -81,7 +84,7 @@ def literal(text: str) -> str:
     HTML, $math$ and ||spoilers||. Then it is shown as it was said.
     """
     source = text.encode()
-    is_settled = False
+    is_settled = not _NOT_LITERAL.search(source)  # parsing takes milliseconds
     while not is_settled:
         inserts, is_settled = _inserts(source)
         bounds = sorted({0, *inserts, len(source)})
@@ -91,8 +94,8 @@ def literal(text: str) -> str:
 
 
 def _inserts(source: bytes) -> tuple[dict[int, bytes], bool]:
-    """What to put where, and whether that is all: what stands behind HTML may be something else
-    when it is none any more.
+    """What to put where, and whether that is all: what stood in HTML may be something else when it
+    is none any more, and what stands behind it too, where a fence was in it.
     """
     inserts: dict[int, bytes] = {}
     has_html = in_code = False
@@ -101,10 +104,16 @@ def _inserts(source: bytes) -> tuple[dict[int, bytes], bool]:
             continue
         start, end = span["start"], span["end"]
         [(kind, what)] = event.items()
-        if kind in ("Html", "InlineHtml"):
-            if kind == "InlineHtml" or not has_html:
-                inserts[source.index(b"<", start)] = b"\\"
+        if kind == "Start" and what == "HtmlBlock":
             has_html = True
+            inserts[source.index(b"<", start)] = b"\\"
+            if _FENCE.search(source, start, end):
+                break
+        elif kind == "Html" and (tag := _TAG.match(source, start, end)):
+            inserts[tag.end() - 1] = b"\\"
+        elif kind == "InlineHtml":
+            has_html = True
+            inserts[start] = b"\\"
         elif kind in ("Start", "End") and "CodeBlock" in str(what):
             in_code = kind == "Start"
         elif kind == "Text" and not in_code:

@@ -73,6 +73,21 @@ async def test_commonmark_becomes_text_and_entities(rig, text, plain, marks):
     assert rig.telegram.unfurled == 0
 
 
+@pytest.mark.parametrize("html", ["<p>{}</p>\n\n", "<li>{}\n", "<li>{} <b>x</b>\n<hr>\n\n"])
+async def test_much_html_is_shown_as_it_was_said_and_holds_up_nobody(rig, html):
+    said = "".join(html.format(f"word{n}") for n in range(800))
+    async with asyncio.timeout(10):
+        await rig.answered(await rig.asked(), said)
+    shown = "".join(rig.visible()) + "".join(rig.sent_files())
+    assert "".join(shown.split()) == "".join(said.split())
+
+
+async def test_a_fence_within_html_is_one_and_what_follows_is_code(rig):
+    text, [(kind, words)] = await marked(rig, "<div>\n```\n\n<b> $5 || <p> $6\n```\n</div>")
+    assert (kind, words.strip()) == ("pre", "<b> $5 || <p> $6")
+    assert (text[:5], text[-6:]) == ("<div>", "</div>")
+
+
 async def test_a_table_is_code_with_aligned_columns(rig):
     table = "| a | long head |\n|---|---|\n| 1 | 2 |"
     text, [(kind, words)] = await marked(rig, table)
