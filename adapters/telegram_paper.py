@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import telegram as tg
@@ -58,15 +59,16 @@ class Paper:
         chat = int(to.thread.channel.id)
         self.chat = moved.get(chat, chat)
         self._topic = int(to.thread.thread or 0) or None
+        self._rendered = lru_cache(maxsize=8)(render)  # to measure it, then to send it
 
     def size(self, text: str) -> int:
-        return size(text)
+        return size(*self._rendered(text))
 
     async def find(self, part: int) -> MessageRef | None:
         return None  # bots cannot look
 
     async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
-        plain, entities = render(text)
+        plain, entities = self._rendered(text)
 
         async def send(entities: Entities) -> tg.Message:
             return await self._bot().send_message(
@@ -83,7 +85,7 @@ class Paper:
         return self._ref(sent)
 
     async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
-        plain, entities = render(text)
+        plain, entities = self._rendered(text)
 
         async def change(entities: Entities) -> None:
             await self._bot().edit_message_text(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import pyromark
 from telegram import MessageEntity
@@ -68,9 +69,8 @@ def render(text: str) -> tuple[str, list[MessageEntity]]:
     return plain, sorted(entities, key=lambda one: (one.offset, -one.length))
 
 
-def size(text: str) -> int:
-    """How much of a message `text` takes, by its units or by its entities; 0: nobody sees it."""
-    plain, entities = render(text)
+def size(plain: str, entities: Sequence[MessageEntity]) -> int:
+    """How much of a message it takes, by its units or by its entities; 0: nobody sees it."""
     return max(units(plain), -(-len(entities) * MOST_UNITS // MOST_ENTITIES))
 
 
