@@ -137,7 +137,7 @@ class TelegramAdapter:
                 moved=self._moved,
                 has_buttons=self._settings.votes in ("both", "buttons"),
             )
-            typing = self._aside(self._type(to))
+            typing = self._aside(self._type(to, answer))
             try:
                 await show(
                     answer,
@@ -352,11 +352,12 @@ class TelegramAdapter:
 
     # What nobody waits for
 
-    async def _type(self, to: IncomingMessage) -> None:
+    async def _type(self, to: IncomingMessage, answer: Answer) -> None:
+        """Until a message stands, from which people see that something comes."""
         chat, topic = int(to.thread.channel.id), int(to.thread.thread or 0) or None
         await asyncio.sleep(TYPING_AFTER_S)
         chat = self._moved.get(chat, chat)
-        while True:
+        while not answer.refs:
             if self._tempo.may(BOT):  # what is said goes before
                 await self._bot.send_chat_action(
                     chat, "typing", message_thread_id=topic, read_timeout=TYPING_S

@@ -526,8 +526,8 @@ TELEGRAM = [
     (
         "the answer waits for typing",
         ADAPTER,
-        "            typing = self._aside(self._type(to))\n",
-        "            await asyncio.sleep(1)\n            typing = self._aside(self._type(to))\n",
+        "            typing = self._aside(self._type(to, answer))\n",
+        "            await asyncio.sleep(1)\n            typing = self._aside(self._type(to, answer))\n",
     ),
     (
         "the rest of a very long answer is dropped",

@@ -231,6 +231,21 @@ async def test_while_people_wait_the_chat_says_that_we_are_typing(rig):
     assert rig.visible() == ["Sorry for the wait."]
 
 
+async def test_nobody_is_shown_typing_who_sees_an_answer_grow(rig):
+    message = await rig.asked()
+
+    async def pieces():
+        yield "The beginning"
+        await until(rig.visible)
+        await asyncio.sleep(0.5)
+        yield " and the end."
+
+    async with Answer(pieces()) as answer:
+        await rig.adapter.reply(message, answer)
+    assert rig.visible() == ["The beginning and the end."]
+    assert rig.telegram.actions == []
+
+
 async def test_where_many_wait_typing_takes_no_call_from_what_is_said():
     narrow = {**QUICK, "bot": (16, 2.0)}
     async with FakeTelegram() as telegram, served(telegram, rates=narrow) as rig:
