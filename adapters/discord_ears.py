@@ -54,6 +54,7 @@ MOST_MISSED, MOST_KNOWN = 1_000, 50  # messages read of a conversation after an 
 CATCH_UP_AT_ONCE = 4
 MOST_CONVERSATIONS = 10_000  # that a new session looks back at
 
+COMMAND = discord.InteractionType.application_command
 TYPING = "/channels/{channel_id}/typing"
 LINK = "https://discord.com/channels"
 CORRECTING = "mynah:say:"  # and the answer's channel and id
@@ -141,7 +142,8 @@ class Ears:
     async def _heard(self, kind: str, data: Any) -> None:
         handle = self._handlers[kind]
         channel_id = data.channel.id if kind == "message" else data.channel_id
-        async with self._lanes.enter(lane(channel_id)):
+        # Discord waits 3 s for the answer to a press: it is not held up by files that are read.
+        async with self._lanes.enter(lane(channel_id, votes=is_vote(kind, data))):
             with apart(kind):
                 await handle(data)
 
@@ -281,7 +283,7 @@ class Ears:
         channel_id, no_guild = interaction.channel_id or 0, interaction.guild_id is None
         thread = await self._thread(channel_id, is_direct=no_guild)
         async with asyncio.timeout(PRESS_WITHIN_S):
-            if interaction.type is discord.InteractionType.application_command:
+            if interaction.type is COMMAND:
                 await self._command(interaction, thread, data)
             elif id in THUMBS and interaction.message:
                 await self._press(interaction, interaction.message.id, thread, THUMBS[id])
@@ -385,8 +387,15 @@ async def fetch(file: discord.Attachment) -> bytes:
         return await file.read()
 
 
-def lane(channel_id: int) -> ThreadRef:
-    return ThreadRef(ChannelRef("discord", "", str(channel_id)))
+def lane(channel_id: int, *, votes: bool = False) -> ThreadRef:
+    """In which a channel's events stay in order: one for what is said, one for votes on it."""
+    return ThreadRef(ChannelRef("discord", "", str(channel_id)), "votes" if votes else "")
+
+
+def is_vote(kind: str, data: Any) -> bool:
+    """A reaction, a press or a form."""
+    is_command = kind == "interaction" and data.type is COMMAND
+    return kind in ("raw_reaction_add", "raw_reaction_remove", "interaction") and not is_command
 
 
 def told(noted: Noted, target: MessageRef) -> dict[str, Any]:

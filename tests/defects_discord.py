@@ -36,7 +36,7 @@ DISCORD = [
     (
         "a channel's events overtake each other",
         EARS,
-        "        async with self._lanes.enter(lane(channel_id)):\n            with apart(kind):",
+        "        async with self._lanes.enter(lane(channel_id, votes=is_vote(kind, data))):\n            with apart(kind):",
         "        if channel_id:\n            with apart(kind):",
     ),
     (

@@ -176,6 +176,16 @@ async def test_buttons_and_forms_work_after_a_restart(fake):
     assert inbox.reactions[0].target.id == inbox.corrections[0][0].id == answer.id
 
 
+async def test_a_press_is_not_held_up_by_what_is_being_read(here: Served):
+    answer = await here.answered()
+    here.fake.file_delay_s = 1.5
+    files = [("notes.txt", "text/plain", b"words")]
+    said = await here.fake.says(here.bob, here.fake.general, here.fake.mention, files=files)
+    await pressed(here, answer, "👍")
+    assert said.id not in [one.ref.id for one in here.inbox.messages]
+    await here.heard(said)
+
+
 async def test_a_press_is_answered_when_it_is_stored_and_not_before(here: Served):
     answer = await here.answered()
     here.inbox.full = True
