@@ -27,7 +27,7 @@ MOST_FAILURES = 5  # of the calls that show the end, before the answer is given 
 SHORTEST_PAUSE_S = 0.01  # between looks at what is new
 FIRST_AGAIN_S = 0.2  # after the first of them; then twice as long each time
 LAST_WORDS_WITHIN_S = 5.0  # when cancelled
-NOTHING_HERE = "…"  # in a message of an earlier try that the answer needs no more
+NOTHING_HERE = "…"  # in a message that the answer needs no more, and that cannot go
 
 
 class Surface(Protocol):
@@ -62,6 +62,10 @@ class Surface(Protocol):
         """It shows this from now on. "Not modified" is success, and so is that somebody deleted it:
         nobody wants it back.
         """
+        ...
+
+    async def remove(self, ref: MessageRef) -> None:
+        """A message of an earlier try that the answer needs no more goes, or says NOTHING_HERE."""
         ...
 
     async def attach(self, part: int, text: str) -> MessageRef:
@@ -202,6 +206,8 @@ class Sheet:
                 due += every_s * 2**failures
             if not is_shown:
                 draft.news.set()
+            if self._has_turn:  # a placeholder stands: what there is by now follows at once
+                due = loop.time()
 
     async def _show_whole(self, text: str) -> None:
         failures = 0
@@ -245,6 +251,8 @@ class Sheet:
                     if self._placeholder:  # nobody came for that: the words are not left out
                         await self._turn()
                         self._has_turn = True
+                        if not may_wait:
+                            return False  # there may be more of them by now
         return True
 
     async def _tidy(self, text: str) -> None:
@@ -265,8 +273,9 @@ class Sheet:
         for part in range(shown, len(refs)):
             if part not in self._shown:
                 await self._turn()
-                await self._surface.edit(refs[part], NOTHING_HERE, last=False)
-                self._shown[part] = (NOTHING_HERE, False)
+                with contextlib.suppress(Refused):  # the answer itself stands there
+                    await self._surface.remove(refs[part])
+                self._shown[part] = ("", False)
 
     async def _turn(self) -> None:
         if not self._has_turn:

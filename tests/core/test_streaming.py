@@ -52,6 +52,10 @@ class Paper:
         await self._reached("edit", text)
         self._shows(ref.id, text, last)
 
+    async def remove(self, ref):
+        await self._reached("remove", "nothing")
+        self.texts.pop(ref.id, None)
+
     async def attach(self, part, text):
         await self._reached("attach", "file")
         ref = MessageRef(ROOM, f"m{len(self.texts) + len(self.files)}")
@@ -220,6 +224,23 @@ async def test_the_first_words_follow_their_placeholder_as_soon_as_they_may():
     await show(answer, paper, tempo, ["room:1"], every_s=0.7, placeholder="…")
     assert paper.sent[0] == "…"
     assert 0.28 <= paper.times[1] - started < 0.6
+
+
+async def test_the_words_behind_a_placeholder_are_the_latest_by_then():
+    paper, tempo = Paper(), Tempo({"room": (1, 0.3)})
+    answer = Answer(saying(*["a "] * 10, pause_s=0.05))
+    await show(answer, paper, tempo, ["room:1"], every_s=0.01, placeholder="…")
+    assert paper.sent[0] == "…"
+    assert len(paper.sent[1]) > 4
+    assert paper.visible == ["a " * 10]
+
+
+async def test_what_became_whole_behind_a_placeholder_costs_one_edit():
+    paper, tempo = Paper(), Tempo({"room": (1, 0.3)})
+    answer = Answer(saying("all ", "of ", "it", pause_s=0.01))
+    await show(answer, paper, tempo, ["room:1"], every_s=0.01, placeholder="…")
+    assert paper.sent == ["…", "all of it"]
+    assert paper.buttons == ["m0"]
 
 
 # Rates and failures
@@ -399,18 +420,20 @@ async def test_before_a_post_that_may_have_been_made_its_message_is_looked_for()
     assert fresh.calls == ["find", "post"]
 
 
-async def test_messages_that_a_shorter_second_try_does_not_need_show_no_old_text():
+async def test_messages_that_a_shorter_second_try_does_not_need_go():
     paper = Paper(texts={"m0": "long", "m1": "long", "m2": "long"})
     refs = [MessageRef(ROOM, id) for id in paper.texts]
+    paper.faults = [None, AdapterError("502"), None, Refused("it stays")]
     await shown(paper, "short", answer={"refs": refs})
-    assert paper.visible == ["short", "…", "…"]
+    assert paper.visible == ["short", "long"]
+    assert paper.calls == ["edit", "remove", "remove", "remove"]
 
 
 async def test_a_message_of_which_nobody_knows_and_that_is_not_needed_is_found_too():
     paper = Paper(texts={"m0": "long", "m1": "long"}, parts={0: "m0", 1: "m1"})
     answer = {"refs": [MessageRef(ROOM, "m0")], "placing": True}
     await shown(paper, "short", answer=answer)
-    assert paper.visible == ["short", "…"]
+    assert paper.visible == ["short"]
 
 
 async def test_a_file_is_not_sent_twice():
