@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +39,9 @@ VOTING = [
 ]
 CHANNEL, MESSAGE = "/channels/{channel_id}", MESSAGES + "/{message_id}"
 FOLLOW_UP, SHOWN = "/webhooks/{webhook_id}/{webhook_token}", "/messages/{message_id}"
+_UNKNOWN = re.compile(r"~{3,}|`{4,}|#{4,6}[ \t]")
+_FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d+[.)][ \t])*(`{3,}|~{3,})(.*)")
+_SMALL_HEADING = re.compile(r" {0,3}#{4,6}[ \t]+(.*?)[ \t]*#*[ \t]*$")
 
 
 class InChannel:
@@ -238,8 +242,25 @@ class ForOne(InChannel):
 
 
 def render(text: str) -> str:
-    """CommonMark as Discord shows it: it knows most of it, but no tables."""
-    return tables_as_code(text)
+    """CommonMark as Discord shows it: it knows most of it, but no tables, no headings below the
+    third, and around code three backticks and nothing else."""
+    text = tables_as_code(text)
+    if not _UNKNOWN.search(text):
+        return text
+    lines, fence, opened = text.split("\n"), "", 0
+    for number, line in enumerate(lines):
+        found = _FENCE.match(line)
+        if fence:
+            if found and found[1].startswith(fence) and not found[2].strip():
+                if "```" not in "\n".join(lines[opened + 1 : number]):
+                    lines[opened] = lines[opened].replace(fence, "```", 1)
+                    lines[number] = line.replace(found[1], "```", 1)
+                fence = ""
+        elif found and not (found[1][0] == "`" and "`" in found[2]):
+            fence, opened = found[1], number
+        elif heading := _SMALL_HEADING.match(line):
+            lines[number] = f"**{heading[1].replace('**', '')}**"
+    return "\n".join(lines)
 
 
 def nonce_of(ref: MessageRef, part: int) -> str:

@@ -386,7 +386,24 @@ DISCORD = [
         "len(render(text).encode(",
         "len(text.encode(",
     ),
-    ("tables stay as they are", SURFACE, "    return tables_as_code(text)\n", "    return text\n"),
+    (
+        "tables stay as they are",
+        SURFACE,
+        "    text = tables_as_code(text)\n",
+        "    text = str(text)\n",
+    ),
+    (
+        "small headings stay as they are",
+        SURFACE,
+        "        elif heading := _SMALL_HEADING.match(line):\n",
+        "        elif line and (heading := _SMALL_HEADING.match(line[1:])):\n",
+    ),
+    (
+        "what looks like a heading is one within code too",
+        SURFACE,
+        "            fence, opened = found[1], number\n",
+        "            opened = number\n",
+    ),
     (
         "an answer notifies everybody",
         SURFACE,

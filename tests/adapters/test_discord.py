@@ -135,15 +135,11 @@ async def test_a_thread_that_was_archived_is_known_too(here: Served):
     await here.fake.gateway.dispatch(
         "THREAD_DELETE", here.fake.channel_payload(thread), here.fake.general
     )
-    await here.fake.reacts(
-        here.ada, (await here.fake.says(here.bob, thread, "x")), "👍", added=False
-    )
+    said = await here.fake.says(here.bob, thread, "x")
+    assert (await here.heard(said)).ref.channel.id == here.fake.general.id
+    await here.fake.reacts(here.ada, said, "👍", added=False)
     await until(lambda: here.inbox.reactions)
     assert here.inbox.reactions[0].target.channel.id == here.fake.general.id
-    await here.fake.reacts(
-        here.ada, (await here.fake.says(here.bob, thread, "x")), "👍", added=False
-    )
-    await until(lambda: len(here.inbox.reactions) == 2)
     assert len(here.fake.rest.sent("GET", f"/channels/{thread.id}$")) == 1
 
 
@@ -310,6 +306,24 @@ async def test_no_message_is_too_long_however_discord_counts(here: Served):
     assert max(len(content.encode("utf-16-le")) // 2 for content in shown) <= 2_000
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("#### Mynahs\n### Birds", "**Mynahs**\n### Birds"),
+        ("###### **Small** birds ##", "**Small birds**"),
+        ("~~~py\n#### no heading\n~~~\n", "```py\n#### no heading\n```"),
+        ("- ~~~~\n  x = 1\n  ~~~~", "- ```\n  x = 1\n  ```"),
+        ("````\ncode\n`````\n#### Then", "```\ncode\n```\n**Then**"),
+        ("~~~\n```\n~~~\n#### Then", "~~~\n```\n~~~\n**Then**"),  # it cannot be said there
+        ("~~struck~~ #### no", "~~struck~~ #### no"),
+        ("```\n#### no heading\n~~~\n```", "```\n#### no heading\n~~~\n```"),
+    ],
+)
+async def test_headings_and_code_are_written_as_discord_knows_them(here: Served, said, shown):
+    answer = await here.answers(await here.asked("tell me"), said)
+    assert here.fake.general.messages[answer.refs[0].id].content == shown
+
+
 async def test_a_table_is_shown_as_aligned_text(here: Served):
     heard = await here.asked("tell me")
     answer = await here.answers(heard, "Look:\n\n| a | bird |\n|---|---|\n| 1 | mynah |\n")
@@ -461,7 +475,7 @@ async def test_every_kind_of_request_is_as_discord_describes_it(fake):
     if not fake_discord_spec.FILE.exists():
         pytest.skip(fake_discord_spec.MISSING)
     async with served(fake) as here:
-        await here.answers(await here.asked("tell me"), "line\n" * 3_000)
+        await here.answers(await here.asked("tell me"), "line\n" * 3_000, pause_s=0.5)
         await until(lambda: fake.commands)
     kinds = {(call.method, call.route) for call in fake.calls}
     assert len(kinds) >= 6
