@@ -110,6 +110,10 @@ class InChannel:
                 await change(MESSAGE, body, message_id=ref.id)
             self._shown[ref.id] = body
 
+    async def remove(self, ref: MessageRef) -> None:
+        with suppress(Unknown):  # it went already
+            await self._client.ask("DELETE", MESSAGE, channel_id=self.channel_id, message_id=ref.id)
+
     async def attach(self, part: int, text: str) -> MessageRef:
         body = {"allowed_mentions": NOBODY, "attachments": [{"id": "0", "filename": FILE}]}
         data = await self._client.ask(
@@ -185,6 +189,12 @@ class ForOne(InChannel):
             await super().edit(MessageRef(ref.channel, id or ref.id), text, last=last)
         elif not await self._respond(part, text, last=last, id=ref.id) and last:
             self._moved[ref.id] = (await self._post_directly(part, text, last=last)).id
+
+    async def remove(self, ref: MessageRef) -> None:
+        """In a response it stays: an earlier process showed it."""
+        if ref.channel != self._to.ref.channel:
+            await self._go_direct()
+            await super().remove(ref)
 
     async def attach(self, part: int, text: str) -> MessageRef:
         if self._command:

@@ -34,6 +34,7 @@ STARTS, EDITED = 15, 30  # answers a minute that begin as a stream, and as a pos
 WINDOWS = {
     "chat_postMessage": 300,  # "several hundred", and in a channel one a second
     "chat_update": 50,
+    "chat_delete": 50,
     "chat_startStream": 20,
     "chat_appendStream": 100,
     "chat_stopStream": 20,

@@ -21,6 +21,7 @@ from adapters.slack_calls import GONE, Api, ApiError, Way, Window, tell
 from adapters.slack_events import VOTE
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
+from core.streaming import NOTHING_HERE
 from core.types import IncomingMessage, MessageRef
 
 logger = logging.getLogger(__name__)
@@ -135,6 +136,16 @@ class Sheet:
         except ApiError as error:
             if error.error != "message_not_found":
                 raise
+
+    async def remove(self, ref: MessageRef) -> None:
+        await self._pace("chat_delete")
+        try:
+            await self._checked("chat_delete", channel=self._channel, ts=ref.id)
+        except ApiError as error:
+            if error.error == "message_not_found":
+                return
+            logger.info("slack: a message stays that is needed no more: %s", error.error)
+            await self.edit(ref, NOTHING_HERE, last=False)
 
     async def attach(self, part: int, text: str) -> MessageRef:
         content = text.encode()
@@ -350,6 +361,9 @@ class Whisper:
             if is_used_up or time.monotonic() < self._due:
                 raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
         await self._say(text, ref)
+
+    async def remove(self, ref: MessageRef) -> None:
+        """What one person saw is gone from their sight soon enough."""
 
     async def attach(self, part: int, text: str) -> MessageRef:
         raise Refused("This answer is too long to be shown to one person.")

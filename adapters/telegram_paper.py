@@ -14,6 +14,7 @@ from adapters.telegram_line import ours
 from adapters.telegram_text import MOST_UNITS, render, size
 from core.answer import Answer
 from core.errors import AdapterError
+from core.streaming import NOTHING_HERE
 from core.types import ChannelRef, IncomingMessage, MessageRef
 
 T = TypeVar("T")
@@ -106,6 +107,16 @@ class Paper:
             except BadRequest as error:
                 if not any(words in str(error).lower() for words in AS_GOOD_AS_DONE):
                     raise
+
+    async def remove(self, ref: MessageRef) -> None:
+        with ours(unknown=AdapterError):
+            try:
+                await self._bot().delete_message(int(ref.channel.id), int(ref.id))
+            except BadRequest as error:
+                if "to delete not found" in str(error).lower():
+                    return
+                # It is older than two days, https://core.telegram.org/bots/api#deletemessage
+                await self.edit(ref, NOTHING_HERE, last=False)
 
     async def attach(self, part: int, text: str) -> MessageRef:
         async def send() -> tg.Message:

@@ -754,6 +754,17 @@ class AdapterContract:
         assert rig.visible() == ["I think so."]
         assert again.refs == first.refs
 
+    async def test_a_second_try_that_is_shorter_leaves_nothing_of_the_first(self, rig: Rig):
+        need(rig, "removals", "limits")
+        message = await self.asked(rig)
+        first = await self.replied(rig, message, "word " * (rig.limit // 3))
+        assert len(rig.visible()) > 1
+        await rig.stop()
+        await rig.start()
+        again = await self.replied(rig, message, "In short: no.", refs=first.refs)
+        assert rig.visible() == ["In short: no."]
+        assert again.refs[0] == first.refs[0]
+
     async def test_a_second_try_that_finds_nothing_posts(self, rig: Rig):
         need(rig, "messages")
         message = await self.asked(rig)

@@ -493,8 +493,8 @@ SLACK = [
     (
         "the rest of a very long answer is dropped",
         "core/streaming.py",
-        "        if len(pages) > most == len(refs):\n",
-        "        if len(pages) < most == len(refs):\n",
+        "        if self._takes_files and len(pages) > most == len(refs):\n",
+        "        if self._takes_files and len(pages) < most == len(refs):\n",
     ),
     (
         "an answer is given up at the first failure",

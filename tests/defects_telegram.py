@@ -532,13 +532,13 @@ TELEGRAM = [
     (
         "the rest of a very long answer is dropped",
         "core/streaming.py",
-        "        if len(pages) > most == len(refs):\n",
-        "        if len(pages) < most == len(refs):\n",
+        "        if self._takes_files and len(pages) > most == len(refs):\n",
+        "        if self._takes_files and len(pages) < most == len(refs):\n",
     ),
     (
         "code goes on as text on the next page",
         "core/pages.py",
-        '            self._opening = self._reopening(is_within_line=rest[cut - 1] != "\\n")\n',
+        "            self._opening = self._reopening(is_within_line=is_within_line)\n",
         "",
     ),
 ]

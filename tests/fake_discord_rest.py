@@ -109,6 +109,7 @@ class Rest:
             "GET /channels/{channel_id}/messages/{message_id}": self._message,
             "POST /channels/{channel_id}/messages": self._post,
             "PATCH /channels/{channel_id}/messages/{message_id}": self._patch,
+            "DELETE /channels/{channel_id}/messages/{message_id}": self._delete,
             "POST /channels/{channel_id}/typing": self._type,
             "POST /interactions/{interaction_id}/{interaction_token}/callback": self._respond,
             "POST /webhooks/{webhook_id}/{webhook_token}": self._follow_up,
@@ -394,6 +395,13 @@ class Rest:
         )
         await self.fake.gateway.dispatch("MESSAGE_UPDATE", self.fake.payload(message), channel)
         return 200, self.fake.rest_payload(message)
+
+    async def _delete(self, call: Call, channel_id: str, message_id: str) -> tuple[int, Any]:
+        message = self._find(channel_id, message_id)
+        if message.author is not self.fake.me:
+            raise Refusal(403, 50013, "Missing Permissions")
+        await self.fake.deletes(message)
+        return 204, None
 
     async def _type(self, call: Call, channel_id: str) -> tuple[int, Any]:
         self._open(channel_id)

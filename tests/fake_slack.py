@@ -26,7 +26,7 @@ from tests.fake_slack_state import (
     Ephemeral,
     Fault,
 )
-from tests.fake_slack_web import WebApi
+from tests.fake_slack_web import WebApi, done, refused
 
 __all__ = ["APP_TOKEN", "BOT", "BOT_TOKEN", "TOKEN_FREE", "Channel", "FakeSlack", "Fault"]
 
@@ -101,6 +101,15 @@ class FakeSlack(WebApi):
         written = mention + html.escape(text, quote=False)
         message |= {"text": written, "edited": {"user": message["user"]}}
         self._changed_event(channel, message, before)
+
+    def _chat_delete(self, given: dict[str, Any], place: Channel) -> dict[str, Any]:
+        message = place.messages.get(given["ts"])
+        if message is None:
+            return refused("message_not_found")
+        if message["user"] != BOT:
+            return refused("cant_delete_message")
+        self.deletes(given["ts"], channel=place.id)
+        return done(channel=place.id, ts=given["ts"])
 
     def deletes(self, ts: str, *, channel: str = "C0ROOM", tombstone: bool = False) -> None:
         """`tombstone`: it had replies, and stands as a grave."""

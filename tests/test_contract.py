@@ -43,6 +43,9 @@ class PaperSurface:
     async def edit(self, ref, text, *, last):
         await self._call("edit", id=ref.id, text=text)
 
+    async def remove(self, ref):
+        raise AssertionError("what it says once it says again")
+
     async def attach(self, part, text):
         raise AssertionError("there are no files")
 

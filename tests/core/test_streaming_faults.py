@@ -45,6 +45,9 @@ class Platform:
         self.texts[ref.id] = text
         await self._maybe()
 
+    async def remove(self, ref):
+        raise AssertionError("the text is the same each time")
+
     async def _made(self, kept, part, text):
         await self._maybe(before=True)
         assert part not in self.parts, "it is there twice"
