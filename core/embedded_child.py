@@ -22,7 +22,7 @@ IDLE_S = 1800
 
 
 def main() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     # Not the command `transformers serve`: that one imports `transformers chat` beside it, which
     # wants a library (requests) that transformers[serving] does not bring.
     from transformers.cli.serve import Serve
@@ -71,7 +71,7 @@ class _Folder(str):
         return self.rsplit(sep, maxsplit)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     while os.read(0, 1):
         pass
     if os.getpgrp() == os.getpid():  # as core.embedded starts it: the group is ours alone
