@@ -242,6 +242,21 @@ async def test_a_place_that_is_gone_is_refused(house, error):
         await house.answer(to, "Hello.")
 
 
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [("cant_delete_message", ["Hello.", "…"]), ("message_not_found", ["Hello.", "from before"])],
+)
+async def test_a_message_that_cannot_go_says_nothing(house, error, left):
+    to = await house.asked()
+    before = await house.answer(to, *(f"word{n} " for n in range(2_000)))
+    assert len(before.refs) == 2
+    house.slack.channels[ROOM].messages[before.refs[1].id]["markdown_text"] = "from before"
+    house.slack.channels[ROOM].messages[before.refs[1].id]["blocks"] = None
+    house.slack.fail("chat.delete", error)
+    await house.answer(to, "Hello.", refs=before.refs)
+    assert house.slack.visible() == left
+
+
 async def test_a_long_answer_goes_on_in_further_messages_and_keeps_its_code(house):
     to = await house.asked()
     code = "\n".join(f"    print({n})  # 👩‍👩‍👧 <tag> & more" for n in range(700))

@@ -265,6 +265,17 @@ async def test_what_telegram_cannot_parse_is_shown_as_plain_text(rig):
     assert (shown.text, shown.entities) == ("this is bold", [])
 
 
+async def test_a_message_that_is_too_old_to_be_deleted_says_nothing(rig):
+    message = await rig.asked()
+    async with Answer(saying(["word "] * 1_000)) as before:
+        await rig.adapter.reply(message, before)
+    assert len(before.refs) == 2
+    too_old = Complaint(400, "Bad Request: message can't be deleted for everyone")
+    rig.telegram.fail("deleteMessage", too_old)
+    await rig.answered(message, "In short: no.", refs=before.refs)
+    assert rig.visible() == ["In short: no.", "…"]
+
+
 async def test_an_answer_deleted_meanwhile_ends_quietly(rig, caplog):
     caplog.set_level(logging.WARNING)
     message = await rig.asked()
