@@ -72,11 +72,15 @@ def displacement(ratios: Sequence[float], rival: str) -> Check:
     return Check("liked answers", passed, words, value)
 
 
-def margin(signed: Mapping[str, Sequence[float]], rival: str) -> Check:
-    """G1. Clipped log-ratios of held-out rows with the sign of the vote, by conversation."""
+def margin(signed: Mapping[str, Sequence[float]], rival: str, *, seen: int = 0) -> Check:
+    """G1. Clipped log-ratios of held-out rows with the sign of the vote, by conversation.
+
+    `seen`: how many more are held out now, but the rival was trained on them.
+    """
     values = [value for group in signed.values() for value in group]
     if len(values) < MARGIN_FROM:
-        words = f"{len(values)} answers were held out, too few to say whether it is better"
+        words = f"too few answers were held out to say whether it is better: {len(values)}"
+        words += f" (and {seen} that {rival} was trained on)" if seen else ""
         return Check("better", None, words)
     value = fmean(values)
     words = f"on {len(values)} held-out answers it agrees with the votes by {value:+.3f} per token"

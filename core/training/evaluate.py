@@ -101,18 +101,30 @@ class Examination:
             asked,
             reporter,
         )
-        self.train, self.held = (
-            [row for row in dataset.read(run / "dataset", name) if trio.fits(row)]
-            for name in ("train.jsonl", "holdout.jsonl")
-        )
         told = (run / "dataset" / "manifest.json").read_text(encoding="utf-8")
         self.votes: dict[str, Any] = json.loads(told)
+        self.train, self.new = self._rows(run, "train.jsonl")
+        self.held, self.unseen = self._rows(run, "holdout.jsonl")
         self.prompts = probing_prompts(self.held + self.train)
         self.system = [turn for turn in self.prompts[0] if turn["role"] == "system"]
         self.questions = (*asked.knowledge, *asked.safety)
         self.golden = [[*self.system, *question.chat] for question in self.questions]
         self.known: list[int] = []  # the questions that the rival answers rightly
         self.found = Examined([])
+
+    def _rows(self, run: Path, name: str) -> tuple[list[Row], list[Row]]:
+        """All rows of a file that fit, and of these what the rival was not trained on.
+
+        A tune of few votes was trained on all of them, also on what is held out since; beside it
+        such rows prove nothing.
+        """
+        turns = [entry["turn"] for entry in self.votes["rows"] if entry["file"] == name]
+        rows = [
+            (turn, row)
+            for turn, row in zip(turns, dataset.read(run / "dataset", name), strict=True)
+            if self.trio.fits(row)
+        ]
+        return [row for _, row in rows], [row for turn, row in rows if turn not in self.trio.seen]
 
     def all(self) -> Examined:
         """One story from top to bottom."""
@@ -150,15 +162,17 @@ class Examination:
         self.found.figures["training"] = manifest.get("kl", [])
 
     def _votes(self) -> None:
-        """Where nothing liked was held out, liked answers of the training must do."""
-        ratios = self._ratios(self.held)
-        liked = [r for r, row in zip(ratios, self.held, strict=True) if row["label"]]
-        liked = liked or self._ratios([row for row in self.train if row["label"]])
+        """Where hardly anything liked was held out, liked answers of the training must do."""
+        ratios = self._ratios(self.unseen)
+        liked = [r for r, row in zip(ratios, self.unseen, strict=True) if row["label"]]
+        if len(liked) < checks.MARGIN_FROM:
+            trained = [row for row in self.train if row["label"]]
+            liked += self._ratios([row for row in self.new if row["label"]] or trained)
         self._add(checks.displacement(liked, self.trio.name))
         signed: dict[str, list[float]] = {}
-        for ratio, row in zip(ratios, self.held, strict=True):
+        for ratio, row in zip(ratios, self.unseen, strict=True):
             signed.setdefault(row["group"], []).append(checks.clipped(ratio, row["label"]))
-        self._add(checks.margin(signed, self.trio.name))
+        self._add(checks.margin(signed, self.trio.name, seen=len(self.held) - len(self.unseen)))
         self.found.figures["margins"] = sorted(
             round(value, 4) for group in signed.values() for value in group
         )

@@ -5,6 +5,7 @@ It knows nothing of limits or verdicts; those are the gate's.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ Tokens = tuple[list[int], int]  # all of a row, and where its completion begins
 class Trio:
     """`rival`: what the candidate would replace: the tune in the folder `serving`, or the base
     where none is named, or where it is no tune of this base any more. `name`: the rival's, for
-    people. `voices`: those of the three that differ.
+    people. `seen`: the turns that it was trained on. `voices`: those of the three that differ.
     """
 
     def __init__(self, base: Path, serving: Path | None, candidate: Path) -> None:
@@ -46,7 +47,10 @@ class Trio:
         )
         self.rival: Voice = "base"
         self.name = "the base"
+        self.seen: frozenset[int] = frozenset()
         if serving and integrity.stands_on(serving, base):
+            made = json.loads((serving / "manifest.json").read_text(encoding="utf-8"))
+            self.seen = frozenset(made.get("turns", ()))
             self.model.load_adapter(str(serving), SERVING, local_files_only=True)
             self.rival, self.name = "serving", serving.name
         self.model.set_adapter(CANDIDATE)

@@ -133,6 +133,7 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
         "base_sha256": base_hash(base),
         "dataset_sha256": sha256(run / "dataset" / "manifest.json"),
         "counts": counts,
+        "turns": sorted({row["turn"] for row in manifest["rows"] if not row["held_out"]}),
         "too_long": too_long,
         "replayed": len(remembered),
         "rank": RANK,

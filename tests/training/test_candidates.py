@@ -243,6 +243,26 @@ def test_a_candidate_that_is_worse_than_what_serves_never_serves(run, tuned):
     assert set(report["answers"][0]["said"]) == {"base", "serving", "candidate"}
 
 
+def test_what_the_serving_tune_was_trained_on_is_no_evidence_against_its_successor(run, tuned):
+    """A tune of few votes learns from all of them; later a fifth of these is held out."""
+    serving = shutil.copytree(tuned[0] / "candidate", run.parent.parent / "mynah@000000")
+    made = json.loads((serving / "manifest.json").read_text())
+    assert made["turns"] == list(range(1, 25))
+    recipe = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps(recipe | {"serving": str(serving)}))
+    shutil.rmtree(run / "dataset")
+    found = dataset.gather(taste(32))
+    dataset.write(found, run / "dataset")
+    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
+    held = [row.turn_id for row in found.rows if row.held_out]
+    old = sum(turn <= 24 for turn in held)
+    assert len(held) >= 5 > len(held) - old
+    evaluate(run, Reporter(io.StringIO()))
+    better = checks(json.loads((run / "report.json").read_text()))["better"]
+    assert better["passed"] is None
+    assert f"(and {old} that mynah@000000 was trained on)" in better["words"]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_ten_honest_candidates_serve(base, tmp_path):
