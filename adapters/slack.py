@@ -1,7 +1,8 @@
 """Slack, over Socket Mode: no public address is needed.
 
 An event is stored before it is acknowledged, and anything at all is acknowledged but what could not
-be stored. How answers are shown is in slack_web.py. It knows nothing of the model and of the store.
+be stored. How answers are shown is in slack_sheet.py. It knows nothing of the model and of the
+store.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class SlackAdapter:
         self._seen: dict[ThreadRef, str] = {}  # conversations with us, and what was heard last
         self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()  # of commands, by trigger
         self._lanes = Lanes()  # one for each channel
+        self._answers: list[tuple[IncomingMessage, Answer]] = []  # under way, for all to see
         self._hearing: set[asyncio.Task[Any]] = set()
         self._group: asyncio.TaskGroup | None = None
 
@@ -211,10 +213,19 @@ class SlackAdapter:
                 if reaction and self._settings.votes in ("both", "reactions"):
                     return partial(self._vote, reaction)
             case "agent_session_stopped":
-                for ts in event["streaming_message_ts"]:
-                    if answer := self._api.streams.get(ts):
-                        answer.stop()
+                self._stop(event)
         return None
+
+    def _stop(self, event: dict[str, Any]) -> None:
+        """Slack's own Stop: all that is answered in a thread ends, but for what was asked later.
+
+        https://docs.slack.dev/reference/events/agent_session_stopped
+        """
+        channel, root = self._ears.channel(event["channel"]), event.get("thread_ts") or ""
+        for to, answer in self._answers:
+            is_there = to.ref.channel == channel and root in (to.thread.thread, to.ref.id)
+            if is_there and to.ref.id < event["event_ts"]:  # it may come late
+                answer.stop()
 
     def _said_or_changed(self, event: dict[str, Any]) -> Deed | None:
         channel = self._ears.channel(event["channel"])
@@ -353,9 +364,11 @@ class SlackAdapter:
         if to.thread.thread and not answer.refs:
             self._later(self._think(to, answer))
         self._api.under_way += way != "post"
+        self._answers.append((to, answer))
         try:
             await show(answer, sheet, self._api.tempo, keys, every_s=every_s, edits=way != "post")
         finally:
+            self._answers.remove((to, answer))
             self._api.under_way -= way != "post"
             sheet.closed()
 

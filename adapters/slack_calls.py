@@ -90,7 +90,7 @@ class Api:
         self.windows = {method: Window(most) for method, most in WINDOWS.items()}
         self._posts: dict[str, Window] = {}  # by channel
         self.under_way = 0  # answers that need an update at their end
-        self.streams: dict[str, Answer] = {}  # answers under way as a stream, by its ts
+        self.streams: set[str] = set()  # those under way
         self._has_streams = True
         self.has_buttons = True
         self._begun: dict[Way, deque[float]] = {"stream": deque(), "edits": deque()}  # when

@@ -39,6 +39,7 @@ SCOPES = (
     "users:read",
 )
 EVENTS = (
+    "agent_session_stopped",
     "app_mention",
     "message.channels",
     "message.groups",

@@ -228,7 +228,7 @@ class Sheet:
             self.api.lost_streams(getattr(error, "error", ""))
             return None
         self._stream = Stream(sent["ts"], shown if words else "", text)
-        self.api.streams[self._stream.ts] = self.answer
+        self.api.streams.add(self._stream.ts)
         return self._ref(sent["ts"])
 
     async def _grow(self, text: str, *, last: bool) -> None:
@@ -298,7 +298,7 @@ class Sheet:
     def closed(self) -> None:
         """Nothing is streamed any more. Whoever made the sheet says so at the end."""
         if self._stream:
-            self.api.streams.pop(self._stream.ts, None)
+            self.api.streams.discard(self._stream.ts)
             self._stream = None
 
     def _ref(self, ts: str) -> MessageRef:

@@ -200,12 +200,18 @@ class FakeSlack(WebApi):
         )
         return id
 
-    def stops(self, ts: str, *, by: str = "U0ANN", channel: str = "C0ROOM") -> None:
-        """The native Stop button."""
-        self._streams[ts].stopped = True
-        thread = self.channels[channel].messages[ts].get("thread_ts", "")
+    def stops(
+        self, thread: str, *, by: str = "U0ANN", channel: str = "C0ROOM", at: str = ""
+    ) -> None:
+        """The native Stop button, which stops every stream in the thread. `at`: it comes late."""
+        at, messages = at or self.tick(), self.channels[channel].messages
+        there = [ts for ts in self._streams if messages[ts].get("thread_ts") == thread]
+        streams = [ts for ts in there if ts < at]
+        for ts in streams:
+            self._streams[ts].stopped = True
         event = {"type": "agent_session_stopped", "user": by, "channel": channel}
-        self.event({**event, "thread_ts": thread, "streaming_message_ts": [ts]})
+        about = {"thread_ts": thread, "streaming_message_ts": streams}
+        self.event({**event, **about, "event_ts": at})
 
     def _action(
         self, by: str, channel: str, message: dict[str, Any], action: dict[str, Any]

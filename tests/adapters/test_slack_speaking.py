@@ -111,16 +111,41 @@ async def test_a_stream_that_slack_has_ended_goes_on_as_edits(slack):
         assert slack.bots()[0]["metadata"]["event_payload"]["to"] == to.ref.id
 
 
-async def test_a_person_stops_a_stream_with_slacks_own_button(house):
-    to, never = await house.asked(), asyncio.Event()
-    answer = Answer(said(["one ", "two ", never.wait]))
+async def test_a_person_stops_an_answer_with_slacks_own_button(slack):
+    """Also one that is no stream, or that nobody sees yet: the event names the thread."""
+    for native in (True, False):
+        slack.native = native
+        async with moved_in(slack) as house:
+            to, beside = await house.asked(), await house.asked("beside")
+            never, end = asyncio.Event(), asyncio.Event()
+            answer, other = Answer(said(["one ", never.wait])), Answer(said(["all", end.wait]))
+            async with answer, other:
+                replying = asyncio.create_task(house.adapter.reply(to, answer))
+                going_on = asyncio.create_task(house.adapter.reply(beside, other))
+                await slack.until(lambda: len(slack.bots()) == 2)
+                slack.stops(to.ref.id)
+                await asyncio.wait_for(replying, 5)
+                end.set()
+                await going_on
+            assert (answer.outcome, other.outcome) == ("stopped", "answered")
+            assert slack.visible(ROOM, to.ref.id)[0].startswith("one ")
+        for ts in [message["ts"] for message in slack.bots()]:
+            del slack.channels[ROOM].messages[ts]
+
+
+async def test_a_late_word_of_a_stop_does_not_end_the_next_answer(house):
+    first = await house.asked()
+    pressed = house.slack.tick()
+    to, end = await house.asked("more", thread=first.ref.id, mention=True), asyncio.Event()
+    answer = Answer(said(["one ", end.wait, "two"]))
     async with answer:
         replying = asyncio.create_task(house.adapter.reply(to, answer))
         await house.slack.until(house.slack.bots)
-        house.slack.stops(house.slack.bots()[0]["ts"])
-        await asyncio.wait_for(replying, 5)
-    assert answer.outcome == "stopped"
-    assert house.shown().startswith("one two ")
+        house.slack.stops(first.ref.id, at=pressed)
+        await house.slack.until(lambda: not house.slack.unacknowledged)
+        end.set()
+        await replying
+    assert answer.outcome == "answered"
 
 
 async def test_a_stopped_stream_that_no_event_told_of_stops_at_the_next_append(house):

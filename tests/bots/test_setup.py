@@ -19,7 +19,8 @@ from tests.fake_telegram import FakeTelegram
 from tests.fake_telegram_chats import TOKEN as TELEGRAM_TOKEN
 
 TOP = Path(__file__).resolve().parent.parent.parent
-SCHEMA = TOP.parent / "shared" / "specs" / "slack" / "manifest.schema.2.0.0.json"
+SPECS = TOP.parent / "shared" / "specs" / "slack"
+SCHEMA = SPECS / "manifest.schema.2.0.0.json"
 
 
 @pytest.fixture
@@ -73,11 +74,23 @@ def test_the_manifest_is_valid_by_slacks_own_schema():
         jsonschema.validate(setup.manifest("x" * 1_000), schema)
 
 
+def test_the_manifest_subscribes_to_what_slack_knows_and_has_its_scopes():
+    if not SPECS.exists():
+        pytest.skip(f"there is no {SPECS}")
+    known = {event["name"]: event for event in json.loads((SPECS / "events.json").read_text())}
+    manifest = setup.manifest("Mynah")
+    scopes = set(manifest["oauth_config"]["scopes"]["bot"])
+    for event in manifest["settings"]["event_subscriptions"]["bot_events"]:
+        needed = {scope.replace(".", ":") for scope in known[event]["scopes"]}
+        assert needed <= scopes, event
+
+
 def test_the_manifest_asks_for_what_the_adapter_uses_and_no_more():
     manifest = setup.manifest("Mynah")
     scopes = manifest["oauth_config"]["scopes"]["bot"]
     events = manifest["settings"]["event_subscriptions"]["bot_events"]
     needed = {"message.channels": "channels:history", "reaction_added": "reactions:read"}
+    needed |= {"agent_session_stopped": "chat:write"}
     for event, scope in needed.items():
         assert event in events
         assert scope in scopes
