@@ -412,8 +412,9 @@ def voting_buttons() -> dict[str, Any]:
 
 
 # What Slack takes for a call of many or of one: docs.slack.dev/messaging/formatting-message-text
+# `<@U012>` and `<@U012|ann>`, but not `<@NonNull String>`: code is copied as it stands.
 _PINGS = re.compile(
-    r"<(?=!(?:channel|here|everyone|group|subteam)\b|@[A-Za-z0-9]|#[CG][A-Z0-9])", re.I
+    r"<(?=!(?:channel|here|everyone|group|subteam)\b|@[A-Z0-9]+[>|]|#[CG][A-Z0-9]+[>|])", re.I
 )
 _UNDECIDED = re.compile(r"<[^<>\n]{0,40}\Z")
 _CLOSED_FENCE = re.compile(r"\n[ >\t]*(?:`{3,}|~{3,})[ \t]*\Z")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack_calls import Window
+from adapters.slack_sheet import harmless, safe_to_append
 from core.answer import Answer
 from core.errors import Refused
 from tests.adapters.slack_served import (
@@ -346,6 +347,22 @@ async def test_nobody_is_called_and_nothing_unfurled(house, direct):
     assert house.shown(channel=to.ref.channel.id) == f"See <!channel> {text}"
     for message in house.slack.bots(to.ref.channel.id):
         assert "<!DOCTYPE html> <!-- not" in message["blocks"][0]["text"]
+
+
+async def test_code_that_looks_like_a_call_is_sent_sign_by_sign(house):
+    code = "```java\nList<@NonNull String> all; Map<@Nullable K, V> b;\n#include <#C.h>\n```"
+    for channel in (ROOM, DIRECT):
+        to = await house.asked(channel=channel, mention=channel == ROOM)
+        await house.answer(to, code[:20], wait_s(0.2), code[20:], wait_s(0.2), "\nDone.")
+        (message,) = house.slack.bots(channel)
+        assert message["blocks"][0]["text"] == f"{code}\nDone."
+
+
+async def test_no_half_of_a_call_is_appended_to_a_stream():
+    text = "a <@U0BEN> b <@U0BEN|ben with a name> c <!here> <!subteam^S1|x> <@NonNull T> d < e"
+    whole = harmless(text)
+    for end in range(len(text) + 1):
+        assert whole.startswith(safe_to_append(text[:end])), text[:end]
 
 
 async def test_a_fence_that_is_open_for_now_is_not_closed_in_the_stream(house):
