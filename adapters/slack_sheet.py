@@ -349,15 +349,19 @@ class Whisper:
         return None  # nobody can look for what one person saw: they are told again
 
     async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
-        ref = MessageRef(self.to.thread.channel, f"{self.to.ref.id}.{part}")
+        ref = self._ref(part)
         await self._say(text, ref)
         return ref
+
+    def _ref(self, part: int) -> MessageRef:
+        return MessageRef(self.to.thread.channel, f"{self.to.ref.id}.{part}")
 
     async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
         if self._said.get(ref.id) == text:
             return
         if self.answer.outcome is None:
-            is_used_up = not self.response_url or self._uses >= len(self.pauses_s)
+            is_fixed = not self.response_url or ref != self._ref(0)
+            is_used_up = is_fixed or self._uses >= len(self.pauses_s)
             if is_used_up or time.monotonic() < self._due:
                 raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
         await self._say(text, ref)
@@ -371,9 +375,8 @@ class Whisper:
     async def _say(self, text: str, ref: MessageRef) -> None:
         blocks = [{"type": "markdown", "text": harmless(text)}]
         body = {"blocks": blocks, "text": notice(text)}
-        is_first = ref.id == f"{self.to.ref.id}.0"
         self._said.pop(ref.id, None)
-        if is_first and self.response_url and self._uses < self.MOST_USES:
+        if ref == self._ref(0) and self.response_url and self._uses < self.MOST_USES:
             self._uses += 1
             self._due = time.monotonic() + self.pauses_s[min(self._uses, len(self.pauses_s) - 1)]
             if await self._responded(body):

@@ -238,6 +238,21 @@ async def test_the_last_use_of_a_response_url_is_kept_for_the_end(house):
     assert house.slack.count("response_url") == 5
 
 
+async def test_a_commands_further_messages_do_not_grow_one_by_one(house):
+    """Nobody can edit them: each state would stand beside the one before."""
+    use = house.slack.commands("/retrain")
+    (message,) = await house.heard()
+    url = f"{house.slack.address}/response/{use}"
+    lines = [line for n in range(12) for line in (f"Line {n}.\n", wait_s(0.03))]
+    async with Answer(said(lines)) as answer:
+        api = house.adapter._api
+        whisper = Whisper(api, message, answer, url, limit=30, pauses_s=(0.0,) * 4)
+        await show(answer, whisper, api.tempo, ["answer:1"], every_s=0.01)
+    assert all(text.count("Line ") <= 3 for text in house.slack.told())
+    assert len(house.slack.told()) <= 2 * 4  # of four messages, each begun and whole
+    assert "Line 11.\n" in house.slack.told()[-1]
+
+
 async def test_a_commands_answer_that_is_there_at_once_takes_one_use(house):
     house.slack.commands("/mynah", "tunes")
     (message,) = await house.heard()
