@@ -30,7 +30,7 @@ FIRST_SLACK = {
     "group messages are public": "test_slack.py::TestSlack::test_a_private_room_is_told_from_a_public_one",
     "files are fetched from anywhere, with the token": "test_slack_hearing.py::test_the_token_is_shown_to_slack_alone",
     "the page for signing in is read as the file": "test_slack_hearing.py::test_slacks_page_for_signing_in_is_not_read_as_the_file",
-    "a fence in a file ends its block": "test_slack_hearing.py::test_text_files_are_read_and_others_go_by_name",
+    "a large file is read in part and taken for the whole": "test_slack_hearing.py::test_a_file_that_is_too_large_is_not_fetched_and_one_that_lies_is_not_read",
     "nobody is told what was not read": "test_slack_hearing.py::test_text_files_are_read_and_others_go_by_name",
     "a slow file holds up the acknowledgement": "test_slack_hearing.py::test_a_file_that_does_not_come_holds_up_nothing",
     "what is quoted keeps Slack's signs": "test_slack_lines.py::test_the_thread_so_far_is_quoted_with_names",
