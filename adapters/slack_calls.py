@@ -6,10 +6,7 @@ shown. https://docs.slack.dev/apis/web-api/rate-limits
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
@@ -19,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
-from core.streaming import Tempo
+from core.tempo import AtOnce, Tempo
 from core.types import ChannelRef, IncomingMessage
 
 logger = logging.getLogger(__name__)
@@ -28,10 +25,8 @@ logger = logging.getLogger(__name__)
 SILENT = logging.getLogger(f"{__name__}.sdk")
 SILENT.setLevel(logging.CRITICAL + 1)
 
-STARTS, EDITED = 15, 30  # answers a minute that begin as a stream, and as a post that is edited
-
 # Calls a minute by method: https://docs.slack.dev/apis/web-api/rate-limits#tiers
-WINDOWS = {
+METHODS = {
     "chat_postMessage": 300,  # "several hundred", and in a channel one a second
     "chat_update": 50,
     "chat_delete": 50,
@@ -42,10 +37,15 @@ WINDOWS = {
     "conversations_history": 50,
     "conversations_replies": 50,
 }
-POSTS = 5  # in a channel within so many seconds: one a second, with short bursts
-MOST_CHANNELS = 1_000  # whose pace is remembered
-# `show` waits here after a RateLimited; the calls pace themselves.
-RATES = {"answer": (1_000, 1.0)}
+# All at once where there is room: answers end together, and each end is a call or two. It is a
+# little more time than Slack says, since Slack counts what arrives.
+RATES: dict[str, tuple[int, float] | AtOnce] = {
+    **{method: AtOnce(most, 61.0) for method, most in METHODS.items()},
+    "posts": AtOnce(5, 5.1),  # in a channel: one a second, with short bursts
+    "stream": AtOnce(15, 60.0),  # answers that begin as a stream
+    "edits": AtOnce(30, 60.0),  # and as a post that is edited
+    "answer": (1_000, 1.0),  # `show` waits here after a RateLimited; the calls pace themselves
+}
 WRONG_TOKEN = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
 GONE = (
     "channel_not_found",
@@ -87,13 +87,10 @@ class Api:
         )
         self.session = session
         self.tempo = Tempo(RATES)
-        self.windows = {method: Window(most) for method, most in WINDOWS.items()}
-        self._posts: dict[str, Window] = {}  # by channel
         self.under_way = 0  # answers that need an update at their end
         self.streams: set[str] = set()  # those under way
         self._has_streams = True
         self.has_buttons = True
-        self._begun: dict[Way, deque[float]] = {"stream": deque(), "edits": deque()}  # when
 
     async def call(self, method: str, **arguments: Any) -> Any:
         """One call. Raises ApiError, RateLimited, Refused, and AdapterError where Slack cannot be
@@ -113,10 +110,7 @@ class Api:
         error = str(data.get("error", "")) if isinstance(data, dict) else ""
         if status == 429 or error in ("ratelimited", "rate_limited"):
             wait_s = retry_after_s(response.headers)
-            if method == "chat_postMessage":
-                self.posts(channel).hold(wait_s)
-            elif method in self.windows:
-                self.windows[method].hold(wait_s)
+            self.tempo.hold(wait_s, posts(channel) if method == "chat_postMessage" else method)
             return RateLimited(f"Slack: {method} is limited", retry_after_s=wait_s)
         if status >= 500 or not error:
             return AdapterError(f"Slack: {method} failed with status {status}")
@@ -136,7 +130,7 @@ class Api:
         """
         cursor = ""
         for _ in range(most):
-            await self.windows[method].turn()
+            await self.tempo.turn(method)
             more = {"cursor": cursor} if cursor else {}
             page = await self.call(method, limit=200, **arguments, **more)
             for message in page["messages"]:
@@ -146,83 +140,19 @@ class Api:
                 return
         logger.warning("slack: a conversation is longer than what is read of it at once")
 
-    def posts(self, channel: str) -> Window:
-        """How often messages may be posted there."""
-        if channel not in self._posts:
-            if len(self._posts) >= MOST_CHANNELS:
-                resting = [id for id, window in self._posts.items() if window.rests]
-                for id in resting:
-                    del self._posts[id]
-            self._posts[channel] = Window(POSTS, POSTS + 0.1)
-        return self._posts[channel]
-
     def way(self, to: IncomingMessage, answer: Answer) -> Way:
         """How an answer that begins now can be shown without taking the calls of others."""
         if answer.refs or answer.unsure:
             return "edits"  # it goes on in a message
-        if to.thread.thread and self._has_streams and self._begins("stream", STARTS):
+        can_stream = bool(to.thread.thread) and self._has_streams
+        if can_stream and self.tempo.may("stream", "chat_startStream", spare=0):
             return "stream"
-        return "edits" if self._begins("edits", EDITED) else "post"
-
-    def _begins(self, way: Way, most: int) -> bool:
-        begun, now = self._begun[way], time.monotonic()
-        while begun and begun[0] < now - 60:
-            begun.popleft()
-        if len(begun) >= most:
-            return False
-        begun.append(now)
-        return True
+        return "edits" if self.tempo.may("edits", spare=0) else "post"
 
     def lost_streams(self, error: str) -> None:
         if error in NO_STREAMS and self._has_streams:
             self._has_streams = False
             logger.info("slack: no native streams here (%s); answers are posted and edited", error)
-
-
-class Window:
-    """At most so many calls in any minute, or other time; all at once where there is room."""
-
-    def __init__(self, most: int, seconds: float = 61.0) -> None:
-        self._most, self._seconds = most, seconds  # a second more: Slack counts what arrives
-        self._calls: deque[float] = deque()
-        self._held_until = 0.0
-        self._turns = asyncio.Lock()
-
-    def may(self, *, spare: int = 0) -> bool:
-        """Whether a call that can be left out may go out now, which leaves room for `spare` that
-        cannot; True counts it.
-        """
-        if self._turns.locked() or self._wait_s(spare) > 0:
-            return False
-        self._calls.append(time.monotonic())
-        return True
-
-    async def turn(self) -> None:
-        """Return when a call may go out, in the order of asking; it is counted."""
-        async with self._turns:
-            while True:
-                wait_s = self._wait_s()
-                if wait_s <= 0:
-                    break
-                await asyncio.sleep(wait_s)  # it may be held again meanwhile
-            self._calls.append(time.monotonic())
-
-    @property
-    def rests(self) -> bool:
-        return self._wait_s() <= 0 and not self._calls
-
-    def hold(self, seconds: float) -> None:
-        """Slack said "not before"."""
-        self._held_until = max(self._held_until, time.monotonic() + seconds)
-
-    def _wait_s(self, spare: int = 0) -> float:
-        now = time.monotonic()
-        while self._calls and self._calls[0] <= now - self._seconds:
-            self._calls.popleft()
-        full_s = 0.0
-        if len(self._calls) + spare >= self._most:
-            full_s = self._calls[0] + self._seconds - now if self._calls else self._seconds
-        return max(full_s, self._held_until - now)
 
 
 class ApiError(AdapterError):
@@ -235,7 +165,7 @@ class ApiError(AdapterError):
 
 async def tell(api: Api, channel: ChannelRef, user: str, **body: Any) -> None:
     """Say something to one person alone: in the channel, or where we are not in it, directly."""
-    await api.windows["chat_postEphemeral"].turn()
+    await api.tempo.turn("chat_postEphemeral")
     try:
         await api.call("chat_postEphemeral", channel=channel.id, user=user, **body)
     except ApiError as error:
@@ -246,6 +176,11 @@ async def tell(api: Api, channel: ChannelRef, user: str, **body: Any) -> None:
             await api.call("chat_postMessage", channel=user, unfurl_links=False, **body)
         except ApiError as refused:
             raise Refused(str(refused)) from refused
+
+
+def posts(channel: str) -> str:
+    """The key under which messages to a channel are paced."""
+    return f"posts:{channel}"
 
 
 def retry_after_s(headers: Any) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.slack_calls import GONE, Api, ApiError, Way, Window, tell
+from adapters.slack_calls import GONE, Api, ApiError, Way, posts, tell
 from adapters.slack_events import VOTE
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
@@ -73,17 +73,16 @@ class Sheet:
     def _mark(self, part: int) -> dict[str, Any]:
         return {"event_type": MARK, "event_payload": {"to": self.to.ref.id, "part": part}}
 
-    async def _pace(self, method: str, *more: Window) -> None:
+    async def _pace(self, *keys: str) -> None:
         """What grows is left out when there is no room for the call; what is whole waits.
 
         Every answer under way needs one update at its end: there is room for those.
         """
-        spare = self.api.under_way if method == "chat_update" else 0
-        for window in (*more, self.api.windows[method]):
-            if self._is_whole:
-                await window.turn()
-            elif not window.may(spare=spare):
-                raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
+        spare = self.api.under_way if "chat_update" in keys else 0
+        if self._is_whole:
+            await self.api.tempo.turn(*keys)
+        elif not self.api.tempo.may(*keys, spare=spare):
+            raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
 
     async def find(self, part: int) -> MessageRef | None:
         after = self.answer.refs[-1].id if self.answer.refs else self.to.ref.id
@@ -119,7 +118,7 @@ class Sheet:
             ref = await self._start(text)
             if ref is not None:
                 return ref
-        await self._pace("chat_postMessage", self.api.posts(self._channel))
+        await self._pace(posts(self._channel), "chat_postMessage")
         body = {**self._where, "metadata": self._mark(part), "parse": "none"}
         body |= {"unfurl_links": False, "unfurl_media": False, "link_names": False}
         sent = await self._send("chat_postMessage", text, last=last, **body)
@@ -269,7 +268,7 @@ class Sheet:
         stream = self._stream
         assert stream is not None
         if not stream.is_stopped:
-            await self.api.windows["chat_stopStream"].turn()
+            await self.api.tempo.turn("chat_stopStream")
             rest = stream.new(harmless(stream.text))
             more = {"markdown_text": rest} if rest.strip() else {}
             buttons = self._buttons(last=last)
@@ -280,7 +279,7 @@ class Sheet:
                 **({"blocks": buttons} if buttons else {}),
             )
             stream.is_stopped = True
-        await self.api.windows["chat_update"].turn()
+        await self.api.tempo.turn("chat_update")
         try:
             await self._update(self._ref(stream.ts), stream.text, last=last)
         except ApiError as error:

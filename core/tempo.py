@@ -4,35 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
 MOST_KEYS = 1_000  # whose pace is remembered; beyond, those that rest are forgotten
 
 
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """So many calls in any window of so many seconds, all of them at once where there is room."""
+
+    calls: int
+    seconds: float
+
+
 class Tempo:
     """How often calls may go out, by key. A key is a kind and a name, such as "channel:C1".
 
     Never more than the published number of calls goes out in any window of the published length; a
-    quarter of it at once, the rest evenly.
+    quarter of it at once, the rest evenly, where the rate is not `AtOnce`.
     """
 
-    def __init__(self, rates: Mapping[str, tuple[int, float]]) -> None:
+    def __init__(self, rates: Mapping[str, tuple[int, float] | AtOnce]) -> None:
         """`rates`: for each kind of key, how many calls in how many seconds, as the vendor says."""
         self._rates = rates
-        self._limiters: dict[str, AsyncLimiter] = {}
+        self._limiters: dict[str, AsyncLimiter | Window] = {}
         self._waiting: dict[str, int] = {}  # calls that cannot be left out, by key
         self._held_until: dict[str, float] = {}
 
-    def may(self, *keys: str) -> bool:
+    def may(self, *keys: str, spare: int | None = None) -> bool:
         """Whether a call that can be left out may go out now; True counts it.
 
-        It leaves a quarter of the pace to those that cannot be left out, and lets them go first.
+        It leaves `spare` calls, or else a quarter of the pace, to those that cannot be left out,
+        and lets them go first.
         """
         limiters = [self._limiter(key) for key in keys]
         for key, limiter in zip(keys, limiters, strict=True):
-            enough = min(limiter.max_rate, 1 + limiter.max_rate / 4)
+            quarter = min(limiter.max_rate, 1 + limiter.max_rate / 4)
+            enough = quarter if spare is None else 1 + spare
             if self._waiting.get(key) or self._held_s(key) > 0 or not limiter.has_capacity(enough):
                 return False
         for limiter in limiters:
@@ -78,15 +90,12 @@ class Tempo:
             self._held_until.pop(key, None)
         return left
 
-    def _limiter(self, key: str) -> AsyncLimiter:
+    def _limiter(self, key: str) -> AsyncLimiter | Window:
         if key not in self._limiters:
             if len(self._limiters) >= MOST_KEYS:
                 self._forget()
-            calls, seconds = self._rates[key.partition(":")[0]]
-            at_once = max(1, calls // 4)
-            # A leaky bucket lets `at_once` out, then drips: in a window all of it and what drips.
-            steady = (calls + 1 - at_once) / seconds
-            self._limiters[key] = AsyncLimiter(at_once, at_once / steady)
+            rate = self._rates[key.partition(":")[0]]
+            self._limiters[key] = Window(rate) if isinstance(rate, AtOnce) else evenly(*rate)
         return self._limiters[key]
 
     def _forget(self) -> None:
@@ -94,3 +103,33 @@ class Tempo:
         for key, limiter in list(self._limiters.items()):
             if key not in self._waiting and limiter.has_capacity(limiter.max_rate):
                 del self._limiters[key]
+
+
+def evenly(calls: int, seconds: float) -> AsyncLimiter:
+    """A leaky bucket. It lets `at_once` out, then drips: in a window all of it and what drips."""
+    at_once = max(1, calls // 4)
+    steady = (calls + 1 - at_once) / seconds
+    return AsyncLimiter(at_once, at_once / steady)
+
+
+class Window:
+    """Asked as an AsyncLimiter is; it remembers when each call went out."""
+
+    def __init__(self, rate: AtOnce) -> None:
+        self.max_rate, self._seconds = rate.calls, rate.seconds
+        self._calls: deque[float] = deque()
+        self._turns = asyncio.Lock()
+
+    def has_capacity(self, amount: float = 1) -> bool:
+        now = asyncio.get_running_loop().time()
+        while self._calls and self._calls[0] <= now - self._seconds:
+            self._calls.popleft()
+        return len(self._calls) + amount <= self.max_rate
+
+    async def acquire(self) -> None:
+        """Return when a call may go out, in the order of asking; it is counted."""
+        clock = asyncio.get_running_loop().time
+        async with self._turns:
+            if not self.has_capacity():
+                await asyncio.sleep(self._calls[0] + self._seconds - clock())
+            self._calls.append(clock())

@@ -467,7 +467,7 @@ SLACK = [
     (
         "the workspace's budget is ignored",
         CALLS,
-        'return "edits" if self._begins("edits", EDITED) else "post"',
+        'return "edits" if self.tempo.may("edits", spare=0) else "post"',
         'return "edits"',
     ),
     (

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.slack_calls import Window
 from adapters.slack_sheet import harmless, safe_to_append
 from core.answer import Answer
 from core.errors import Refused
@@ -89,7 +88,7 @@ async def test_a_workspace_without_streams_is_asked_once(slack):
 
 
 @pytest.mark.parametrize(
-    "error", ["ratelimited", "429", "missing_recipient_user_id", "channel_type_not_supported"]
+    "error", ["missing_recipient_user_id", "channel_type_not_supported", "restricted_action"]
 )
 async def test_a_stream_that_does_not_start_becomes_a_message(house, error):
     house.slack.fail("chat.startStream", error)
@@ -428,16 +427,10 @@ async def test_an_answer_in_one_post_carries_its_buttons(house):
     assert house.slack.bots()[0]["blocks"][-1]["type"] == "context_actions"
 
 
-async def test_no_more_calls_go_out_than_slack_allows_and_none_is_held_back_in_vain():
-    window, clock = Window(3, seconds=0.3), asyncio.get_running_loop().time
-    began, times = clock(), []
-    for _ in range(7):
-        await window.turn()
-        times.append(clock() - began)
-    assert times[2] < 0.2 < 0.3 <= times[3] <= times[5] < 0.5 < 0.6 <= times[6]
-    assert [window.may(spare=1), window.may(spare=1), window.may()] == [True, False, True]
-    window.hold(0.4)
-    await asyncio.sleep(0.31)
-    assert not window.may()
-    await window.turn()
-    assert clock() - began >= times[6] + 0.4
+@pytest.mark.parametrize("kind", ["ratelimited", "429"])
+async def test_where_slack_said_not_before_no_stream_is_tried_until_then(house, kind):
+    house.slack.fail("chat.startStream", kind, retry_after_s=30)
+    for _ in range(2):
+        await house.answer(await house.asked(), "Hello ", wait_s(0.1), "world.")
+    assert house.slack.visible() == ["Hello world."] * 2
+    assert house.slack.count("chat.startStream") == 1
