@@ -248,10 +248,13 @@ class SlackAdapter:
         place = await self._place(message.ref.channel.id, event.get("channel_type") or "")
         await self._inbox.message(replace(message, text=text, unread=unread, place=place))
         if message.addressed or message.thread in self._seen:
-            self._seen[message.thread] = max(message.ref.id, self._seen.get(message.thread, ""))
-            if len(self._seen) > MOST_SEEN:
-                newest = sorted(self._seen.items(), key=lambda one: one[1])[-MOST_SEEN // 2 :]
-                self._seen = dict(newest)
+            self._has_heard(message.thread, message.ref.id)
+
+    def _has_heard(self, thread: ThreadRef, ts: str) -> None:
+        self._seen[thread] = max(ts, self._seen.get(thread, ""))
+        if len(self._seen) > MOST_SEEN:
+            newest = sorted(self._seen.items(), key=lambda one: one[1])[-MOST_SEEN // 2 :]
+            self._seen = dict(newest)
 
     async def _edited(self, now: dict[str, Any], channel: ChannelRef) -> None:
         text, _ = await self._with_files(self._ears.plain(now.get("text") or ""), now)
@@ -341,6 +344,7 @@ class SlackAdapter:
         except (StoreError, Closing) as error:  # Slack does not deliver a command again
             logger.warning("slack: a command is not kept: %s", error)
             return answered({"response_type": "ephemeral", "text": NOT_KEPT})
+        self._has_heard(message.thread, ts_of(message.at))
         return None
 
     # Speaking.
@@ -414,6 +418,7 @@ class SlackAdapter:
     async def _catch_up(self, seen: dict[ThreadRef, str]) -> None:
         """`seen`: the conversations with us, and what was heard last in each."""
         oldest = ts_of(datetime.now(UTC) - RECENT)
+        newest = max(seen.values(), default="")
         self._seen = {thread: last for thread, last in self._seen.items() if last > oldest}
         channels: dict[ChannelRef, dict[str, str]] = {}
         for thread, last in seen.items():
@@ -424,8 +429,14 @@ class SlackAdapter:
             channel, threads = waiting.popleft()
             try:
                 async with self._lanes.enter(ThreadRef(channel)):
-                    for message in await since(self._api, channel.id, threads, oldest):
-                        await self._hear_late(message, channel)
+                    missed = await since(self._api, channel.id, threads, oldest)
+                    for ts in missed.gone:
+                        await self._inbox.changed(MessageRef(channel, ts), None)
+                    for message, is_new in missed.messages:
+                        with suppress(KeyError, TypeError, ValueError):
+                            if is_new:
+                                await self._hear_late(message, channel)
+                            await self._look_again(message, channel, newest)
             except (ApiError, Refused, Closing) as error:
                 logger.warning("slack: what was said in a channel is not read: %s", error)
             except (AdapterError, StoreError) as error:
@@ -436,9 +447,26 @@ class SlackAdapter:
 
     async def _hear_late(self, message: dict[str, Any], channel: ChannelRef) -> None:
         event = {**message, "type": "message", "channel": channel.id}
-        with suppress(KeyError, TypeError, ValueError):
-            if deed := self._said_or_changed(event):
-                await deed()
+        if deed := self._said_or_changed(event):
+            await deed()
+
+    async def _look_again(self, message: dict[str, Any], channel: ChannelRef, newest: str) -> None:
+        """What became of a message since `newest`, the last that we heard anywhere.
+
+        Thumbs are not told by their time. Those on older answers may be of somebody who asked us
+        since to forget their votes.
+        """
+        ts, is_ours = message["ts"], message.get("user") == self._ears.me
+        if message.get("subtype") == "tombstone":
+            await self._inbox.changed(MessageRef(channel, ts), None)
+        elif not is_ours and (message.get("edited") or {}).get("ts", "") > newest:
+            await self._edited(message, channel)
+        elif is_ours and ts > newest and self._settings.votes in ("both", "reactions"):
+            for reaction in self._ears.thumbs(message, channel):
+                noted = await self._inbox.reaction(reaction)
+                if noted.words:
+                    thread = message.get("thread_ts") or ""
+                    self._later(answer_vote(self._api, reaction, noted, thread, ""))
 
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do what nobody waits for; that it failed is worth a line and no more."""

@@ -114,6 +114,26 @@ class Ears:
             at=when(event["event_ts"]),
         )
 
+    def thumbs(self, message: Mapping[str, Any], channel: ChannelRef) -> list[IncomingReaction]:
+        """Those that stand on a message. Nobody knows since when: they count as old as the message,
+        so that whatever else was heard of a person goes before. None of whom both stand of.
+        """
+        of: dict[str, set[str]] = {}
+        for one in message.get("reactions") or []:
+            for user in one["users"] if thumb(one["name"]) else []:
+                of.setdefault(user, set()).add(thumb(one["name"])[0])
+        return [
+            IncomingReaction(
+                target=MessageRef(channel, message["ts"]),
+                author=self.author(user),
+                emoji=thumbs.pop(),
+                added=True,
+                at=when(message["ts"]),
+            )
+            for user, thumbs in of.items()
+            if user != self.me and len(thumbs) == 1
+        ]
+
     def press(self, body: Mapping[str, Any], action: Mapping[str, Any]) -> IncomingReaction:
         """A voting button. Slack shows a second press as taking it back, and does not say so."""
         return IncomingReaction(

@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.slack_calls import Api
+from adapters.slack_calls import Api, ApiError
+from adapters.slack_events import ts_of, when
 
+AGAIN = timedelta(days=1)
+LISTED_AFTER = timedelta(minutes=1)  # what Slack does not list by then was deleted, perhaps
 MOST_PAGES = 20  # of 200 messages, of one channel or thread
 QUOTED_PAGES = 5
 
 Message = dict[str, Any]
 
 
-async def since(api: Api, channel: str, threads: Mapping[str, str], oldest: str) -> list[Message]:
-    """What came after the newest that was heard, oldest first; some of it was heard before.
+@dataclass(frozen=True, slots=True)
+class Missed:
+    messages: list[tuple[Message, bool]]  # oldest first, and whether it was never heard, if for us
+    gone: list[str]  # of what was heard last somewhere, what stands there no more
+
+
+async def since(api: Api, channel: str, threads: Mapping[str, str], oldest: str) -> Missed:
+    """What came after the newest that was heard, and what of it Slack tells beside that.
 
     `threads`: what was heard last in each conversation there, by its root; "" where the channel
     itself is one. Nothing before `oldest` is read. The channel's history names the threads that
     have news; those that began before it are asked one by one. Raises AdapterError.
+
+    Whoever heard the newest was there until then. A day before it is read again, in case that was
+    the end of an absence, and no more: each thread is a call, and all the channel waits.
     """
-    last = min(threads.values())
-    begin = max(oldest, min([last, *filter(None, threads)]))
+    day_before = ts_of(when(max(threads.values())) - AGAIN)
+    begin = max(oldest, min([day_before, threads.get("", day_before), *filter(None, threads)]))
+    after = {root: max(last, day_before) if root else last for root, last in threads.items()}
     found: dict[str, Message] = {}
-    history = api.pages("conversations_history", most=MOST_PAGES, channel=channel, oldest=begin)
-    async for message in history:
+    about = {"channel": channel, "inclusive": True}
+    async for message in api.pages("conversations_history", most=MOST_PAGES, oldest=begin, **about):
         found[message["ts"]] = message
-    # Slack leaves out the message that `oldest` names.
-    with_news = [root for root in threads if root and root not in found and root <= begin]
-    with_news += [
-        ts for ts, root in found.items() if root.get("latest_reply", "") > threads.get(ts, last)
+    news = [root for root in threads if root and root not in found and root <= begin]
+    news += [
+        ts for ts, root in found.items() if root.get("latest_reply", "") > after.get(ts, day_before)
     ]
-    for root in with_news:
-        about = {"channel": channel, "ts": root, "oldest": threads.get(root, last)}
+    for root in news:
+        about |= {"ts": root, "oldest": after.get(root, day_before)}
         async for message in api.pages("conversations_replies", most=MOST_PAGES, **about):
             found.setdefault(message["ts"], message)
-    return [found[ts] for ts in sorted(found) if ts > last]
+    messages = [
+        (message, ts > after.get(conversation(message, after), day_before))
+        for ts, message in sorted(found.items())
+    ]
+    a_minute_ago = ts_of(datetime.now(UTC) - LISTED_AFTER)
+    missing = [
+        last
+        for root, last in threads.items()
+        if last not in found and last < a_minute_ago
+        if (after[root] == last if root in news else _would_stand(found, root, last, begin))
+    ]
+    return Missed(messages, [ts for ts in missing if await _is_gone(api, channel, ts)])
+
+
+def conversation(message: Message, known: Container[str]) -> str:
+    """The root of the conversation that a message stands in, of those that are known."""
+    root = message.get("thread_ts") or message["ts"]
+    return "" if root == message["ts"] and "" in known else root
+
+
+def _would_stand(found: Mapping[str, Message], root: str, last: str, begin: str) -> bool:
+    """Whether a message would have been found or told of, if it were there still."""
+    if root in found:
+        return str(found[root].get("latest_reply", "")) < last
+    return begin <= (root or last)
+
+
+async def _is_gone(api: Api, channel: str, ts: str) -> bool:
+    try:
+        async for _ in api.pages("conversations_replies", most=1, channel=channel, ts=ts):
+            return False
+    except ApiError as error:
+        return error.error in ("thread_not_found", "message_not_found")
+    return False
 
 
 async def before(api: Api, channel: str, root: str, ts: str, *, most: int) -> list[Message]:

@@ -220,14 +220,14 @@ SLACK = [
     (
         "what was said in threads meanwhile is lost",
         HISTORY,
-        "    for root in with_news:\n",
-        "    for root in with_news[:0]:\n",
+        "    for root in news:\n",
+        "    for root in news[:0]:\n",
     ),
     (
         "old threads are not asked for what is new",
         HISTORY,
-        "with_news = [root for root in threads if root and root not in found and root <= begin]",
-        "with_news: list[str] = []",
+        "news = [root for root in threads if root and root not in found and root <= begin]",
+        "news: list[str] = []",
     ),
     (
         "one channel that cannot be read ends the catching up",

@@ -94,13 +94,14 @@ class FakeSlack(WebApi):
             mention = {k: v for k, v in message.items() if k != "subtype"}
             self.event({**mention, "type": "app_mention", "channel": channel})
 
-    def edits(self, ts: str, text: str, *, channel: str = "C0ROOM") -> None:
+    def edits(self, ts: str, text: str, *, channel: str = "C0ROOM", away: bool = False) -> None:
         message = self.channels[channel].messages[ts]
         before = dict(message)
         mention = f"<@{BOT}> " if f"<@{BOT}>" in message["text"] else ""
         written = mention + html.escape(text, quote=False)
-        message |= {"text": written, "edited": {"user": message["user"]}}
-        self._changed_event(channel, message, before)
+        message |= {"text": written, "edited": {"user": message["user"], "ts": self.tick()}}
+        if not away:
+            self._changed_event(channel, message, before)
 
     def _chat_delete(self, given: dict[str, Any], place: Channel) -> dict[str, Any]:
         message = place.messages.get(given["ts"])
@@ -111,14 +112,19 @@ class FakeSlack(WebApi):
         self.deletes(given["ts"], channel=place.id)
         return done(channel=place.id, ts=given["ts"])
 
-    def deletes(self, ts: str, *, channel: str = "C0ROOM", tombstone: bool = False) -> None:
+    def deletes(
+        self, ts: str, *, channel: str = "C0ROOM", tombstone: bool = False, away: bool = False
+    ) -> None:
         """`tombstone`: it had replies, and stands as a grave."""
         message = self.channels[channel].messages.pop(ts)
         self._streams.pop(ts, None)
         if tombstone:
             grave = {"type": "message", "subtype": "tombstone", "user": "USLACKBOT", "ts": ts}
-            self._changed_event(channel, {**grave, "text": "This message was deleted."}, message)
-        else:
+            grave |= {"text": "This message was deleted."}
+            self._keep(channel, grave)
+            if not away:
+                self._changed_event(channel, grave, message)
+        elif not away:
             event = {"type": "message", "subtype": "message_deleted", "hidden": True}
             self.event(
                 {**event, "channel": channel, "deleted_ts": ts, "ts": self.tick()}
@@ -133,7 +139,16 @@ class FakeSlack(WebApi):
         by: str = "U0ANN",
         channel: str = "C0ROOM",
         added: bool = True,
+        away: bool = False,
     ) -> None:
+        message = self.channels[channel].messages.get(ts, {})
+        on_it = {one["name"]: one["users"] for one in message.get("reactions", ())}
+        others = [user for user in on_it.get(name, ()) if user != by]
+        on_it |= {name: [*others, by] if added else others}
+        stands = [{"name": n, "users": u, "count": len(u)} for n, u in on_it.items() if u]
+        message["reactions"] = stands
+        if away:
+            return
         kind = "reaction_added" if added else "reaction_removed"
         item = {"type": "message", "channel": channel, "ts": ts}
         event = {"type": kind, "user": by, "reaction": name, "item": item, "item_user": BOT}

@@ -17,7 +17,7 @@ from adapters.slack import Settings, SlackAdapter, missing, who_am_i
 from adapters.slack_calls import SILENT, Api, new_ticket, open_session
 from adapters.slack_socket import Line
 from core.errors import AdapterError, Refused
-from core.types import ChannelRef, IncomingMessage, MessageRef, Seen, ThreadRef
+from core.types import ChannelRef, IncomingMessage, MessageRef, Noted, Seen, ThreadRef
 from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
@@ -154,6 +154,148 @@ async def test_a_channel_that_cannot_be_read_does_not_keep_the_others_waiting(sl
     async with moved_in(slack, inbox) as house:
         await house.heard()
     assert [message.text for message in house.once()] == ["meanwhile"]
+
+
+def ago(**how: float) -> str:
+    return f"{(datetime.now(UTC) - timedelta(**how)).timestamp():.6f}"
+
+
+def said_long_ago(slack: FakeSlack, ts: str, text: str, *, thread="", by="U0BEN") -> str:
+    message = {"type": "message", "user": by, "text": text, "ts": ts}
+    slack._keep(ROOM, message | ({"thread_ts": thread} if thread else {}))
+    return ts
+
+
+def seen_at(*talks: tuple[str, str], channel: str = ROOM) -> ListInbox:
+    """An inbox that heard something, the newest at that time, in each of these conversations."""
+    ref = ChannelRef("slack", f"T01/{BOT}", channel)
+    return ListInbox(
+        seen=[
+            Seen(ThreadRef(ref, root), last, datetime.fromtimestamp(float(last), UTC))
+            for root, last in talks
+        ]
+    )
+
+
+async def test_a_week_of_threads_is_not_read_again_at_each_start(slack):
+    """Each is a call, of fifty in a minute, and all of the channel waits for the last of them."""
+    talks = []
+    for number in range(120):
+        root = said_long_ago(slack, ago(days=5, seconds=number), "a thread")
+        reply = ago(days=4, seconds=number)
+        by = BOT if number % 2 else "U0ANN"
+        said_long_ago(slack, reply, "an answer", thread=root, by=by)
+        if by == BOT:
+            talks.append((root, root))
+    fresh = said_long_ago(slack, ago(minutes=3), f"<@{BOT}> hello")
+    said_long_ago(slack, ago(minutes=2), f"<@{BOT}> and?", thread=fresh)
+    inbox = seen_at(*talks, (fresh, fresh))
+    async with moved_in(slack, inbox) as house:
+        await house.heard()
+    assert [message.text for message in house.once()] == ["and?"]
+    assert slack.count("conversations.replies") == 1
+
+
+async def test_a_mention_in_a_thread_that_is_older_than_all_of_ours_is_heard(slack):
+    root = said_long_ago(slack, ago(hours=20), "The build is red.")
+    ours = said_long_ago(slack, ago(hours=1), f"<@{BOT}> hello")
+    said_long_ago(slack, ago(minutes=5), f"<@{BOT}> why?", thread=root)
+    async with moved_in(slack, seen_at((ours, ours))) as house:
+        await house.heard()
+    assert [message.text for message in house.once()] == ["why?"]
+
+
+async def test_what_was_edited_or_deleted_while_we_were_away_is_told(slack):
+    edited = said_long_ago(slack, ago(minutes=50), f"<@{BOT}> helo")
+    reply = said_long_ago(slack, ago(minutes=40), "in a thraed", thread=edited)
+    said_long_ago(slack, ago(minutes=39), "an answer", thread=edited, by=BOT)
+    grave = said_long_ago(slack, ago(minutes=35), f"<@{BOT}> with replies")
+    alone = said_long_ago(slack, ago(minutes=30), f"<@{BOT}> nobody answered this")
+    other = said_long_ago(slack, ago(minutes=25), f"<@{BOT}> hello")
+    last = said_long_ago(slack, ago(minutes=20), "and more", thread=other)
+    begun = said_long_ago(slack, ago(minutes=15), f"<@{BOT}> hello")
+    middle = said_long_ago(slack, ago(minutes=10), "and more", thread=begun)
+    said_long_ago(slack, ago(minutes=9), "an answer", thread=begun, by=BOT)
+    slack.edits(edited, "hello", away=True)
+    slack.edits(reply, "in a thread", away=True)
+    slack.deletes(grave, away=True, tombstone=True)
+    slack.deletes(alone, away=True)
+    for ts in (last, middle):
+        slack.deletes(ts, away=True)
+    talks = [(edited, reply), (grave, grave), (alone, alone), (other, last), (begun, middle)]
+    inbox = seen_at(*talks)
+    async with moved_in(slack, inbox):
+        await until(lambda: len(inbox.changes) == 6)
+    assert {ref.id: text for ref, text in inbox.changes} == {
+        edited: "hello",
+        reply: "in a thread",
+        grave: None,
+        alone: None,
+        last: None,
+        middle: None,
+    }
+    assert inbox.messages == []
+
+
+@pytest.mark.parametrize("age_s", [5, 1_800])
+async def test_nothing_is_taken_for_deleted_that_slack_only_does_not_list(slack, age_s):
+    """It may list late what was said just now, and whatever is older is asked for once more."""
+    lost = ago(seconds=age_s)
+    if age_s > 60:
+        slack.fail("conversations.replies", "internal_error")
+    inbox = seen_at((lost, lost))
+    async with moved_in(slack, inbox) as house:
+        await house.asked("still there?", channel=DIRECT)
+    assert inbox.changes == []
+    assert slack.count("conversations.replies") == (age_s > 60)
+
+
+async def test_thumbs_that_came_while_we_were_away_count_as_old_as_the_answer(slack):
+    beside = said_long_ago(slack, ago(minutes=40), f"<@{BOT}> hello")
+    older = said_long_ago(slack, ago(minutes=29), "an answer", thread=beside, by=BOT)
+    root = said_long_ago(slack, ago(minutes=30), f"<@{BOT}> hello")
+    last = said_long_ago(slack, ago(minutes=20), "and more?", thread=root)
+    answer = said_long_ago(slack, ago(minutes=19), "an answer", thread=root, by=BOT)
+    for by, name in (("U0ANN", "-1::skin-tone-2"), ("U0BEN", "+1"), ("U0BEN", "-1"), (BOT, "+1")):
+        slack.reacts(answer, name, by=by, away=True)
+    slack.reacts(answer, "tada", by="U0CAT", away=True)
+    slack.reacts(older, "+1", away=True)  # perhaps of somebody whose votes we forgot since
+    inbox = seen_at((beside, beside), (root, last))
+    async with moved_in(slack, inbox) as house:
+        await until(lambda: inbox.reactions)
+        await house.asked("hello", channel=DIRECT)
+    (reaction,) = inbox.reactions
+    assert (reaction.target.id, reaction.author.id, reaction.emoji) == (answer, "U0ANN", "👎")
+    assert (reaction.added, reaction.at) == (True, datetime.fromtimestamp(float(answer), UTC))
+    assert slack.ephemerals == []
+
+
+async def test_who_voted_meanwhile_is_told_what_is_said_only_once(slack):
+    """How votes train here is said to the first voter of a place."""
+    root = said_long_ago(slack, ago(minutes=30), f"<@{BOT}> hello")
+    answer = said_long_ago(slack, ago(minutes=29), "an answer", thread=root, by=BOT)
+    slack.reacts(answer, away=True)
+    inbox = seen_at((root, root))
+    inbox.noted = Noted(1, "Votes train here.")
+    async with moved_in(slack, inbox):
+        await slack.until(slack.told)
+    assert slack.told() == ["Your vote: 👍 Votes train here."]
+    assert slack.ephemerals[0].thread_ts == root
+
+
+async def test_a_command_is_something_heard_so_that_older_votes_stay_forgotten(slack):
+    """As after /forget me, when the line was lost and came back."""
+    async with moved_in(slack) as house:
+        to = await house.asked()
+        answer = await house.answer(to, "an answer")
+        slack.reacts(answer.refs[0].id, away=True)
+        slack.commands("/mynah", "forget me")
+        await house.heard(2)
+        slack.disconnect()
+        slack.says("meanwhile", thread=to.ref.id, away=True)
+        await house.slack.until(lambda: len(house.once()) == 3, within_s=9)
+        await house.asked("hello", channel=DIRECT)
+    assert house.inbox.reactions == []
 
 
 async def test_history_of_many_pages_is_read_to_its_end(slack):
