@@ -46,6 +46,7 @@ RATES: dict[str, tuple[int, float] | AtOnce] = {
     "edits": AtOnce(30, 60.0),  # and as a post that is edited
     "answer": (1_000, 1.0),  # `show` waits here after a RateLimited; the calls pace themselves
 }
+MOST_REFUSALS = 3  # of blocks: from then on answers are sent as text, without buttons
 WRONG_TOKEN = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
 GONE = (
     "channel_not_found",
@@ -90,7 +91,7 @@ class Api:
         self.under_way = 0  # answers that need an update at their end
         self.streams: set[str] = set()  # those under way
         self._has_streams = True
-        self.has_buttons = True
+        self._refusals = 0  # of blocks, by answers one after the other
 
     async def call(self, method: str, **arguments: Any) -> Any:
         """One call. Raises ApiError, RateLimited, Refused, and AdapterError where Slack cannot be
@@ -148,6 +149,19 @@ class Api:
         if can_stream and self.tempo.may("stream", "chat_startStream", spare=0):
             return "stream"
         return "edits" if self.tempo.may("edits", spare=0) else "post"
+
+    @property
+    def takes_blocks(self) -> bool:
+        return self._refusals < MOST_REFUSALS
+
+    def took_buttons(self) -> None:
+        self._refusals = 0
+
+    def refused_blocks(self, error: str) -> None:
+        """Of one answer: it may be its text that Slack does not like, or all blocks."""
+        self._refusals += 1
+        if not self.takes_blocks:
+            logger.warning("slack: no voting buttons here (%s)", error)
 
     def lost_streams(self, error: str) -> None:
         if error in NO_STREAMS and self._has_streams:

@@ -50,6 +50,7 @@ class Sheet:
     limit: int = LIMIT
     most_pages: int = MOST_PAGES
     _stream: Stream | None = None
+    _takes_blocks: bool = True  # as far as is known of this answer
     _said: dict[str, tuple[str, bool]] = field(default_factory=dict)  # by ts; and with buttons?
 
     def size(self, text: str) -> int:
@@ -179,20 +180,22 @@ class Sheet:
 
     async def _send(self, method: str, text: str, *, last: bool, **body: Any) -> Any:
         """Post or update, with buttons where they belong and the workspace knows them."""
-        shape = {"blocks": self._blocks(text, last=last), "text": notice(text)}
-        if not self.api.has_buttons:
-            shape = {"markdown_text": harmless(text)}
-        try:
-            return await self._checked(method, **body, **shape)
-        except ApiError as error:
-            if error.error not in ("invalid_blocks", "invalid_blocks_format"):
-                raise
-            logger.warning("slack: no voting buttons here (%s)", error.error)
-            self.api.has_buttons = False
-            return await self._checked(method, **body, markdown_text=harmless(text))
-
-    def _blocks(self, text: str, *, last: bool) -> list[dict[str, Any]]:
-        return [{"type": "markdown", "text": harmless(text)}, *self._buttons(last=last)]
+        buttons = self._buttons(last=last)
+        if self._takes_blocks and self.api.takes_blocks:
+            blocks = [{"type": "markdown", "text": harmless(text)}, *buttons]
+            try:
+                sent = await self._checked(method, **body, blocks=blocks, text=notice(text))
+            except ApiError as error:
+                if error.error not in ("invalid_blocks", "invalid_blocks_format"):
+                    raise
+                logger.info("slack: an answer goes on as text (%s)", error.error)
+                self._takes_blocks = False
+                self.api.refused_blocks(error.error)
+            else:
+                if buttons:
+                    self.api.took_buttons()
+                return sent
+        return await self._checked(method, **body, markdown_text=harmless(text))
 
     def _buttons(self, *, last: bool) -> list[dict[str, Any]]:
         judged = self.answer.outcome in ("answered", "cut", "stopped")

@@ -394,18 +394,32 @@ async def test_no_message_carries_the_answer_of_a_conversation_beside_it(house):
 
 
 async def test_a_workspace_without_the_voting_buttons_still_gets_its_answers(house):
-    house.slack.fail("chat.update", "invalid_blocks")
-    await house.answer(await house.asked(channel=DIRECT), "Hello ", wait_s(0.1), "world.")
-    await house.answer(await house.asked(channel=DIRECT), "Hello ", wait_s(0.1), "again.")
-    assert house.slack.visible(DIRECT) == ["Hello world.", "Hello again."]
+    shown = 0
+    for number in range(5):
+        house.slack.fail("chat.update", "invalid_blocks", times=number < 3)
+        to = await house.asked(channel=DIRECT)
+        await house.answer(to, "Hello ", house.sees("Hello ", DIRECT), str(number))
+        shown += "blocks" in house.slack.calls[-1].arguments
+    assert house.slack.visible(DIRECT) == [f"Hello {number}" for number in range(5)]
+    assert shown == 0
+
+
+async def test_a_text_that_slack_takes_in_no_block_costs_the_next_answers_no_buttons(house):
+    for number in range(5):
+        house.slack.fail("chat.update", "invalid_blocks", times=number % 2)
+        to = await house.asked(channel=DIRECT)
+        await house.answer(to, "Hello ", house.sees("Hello ", DIRECT), str(number))
+    assert house.slack.visible(DIRECT) == [f"Hello {number}" for number in range(5)]
+    kinds = [[b["type"] for b in m.get("blocks") or []] for m in house.slack.bots(DIRECT)]
+    assert ["context_actions" in kind for kind in kinds] == [True, False, True, False, True]
 
 
 async def test_a_workspace_that_takes_no_blocks_gets_its_answers_as_text(house):
     house.slack.blocks = False
-    for words in ("world.", "again."):
-        await house.answer(await house.asked(channel=DIRECT), "Hello ", wait_s(0.1), words)
-    assert house.slack.visible(DIRECT) == ["Hello world.", "Hello again."]
-    assert [call.result for call in house.slack.calls].count("invalid_blocks") == 1
+    for number in range(5):
+        await house.answer(await house.asked(channel=DIRECT), "Hello ", wait_s(0.1), str(number))
+    assert house.slack.visible(DIRECT) == [f"Hello {number}" for number in range(5)]
+    assert [call.result for call in house.slack.calls].count("invalid_blocks") == 3
 
 
 async def test_a_hundred_answers_at_once_are_shown_whole_under_slacks_limits():
