@@ -5,6 +5,17 @@ does not fail, all of them decide.
 # ruff: noqa: E501 - names of tests are sentences
 
 FIRST_SLACK = {
+    "a week of threads is read again at each start": "test_slack_lines.py::test_a_week_of_threads_is_not_read_again_at_each_start",
+    "a mention in a thread that is older than ours is lost": "test_slack_lines.py::test_a_mention_in_a_thread_that_is_older_than_all_of_ours_is_heard",
+    "what was edited while we were away stays as it was": "test_slack_lines.py::test_what_was_edited_or_deleted_while_we_were_away_is_told",
+    "what was deleted while we were away stays": "test_slack_lines.py::test_what_was_edited_or_deleted_while_we_were_away_is_told",
+    "what Slack does not list yet is taken for deleted": "test_slack_lines.py::test_nothing_is_taken_for_deleted_that_slack_only_does_not_list",
+    "a vote that was forgotten counts again": "test_slack_lines.py::test_thumbs_that_came_while_we_were_away_count_as_old_as_the_answer",
+    "thumbs of unknown age go before what was heard later": "test_slack_lines.py::test_thumbs_that_came_while_we_were_away_count_as_old_as_the_answer",
+    "Slack's own Stop stops nothing": "test_slack_speaking.py::test_a_person_stops_an_answer_with_slacks_own_button",
+    "a late word of a stop ends the next answer": "test_slack_speaking.py::test_a_late_word_of_a_stop_does_not_end_the_next_answer",
+    "code that looks like a call is changed": "test_slack_speaking.py::test_code_that_looks_like_a_call_is_sent_sign_by_sign",
+    "one refused text takes everybody's buttons": "test_slack_speaking.py::test_a_text_that_slack_takes_in_no_block_costs_the_next_answers_no_buttons",
     "an envelope is acknowledged before it is stored": "test_slack.py::TestSlack::test_an_event_is_acknowledged_when_stored_and_not_before",
     "what the store refuses is acknowledged": "test_slack.py::TestSlack::test_an_event_is_acknowledged_when_stored_and_not_before",
     "what is not understood comes again for ever": "test_slack.py::TestSlack::test_nonsense_does_no_harm_and_is_not_quoted_in_the_log",
