@@ -52,6 +52,7 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     MessageRef,
+    Noted,
     Place,
     Quoted,
     ThreadRef,
@@ -66,6 +67,7 @@ RECENT = timedelta(days=7)
 MOST_SEEN = 20_000  # conversations that are remembered in case the line is lost
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
+PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
 RESPONSE_S = 1_700.0  # how long a response_url is good for, nearly
 PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}  # and the others: private
@@ -185,10 +187,13 @@ class SlackAdapter:
             return AGAIN
 
     async def _in_order(self, body: dict[str, Any], deed: Deed) -> BoltResponse | None:
-        """What happens in a channel is stored as it came, though one waits for a file."""
+        """What is said in a channel is stored as it came, though one waits for a file; and so are
+        the votes there.
+        """
         event = body.get("event") or {}
-        where = event.get("channel") or (event.get("item") or {}).get("channel") or ""
-        async with self._lanes.enter(ThreadRef(self._ears.channel(where))):
+        voted_in = (event.get("item") or {}).get("channel") or ""
+        where = self._ears.channel(event.get("channel") or voted_in)
+        async with self._lanes.enter(ThreadRef(where, "votes" if voted_in else "")):
             return await deed()
 
     def _deed(self, body: dict[str, Any]) -> Deed | None:
@@ -297,7 +302,7 @@ class SlackAdapter:
     ) -> None:
         """`thread`: where the answer stands; None: unknown, as for reactions."""
         try:
-            noted = await self._inbox.reaction(reaction)
+            noted = await self._judged(reaction)
         except (StoreError, Closing):
             if trigger:  # Slack does not deliver a press again
                 self._later(
@@ -307,6 +312,22 @@ class SlackAdapter:
             raise
         if noted.score is not None or noted.words:
             self._later(answer_vote(self._api, reaction, noted, thread, trigger))
+
+    async def _judged(self, reaction: IncomingReaction) -> Noted:
+        """A person sees an answer before we know its place: then the vote waits for that."""
+        until = time.monotonic() + PLACED_WITHIN_S
+        while True:
+            noted = await self._inbox.reaction(reaction)
+            is_known = noted.score is not None or noted.words or not reaction.added
+            if is_known or not self._may_be_ours_soon(reaction.target) or time.monotonic() > until:
+                return noted
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _may_be_ours_soon(self, ref: MessageRef) -> bool:
+        return any(
+            answer.unsure and to.ref.channel == ref.channel and to.ref.id < ref.id
+            for to, answer in self._answers
+        )
 
     async def _offer(self, trigger: str, about: str) -> None:
         self._later(open_modal(self._api, trigger, about, VOTED[-1]))

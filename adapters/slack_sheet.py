@@ -109,8 +109,9 @@ class Sheet:
         if metadata.get("event_type") == MARK:
             return bool(metadata.get("event_payload") == self._mark(part)["event_payload"])
         # A stream is marked when it ends. One without a mark is of a try that died in this turn:
-        # in a conversation, one is answered after the other.
-        return part == 0 and bool(self.to.thread.thread) and not message.get("files")
+        # in a conversation, one is answered after the other, but for what takes minutes.
+        is_theirs = message["ts"] in self.api.streams or bool(message.get("files"))
+        return part == 0 and bool(self.to.thread.thread) and not is_theirs
 
     async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
         if self._stream:

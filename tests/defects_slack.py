@@ -38,7 +38,7 @@ SLACK = [
     (
         "a channel's events overtake each other",
         ADAPTER,
-        "        async with self._lanes.enter(ThreadRef(self._ears.channel(where))):\n            return await deed()\n",
+        '        async with self._lanes.enter(ThreadRef(where, "votes" if voted_in else "")):\n            return await deed()\n',
         "        return await deed()\n",
     ),
     (
@@ -301,6 +301,12 @@ SLACK = [
         ADAPTER,
         'if reaction and self._settings.votes in ("both", "reactions"):',
         "if reaction:",
+    ),
+    (
+        "a vote on what is not known yet to be ours is lost",
+        ADAPTER,
+        "            noted = await self._judged(reaction)\n",
+        "            noted = await self._inbox.reaction(reaction)\n",
     ),
     (
         "buttons are shown though they are switched off",

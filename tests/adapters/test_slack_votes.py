@@ -22,7 +22,7 @@ from tests.adapters.slack_served import (
     wait_s,
 )
 from tests.fake_slack import FakeSlack
-from tests.fakes import until
+from tests.fakes import ListInbox, until
 
 
 @pytest.fixture
@@ -138,6 +138,49 @@ async def test_a_reaction_that_is_not_stored_comes_again(house):
     await asyncio.sleep(0.25)
     house.inbox.full = False
     await until(lambda: house.inbox.reactions)
+
+
+class OnceItIsPlaced(ListInbox):
+    """Knows an answer's message when its place is kept, as the store does."""
+
+    answer: Answer | None = None
+
+    async def reaction(self, reaction):
+        await super().reaction(reaction)
+        refs = self.answer.refs if self.answer else []
+        return Noted(1 if reaction.target in refs else None)
+
+
+async def test_a_vote_on_what_people_see_before_we_know_its_place_counts(slack):
+    inbox = OnceItIsPlaced()
+    async with moved_in(slack, inbox) as house:
+        to, slack.retries_s = await house.asked(channel=DIRECT), (9.0,)
+        slack.fail("chat.postMessage", "reset", after=True)
+        slack.fail("conversations.history", "500", times=2)
+        inbox.answer = Answer(said(["like it?"]))
+        async with inbox.answer:
+            replying = asyncio.create_task(house.adapter.reply(to, inbox.answer))
+            await slack.until(lambda: slack.bots(DIRECT))
+            slack.reacts(slack.bots(DIRECT)[0]["ts"], channel=DIRECT)
+            await slack.until(slack.told)
+            await replying
+    assert slack.told() == ["Your vote: 👍"]
+
+
+async def test_a_vote_on_somebody_elses_message_waits_for_nothing(house):
+    before = house.slack.says("not for you")
+    to, end = await house.asked(), asyncio.Event()
+    answer = Answer(said(["Hello ", end.wait]))
+    async with answer:
+        replying = asyncio.create_task(house.adapter.reply(to, answer))
+        await house.slack.until(house.slack.bots)
+        await until(lambda: answer.refs)
+        for ts in (before, house.slack.says("nor this")):
+            house.slack.reacts(ts)
+        await house.slack.until(lambda: not house.slack.unacknowledged)
+        end.set()
+        await replying
+    assert len(house.inbox.reactions) == 2
 
 
 async def test_every_thumb_is_known_by_every_name_and_others_are_none(house):
