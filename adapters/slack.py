@@ -31,6 +31,7 @@ from adapters.slack_events import (
     CORRECTION,
     SCOPES,
     Ears,
+    forwarded,
     is_ts,
     ts_of,
     unescape,
@@ -262,13 +263,15 @@ class SlackAdapter:
             self._seen = dict(newest)
 
     async def _edited(self, now: dict[str, Any], channel: ChannelRef) -> None:
-        text, _ = await self._with_files(self._ears.plain(now.get("text") or ""), now)
+        text, _ = await self._with_files(self._ears.words(now), now)
         await self._inbox.changed(MessageRef(channel, now["ts"]), text)
 
     async def _with_files(self, text: str, event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         token = self._settings.bot_token.get_secret_value()
-        base = self._settings.base_url
-        read_text, unread = await read(self._api.session, event.get("files") or [], token, base)
+        base, files = self._settings.base_url, list(event.get("files") or [])
+        for one in forwarded(event):
+            files += one.get("files") or []
+        read_text, unread = await read(self._api.session, files, token, base)
         return text + read_text, unread
 
     async def _place(self, channel: str, kind: str) -> Place:

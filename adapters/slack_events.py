@@ -79,6 +79,15 @@ class Ears:
         without = re.sub(rf"<@{self.me}(\|[^>]*)?>", "", text)
         return unescape(without, self.names).strip()
 
+    def words(self, event: Mapping[str, Any]) -> str:
+        """What a person wrote, and what they forwarded with it, as a quote."""
+        words = self.plain(event.get("text") or "")
+        for one in forwarded(event):
+            said = unescape(str(one.get("text") or one.get("fallback") or ""), self.names)
+            lines = "".join(f"\n> {line}" for line in said.strip().splitlines())
+            words += lines and f"\n\n{one.get('author_name') or 'Somebody'} wrote:{lines}"
+        return words.strip()
+
     def message(self, event: Mapping[str, Any]) -> IncomingMessage | None:
         """None: nothing for us. Files and who can read it are for the caller to add."""
         user, ts, text = event["user"], event["ts"], event.get("text") or ""
@@ -95,7 +104,7 @@ class Ears:
             ref=MessageRef(channel, ts),
             thread=ThreadRef(channel, root or ("" if direct else ts)),
             author=self.author(user, "bot_id" in event),
-            text=self.plain(text),
+            text=self.words(event),
             addressed=addressed,
             follows=follows and not addressed,
             at=when(ts),
@@ -158,6 +167,11 @@ class Ears:
             at=datetime.now(UTC),
             place="direct" if kind == "directmessage" else "private" if closed else "public",
         )
+
+
+def forwarded(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The messages that somebody shared with theirs; a link's preview is none."""
+    return [one for one in event.get("attachments") or [] if one.get("is_share")]
 
 
 def thumb(reaction: str) -> str:

@@ -80,14 +80,20 @@ SLACK = [
     (
         "an edit keeps the mention",
         ADAPTER,
-        'self._ears.plain(now.get("text") or "")',
-        'now.get("text") or ""',
+        "self._with_files(self._ears.words(now), now)",
+        'self._with_files(now.get("text") or "", now)',
     ),
     (
         "an edit loses the attached text",
         ADAPTER,
-        '        text, _ = await self._with_files(self._ears.plain(now.get("text") or ""), now)\n',
-        '        text = self._ears.plain(now.get("text") or "")\n',
+        "        text, _ = await self._with_files(self._ears.words(now), now)\n",
+        "        text = self._ears.words(now)\n",
+    ),
+    (
+        "what somebody forwards is not read",
+        EVENTS,
+        "            text=self.words(event),\n",
+        "            text=self.plain(text),\n",
     ),
     (
         "own messages are heard",

@@ -229,6 +229,42 @@ async def test_an_edit_keeps_the_text_that_came_with_the_message(house):
     assert house.inbox.changes == [(message.ref, message.text.replace("loko", "look"))]
 
 
+def forward(slack: FakeSlack, **more) -> dict:
+    """A message with another one in it, as Slack's Forward makes it."""
+    shared = {"is_share": True, "is_msg_unfurl": True, "author_name": "Ben", "channel_id": ROOM}
+    shared |= {"text": f"One &amp; two,\nsays <@{BOT}>.", "fallback": "[July 1st] ben: One"}
+    about = {"type": "message", "user": "U0ANN", "ts": slack.tick(), "text": "sum this up"}
+    return {**about, "attachments": [{**shared, **more}]}
+
+
+async def test_what_somebody_forwards_is_quoted_behind_their_words(house):
+    preview = {"title": "A page", "text": "that a link leads to", "from_url": "https://a.b"}
+    event = forward(house.slack) | {"channel": DIRECT, "channel_type": "im"}
+    event["attachments"].append(preview)
+    house.slack._keep(DIRECT, {**event})
+    house.slack.event(event)
+    (message,) = await house.heard()
+    quote = "Ben wrote:\n> One & two,\n> says @mynah."
+    assert message.text == f"sum this up\n\n{quote}"
+    house.slack.edits(event["ts"], "sum it up", channel=DIRECT)
+    await until(lambda: house.inbox.changes)
+    assert house.inbox.changes == [(message.ref, f"sum it up\n\n{quote}")]
+
+
+async def test_a_mention_in_what_is_forwarded_is_no_mention(house):
+    house.slack.event(forward(house.slack) | {"channel": ROOM, "channel_type": "channel"})
+    await house.asked("hello", channel=DIRECT)
+    assert [message.text for message in house.once()] == ["hello"]
+
+
+async def test_a_picture_in_what_is_forwarded_goes_by_name(house):
+    picture = house.slack._file("photo.png", b"\x89PNG", "image/png")
+    event = forward(house.slack, files=[picture], text="", fallback="")
+    house.slack.event(event | {"text": "", "channel": DIRECT, "channel_type": "im"})
+    (message,) = await house.heard()
+    assert (message.text, message.unread) == ("", ("photo.png",))
+
+
 async def test_our_own_edits_and_unfurls_are_no_changes(house):
     to = await house.asked()
     answer = await house.answer(to, "one ", house.sees("one "), "two")
