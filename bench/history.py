@@ -31,6 +31,7 @@ from core import engine, generation
 from core.commands import Commands
 from core.engine import Engine
 from core.generation import ModelServer
+from core.line import Line
 from core.phrases import Phrases
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef
 from storage.migrate import migrate
@@ -116,7 +117,7 @@ def engine_on(store: SqlStore, model: ModelServer) -> Engine:
         model="starter",
         max_tokens=512,
         temperature=0,
-        at_once=1,
+        line=Line(1),
     )
 
 

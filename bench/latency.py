@@ -38,6 +38,7 @@ from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
 from core.generation import ModelServer, Settings
+from core.line import Line
 from core.phrases import Phrases
 from core.ports import Inbox
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Quoted, ThreadRef
@@ -226,7 +227,7 @@ async def answered(url: str, folder: Path, profile: cProfile.Profile | None) -> 
                 model=settings.model,
                 max_tokens=settings.max_tokens,
                 temperature=settings.temperature,
-                at_once=32,
+                line=Line(32),
                 phrases=phrases,
             )
             began = time.process_time()

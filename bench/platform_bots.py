@@ -21,6 +21,7 @@ from core.commands import Commands
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
+from core.line import Line
 from core.phrases import Phrases
 from core.ports import Adapter
 from core.types import Prompt
@@ -115,7 +116,7 @@ async def ours(adapter: Adapter, model: Model) -> None:
                 model="words",
                 max_tokens=1_000,
                 temperature=1.0,
-                at_once=AT_ONCE,
+                line=Line(AT_ONCE),
                 phrases=phrases,
             )
             async with asyncio.TaskGroup() as group:

@@ -18,7 +18,7 @@ from typing import Self
 from core.commands import serves
 from core.engine import utc_now
 from core.errors import BotError, CutShort, Empty, GenerationError, StoreDamaged, TimedOut
-from core.ports import Generator, Tunes
+from core.ports import Speaker, Tunes
 from core.training.publish import PROBE, is_whole
 from core.types import Prompt
 
@@ -38,7 +38,7 @@ class Keeper:
     def __init__(
         self,
         store: Tunes,
-        generator: Generator,
+        generator: Speaker,
         failures: Callable[[], int],
         *,
         base: str,

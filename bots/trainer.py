@@ -24,7 +24,7 @@ from adapters import PLATFORMS
 from core.commands import roll_back, tunes
 from core.engine import utc_now
 from core.errors import BotError
-from core.ports import Generator, Store
+from core.ports import Speaker, Store
 from core.training import dataset, golden
 from core.training.child import FULL_DISK
 from core.training.dataset import Gathered
@@ -61,7 +61,7 @@ class LocalTrainer:
         store: Store,
         settings: Settings,
         *,
-        generator: Generator | None,
+        generator: Speaker | None,
         base: Path | None,
         merge: bool = True,
         now: Callable[[], datetime] = utc_now,

@@ -17,7 +17,9 @@ from core.embedded import EmbeddedServer
 from core.engine import Engine
 from core.errors import ConfigError
 from core.generation import ModelServer
+from core.line import AfterPeople, Line
 from core.phrases import Phrases
+from core.ports import Speaker
 from storage.repositories import SqlStore
 
 STARTER = Path(__file__).resolve().parent.parent / "starter" / "model"
@@ -50,7 +52,9 @@ async def house(
         store = await SqlStore.open(config.storage, holder=holder)
         stack.push_async_callback(store.close)
         generator, ready = await stack.enter_async_context(model_server(config, on_status))
-        trainer = trainer_of(config, store, generator)
+        at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
+        line = Line(config.generation.at_once or at_once)
+        trainer = trainer_of(config, store, AfterPeople(generator, line))
         phrases = Phrases()
         commands = Commands(
             store,
@@ -60,7 +64,6 @@ async def house(
             name=config.bot.name,
             trained=config.training.platforms,
         )
-        at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
         engine = Engine(
             store,
             generator,
@@ -69,7 +72,7 @@ async def house(
             model=config.generation.model,
             max_tokens=config.generation.max_tokens,
             temperature=config.generation.temperature,
-            at_once=config.generation.at_once or at_once,
+            line=line,
             phrases=phrases,
         )
         await trainer.clear_up()
@@ -99,7 +102,7 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
         await store.close()
 
 
-def trainer_of(config: Config, store: SqlStore, generator: ModelServer | None) -> LocalTrainer:
+def trainer_of(config: Config, store: SqlStore, generator: Speaker | None) -> LocalTrainer:
     return LocalTrainer(
         store,
         config.training,

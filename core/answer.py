@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from core.errors import BotError, CutShort, GenerationError, StoreDamaged, StoreError
 from core.phrases import Phrases
-from core.types import MessageRef, Outcome
+from core.types import Aside, MessageRef, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,8 @@ class Answer:
                 self._waiting_task = None
                 if self._stop:
                     break
-                self.text += piece
+                if not isinstance(piece, Aside):
+                    self.text += piece
                 yield piece
                 self._waiting_task = asyncio.current_task()
         except CutShort:

@@ -26,9 +26,11 @@ from core.errors import Closing, StoreDamaged
 from core.feedback import score
 from core.lanes import Lanes
 from core.limits import Pace
+from core.line import Line
 from core.phrases import Phrases
 from core.ports import Generator, Store
 from core.types import (
+    Aside,
     Author,
     Correction,
     Feedback,
@@ -107,11 +109,11 @@ class Engine:
         model: str,
         max_tokens: int,
         temperature: float,
-        at_once: int,
+        line: Line,
         phrases: Phrases | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`model`: the base's name. `at_once`: how many generations its server takes well."""
+        """`model`: the base's name. `line`: the one before its server."""
         self.store = store
         self.generator = generator
         self.commands = commands
@@ -120,7 +122,7 @@ class Engine:
         self.phrases = phrases or Phrases()
         self.now = now
         self.lanes = Lanes()
-        self.slots = asyncio.Semaphore(at_once)
+        self.line = line
         self.pace = Pace(settings.turns_per_minute)
         self.damage: StoreDamaged | None = None  # why we closed, where the store is at fault
         self.failures = 0  # turns that ended without an answer since the start
@@ -150,6 +152,8 @@ class Engine:
         `earlier` is asked where the turn is the first of its conversation.
         """
         message, settings = turn.message, self.settings
+        if self.line.is_full:
+            return self.phrases.busy
         if not self.commands.is_admin(message) and not self.pace.allows(turn):
             return self.phrases.too_many.format(limit=settings.turns_per_minute)
         longest = settings.longest_question_tokens
@@ -220,11 +224,14 @@ class Engine:
     async def generate(
         self, prompt: Prompt, asking: Callable[[], object] = lambda: None
     ) -> AsyncGenerator[str]:
-        """Wait for a free slot, then the model's pieces. Raises Closing where that came first.
+        """Wait in line, then the model's pieces. Raises Closing where that came first.
 
-        `asking` is called when the slot is taken, just before the model is asked.
+        Whoever waits long is told how many are ahead. `asking` is called when the wait is over,
+        just before the model is asked.
         """
-        async with self.slots:
+        if self.line.is_long:
+            yield Aside(self.phrases.in_line.format(ahead=self.line.waiting))
+        async with self.line.enter():
             if self.closing.is_set():
                 raise Closing("The next start answers this.")
             asking()

@@ -95,8 +95,8 @@ class Adapter(Protocol):
         ...
 
 
-class Generator(Protocol):
-    """A model's server."""
+class Speaker(Protocol):
+    """What a prompt can be put to."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         """Yield pieces of the answer; an end without an error is a whole answer.
@@ -105,6 +105,10 @@ class Generator(Protocol):
         Closing it stops the server's work.
         """
         ...
+
+
+class Generator(Speaker, Protocol):
+    """A model's server."""
 
     async def count(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text takes. Never raises: where nobody can count, it estimates."""

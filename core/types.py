@@ -112,6 +112,10 @@ class Noted:
 Role = Literal["system", "user", "assistant"]
 
 
+class Aside(str):
+    """Words of ours among the pieces of an answer: shown, not kept, and never the model's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What the model is shown, and how it is to answer. `model` is the base's name or a tune's."""

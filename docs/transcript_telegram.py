@@ -17,6 +17,7 @@ from core.commands import Commands
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
+from core.line import Line
 from core.phrases import Phrases
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
@@ -69,7 +70,7 @@ async def talk(folder: str) -> list[str]:
         model="base",
         max_tokens=500,
         temperature=0,
-        at_once=4,
+        line=Line(4),
         phrases=phrases,
     )
     async with FakeTelegram(limits=True) as fake, asyncio.TaskGroup() as group:

@@ -20,6 +20,7 @@ from core.engine import Engine
 from core.engine import Settings as BotSettings
 from core.generation import ModelServer
 from core.generation import Settings as ModelSettings
+from core.line import Line
 from core.phrases import Phrases
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
@@ -132,7 +133,7 @@ async def bot_here(
                 model=settings.model,
                 max_tokens=settings.max_tokens,
                 temperature=0,
-                at_once=settings.at_once or 32,
+                line=Line(settings.at_once or 32),
                 phrases=phrases,
             )
             adapter = WireAdapter(WireSettings(address=platform.address))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BotError, CutShort
-from core.ports import Generator, Tunes
+from core.ports import Speaker, Tunes
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
 from core.types import Prompt, Tune
@@ -138,7 +138,7 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-async def probe(generator: Generator, name: str) -> None:
+async def probe(generator: Speaker, name: str) -> None:
     """One question to the server, under the new name. Raises NotServed."""
     prompt = Prompt((("user", PROBE),), name, PROBE_TOKENS, 0.0)
     text = ""
@@ -156,7 +156,7 @@ async def probe(generator: Generator, name: str) -> None:
 
 async def publish(
     store: Tunes,
-    generator: Generator,
+    generator: Speaker,
     run: Path,
     shelf: Path,
     tune: Tune,

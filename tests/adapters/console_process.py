@@ -15,6 +15,7 @@ from core.commands import Commands
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
+from core.line import Line
 from core.phrases import Phrases
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
@@ -68,7 +69,7 @@ async def main(folder, pause_s=0.0):
         model="base",
         max_tokens=100,
         temperature=0,
-        at_once=1,
+        line=Line(1),
         phrases=phrases,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,7 @@ from core.commands import Commands, said
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
+from core.line import Line
 from core.phrases import Phrases
 from core.types import Author, IncomingMessage, MessageRef, Prompt, ThreadRef
 from storage.repositories import Settings as StorageSettings
@@ -103,7 +104,7 @@ def engine_of(store, generator):
         model="base",
         max_tokens=100,
         temperature=0,
-        at_once=1,
+        line=Line(1),
         phrases=phrases,
     )
 

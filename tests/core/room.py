@@ -10,6 +10,7 @@ from core.commands import Commands
 from core.desk import serve
 from core.engine import Engine, Settings
 from core.errors import AdapterError
+from core.line import Line
 from core.phrases import Phrases
 from core.types import (
     Author,
@@ -93,7 +94,7 @@ def quote(id, text, author=BOB):
     return Quoted(MessageRef(ROOM, id), author, text, NOW)
 
 
-def engine_on(store, generator, *, admins=(), trained=(), trainer=None, **settings):
+def engine_on(store, generator, *, admins=(), trained=(), trainer=None, at_once=4, **settings):
     commands = Commands(store, trainer, WORDS, admins, trained=trained)
     chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
@@ -104,7 +105,7 @@ def engine_on(store, generator, *, admins=(), trained=(), trainer=None, **settin
         model="base",
         max_tokens=100,
         temperature=0,
-        at_once=4,
+        line=Line(at_once),
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from storage.repositories import Settings, SqlStore
 
 # Where the search path does not lead: root's programs, and those of PostgreSQL.
-FOLDERS = ["", "/usr/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
+SERVERS = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+FOLDERS = ["", "/usr/sbin", *SERVERS]
 
 
 def program(name):
