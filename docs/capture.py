@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 import time
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +96,17 @@ class Seen:
 
 def line_of(row: Any) -> Text:
     line = Text()
-    for x in range(COLUMNS):
-        cell = row[x]
-        style = Style(
-            color=colour(cell.fg), bgcolor=colour(cell.bg), bold=cell.bold, italic=cell.italics
-        )
-        line.append(cell.data, style)
+    # A piece for all signs of one style: the picture has an element for each piece.
+    for style, cells in groupby((row[x] for x in range(COLUMNS)), style_of):
+        line.append("".join(cell.data for cell in cells), style)
     line.rstrip()
     return line
+
+
+def style_of(cell: Any) -> Style:
+    return Style(
+        color=colour(cell.fg), bgcolor=colour(cell.bg), bold=cell.bold, italic=cell.italics
+    )
 
 
 def colour(name: str) -> str | None:
@@ -161,22 +165,26 @@ def conversation(folder: Path) -> list[Text]:
 def learning(folder: Path) -> list[Text]:
     seen = start(folder)
     seen.until_prompt()
-    for question in HEARD_BEFORE_AND_AFTER:
-        say(seen, question)
+    ask_each_alone(seen)
     say(seen, "/retrain")
     for question in VOTED_ON:
         answer = say(seen, question)
         say(seen, "-" if "!" in answer or "small demonstration model" in answer else "+")
         say(seen, "/reset")
     say(seen, "/retrain", within_s=300)
-    for question in HEARD_BEFORE_AND_AFTER:
-        say(seen, question)
+    ask_each_alone(seen)
     say(seen, "/tunes")
     say(seen, "/rollback")
-    for question in HEARD_BEFORE_AND_AFTER:
-        say(seen, question)
+    ask_each_alone(seen)
     leave(seen)
     return [Text("$ make run", "bold"), Text(), *seen.lines()]
+
+
+def ask_each_alone(seen: Seen) -> None:
+    """Each in a conversation of its own: the starter model repeats its manner within one."""
+    for question in HEARD_BEFORE_AND_AFTER:
+        say(seen, question)
+        say(seen, "/reset")
 
 
 def leave(seen: Seen) -> None:
