@@ -512,6 +512,48 @@ TELEGRAM = [
         '                    ("bot:all",),\n',
     ),
     (
+        "more calls in all than Telegram takes",
+        PACE,
+        '"bot": (28, 1.0)',
+        '"bot": (180, 6.0)',
+    ),
+    (
+        "one chat's penalty silences the bot",
+        PACE,
+        "*(key for key in keys if key != BOT or is_alike)",
+        "*keys",
+    ),
+    (
+        "a penalty for all is taken for one chat's",
+        PACE,
+        "*(key for key in keys if key != BOT or is_alike)",
+        "*(key for key in keys if key != BOT)",
+    ),
+    (
+        "an answer is given up with the token",
+        LINE,
+        "raise unknown(NOT_ACCEPTED) from error",
+        "raise Refused(NOT_ACCEPTED) from error",
+    ),
+    (
+        "a reaction is dated by another clock than a press",
+        ADAPTER,
+        "IncomingReaction(target, voter, emoji, added, datetime.now(UTC))",
+        "IncomingReaction(target, voter, emoji, added, change.date)",
+    ),
+    (
+        "that a group moved is not heard",
+        ADAPTER,
+        "            self._moved[said.chat.id] = said.migrate_to_chat_id\n",
+        "            pass\n",
+    ),
+    (
+        "what follows a fence in HTML is shown with backslashes",
+        TEXT,
+        "            if _FENCE.search(source, start, end):\n                break\n",
+        "",
+    ),
+    (
         "groups are edited as often as private chats",
         PACE,
         'return "private" if chat > 0 else "group"',
