@@ -38,7 +38,7 @@ from adapters.slack_events import (
     when,
 )
 from adapters.slack_files import read
-from adapters.slack_history import before, since
+from adapters.slack_history import AFTER_LINE, AFTER_START, before, since
 from adapters.slack_sheet import Sheet, Whisper
 from adapters.slack_socket import LOOK_S, Line
 from adapters.slack_votes import KEPT, NOT_KEPT, VOTED, answer_vote, open_modal, whisper
@@ -157,7 +157,7 @@ class SlackAdapter:
                 if is_up != was_up:
                     logger.warning("slack: %s", "connected again" if is_up else "connection lost")
                     if is_up:
-                        group.create_task(self._catch_up(seen))
+                        group.create_task(self._catch_up(seen, AFTER_LINE))
                     seen = dict(self._seen)  # what is heard later may be newer than what we miss
                 was_up = is_up
         finally:
@@ -439,8 +439,10 @@ class SlackAdapter:
 
     # What was said while we were away.
 
-    async def _catch_up(self, seen: dict[ThreadRef, str]) -> None:
-        """`seen`: the conversations with us, and what was heard last in each."""
+    async def _catch_up(self, seen: dict[ThreadRef, str], again: timedelta = AFTER_START) -> None:
+        """`seen`: the conversations with us, and what was heard last in each. `again`: how much of
+        what came before the newest is read anew.
+        """
         oldest = ts_of(datetime.now(UTC) - RECENT)
         newest = max(seen.values(), default="")
         self._seen = {thread: last for thread, last in self._seen.items() if last > oldest}
@@ -453,7 +455,7 @@ class SlackAdapter:
             channel, threads = waiting.popleft()
             try:
                 async with self._lanes.enter(ThreadRef(channel)):
-                    missed = await since(self._api, channel.id, threads, oldest)
+                    missed = await since(self._api, channel.id, threads, oldest, again)
                     for ts in missed.gone:
                         await self._inbox.changed(MessageRef(channel, ts), None)
                     for message, is_new in missed.messages:
@@ -463,6 +465,9 @@ class SlackAdapter:
                             await self._look_again(message, channel, newest)
             except (ApiError, Refused, Closing) as error:
                 logger.warning("slack: what was said in a channel is not read: %s", error)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                why = type(error).__name__
+                logger.warning("slack: what was said in a channel is not understood: %s", why)
             except (AdapterError, StoreError) as error:
                 logger.warning("slack: what was said in a channel is read later: %s", error)
                 waiting.append((channel, threads))

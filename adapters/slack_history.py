@@ -10,7 +10,8 @@ from typing import Any
 from adapters.slack_calls import Api, ApiError
 from adapters.slack_events import ts_of, when
 
-AGAIN = timedelta(days=1)
+AFTER_START = timedelta(days=1)  # in case the newest was heard before all of an absence was read
+AFTER_LINE = timedelta(minutes=10)  # where the line was lost: what Slack was trying to deliver
 LISTED_AFTER = timedelta(minutes=1)  # what Slack does not list by then was deleted, perhaps
 MOST_PAGES = 20  # of 200 messages, of one channel or thread
 QUOTED_PAGES = 5
@@ -24,33 +25,36 @@ class Missed:
     gone: list[str]  # of what was heard last somewhere, what stands there no more
 
 
-async def since(api: Api, channel: str, threads: Mapping[str, str], oldest: str) -> Missed:
+async def since(
+    api: Api, channel: str, threads: Mapping[str, str], oldest: str, again: timedelta
+) -> Missed:
     """What came after the newest that was heard, and what of it Slack tells beside that.
 
     `threads`: what was heard last in each conversation there, by its root; "" where the channel
     itself is one. Nothing before `oldest` is read. The channel's history names the threads that
     have news; those that began before it are asked one by one. Raises AdapterError.
 
-    Whoever heard the newest was there until then. A day before it is read again, in case that was
-    the end of an absence, and no more: each thread is a call, and all the channel waits.
+    Whoever heard the newest was there until then. Of what came before it, `again` is read anew, and
+    no more: each thread is a call, and all the channel waits.
     """
-    day_before = ts_of(when(max(threads.values())) - AGAIN)
+    newest = when(max(threads.values()))
+    floor, day_before = ts_of(newest - again), ts_of(newest - AFTER_START)
     begin = max(oldest, min([day_before, threads.get("", day_before), *filter(None, threads)]))
-    after = {root: max(last, day_before) if root else last for root, last in threads.items()}
+    after = {root: max(last, floor) if root else last for root, last in threads.items()}
     found: dict[str, Message] = {}
     about = {"channel": channel, "inclusive": True}
     async for message in api.pages("conversations_history", most=MOST_PAGES, oldest=begin, **about):
         found[message["ts"]] = message
     news = [root for root in threads if root and root not in found and root <= begin]
     news += [
-        ts for ts, root in found.items() if root.get("latest_reply", "") > after.get(ts, day_before)
+        ts for ts, root in found.items() if root.get("latest_reply", "") > after.get(ts, floor)
     ]
     for root in news:
-        about |= {"ts": root, "oldest": after.get(root, day_before)}
+        about |= {"ts": root, "oldest": after.get(root, floor)}
         async for message in api.pages("conversations_replies", most=MOST_PAGES, **about):
             found.setdefault(message["ts"], message)
     messages = [
-        (message, ts > after.get(conversation(message, after), day_before))
+        (message, ts > after.get(conversation(message, after), floor))
         for ts, message in sorted(found.items())
     ]
     a_minute_ago = ts_of(datetime.now(UTC) - LISTED_AFTER)

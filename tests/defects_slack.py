@@ -250,8 +250,14 @@ SLACK = [
     (
         "a week of threads is read again at each start",
         HISTORY,
-        "max(last, day_before) if root else last",
+        "max(last, floor) if root else last",
         "last",
+    ),
+    (
+        "a lost line costs a call for each thread of the day",
+        ADAPTER,
+        "group.create_task(self._catch_up(seen, AFTER_LINE))",
+        "group.create_task(self._catch_up(seen))",
     ),
     (
         "a mention in a thread that is older than ours is lost",

@@ -338,6 +338,26 @@ async def test_after_a_lost_connection_what_was_said_is_read(house, caplog):
     assert "connected again" in caplog.text
 
 
+async def test_a_lost_line_costs_no_call_for_each_thread_of_the_day(slack):
+    root = said_long_ago(slack, ago(hours=3), f"<@{BOT}> hello")
+    said_long_ago(slack, ago(hours=2), "an answer", thread=root, by=BOT)
+    async with moved_in(slack, seen_at((root, root))) as house:
+        to = await house.asked()
+        before = slack.count("conversations.replies")
+        slack.disconnect()
+        slack.says("meanwhile", thread=to.ref.id, away=True)
+        await house.slack.until(lambda: len(house.once()) == 2, within_s=9)
+    assert (before, slack.count("conversations.replies")) == (1, 2)
+
+
+async def test_an_answer_of_slacks_that_makes_no_sense_ends_nothing(slack):
+    odd = ago(minutes=5)
+    slack.channels[ROOM].messages[odd] = {"ts": odd, "user": "U0ANN", "latest_reply": 7}
+    ours = said_long_ago(slack, ago(minutes=10), f"<@{BOT}> hello")
+    async with moved_in(slack, seen_at((ours, ours))) as house:
+        await house.asked("still there?", channel=DIRECT)
+
+
 def made(slack: FakeSlack, api: Api, **how) -> Line:
     app = AsyncApp(client=api.client, before_authorize=nothing, logger=SILENT, name="test")
     return Line(app, APP_TOKEN, partial(new_ticket, api, APP_TOKEN), SILENT, **how)
