@@ -125,6 +125,21 @@ class Api:
             return ApiError(error, f"Slack: {method} needs the scope {needed}: add it to the app")
         return ApiError(error, f"Slack: {method}: {error}")
 
+    async def post(self, url: str, what: str, **body: Any) -> int:
+        """To an address that Slack gave us; the status. Raises AdapterError where it cannot be
+        reached, is out of order, or we are not connected any more: then it may have been done.
+        """
+        if self.session.closed:
+            raise AdapterError(f"Slack: {what} failed: the connection has ended")
+        try:
+            async with self.session.post(url, **body) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AdapterError(f"Slack: {what} failed: {type(error).__name__}") from error
+        if status >= 500:
+            raise AdapterError(f"Slack: {what} failed with status {status}")
+        return status
+
     async def pages(self, method: str, *, most: int, **arguments: Any) -> AsyncIterator[Any]:
         """The messages of conversations.history, newest first, or of conversations.replies, oldest
         first; at most `most` pages of 200.

@@ -15,8 +15,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
-
 from adapters.slack_calls import GONE, Api, ApiError, Way, posts, tell
 from adapters.slack_events import VOTE
 from core.answer import Answer
@@ -152,12 +150,9 @@ class Sheet:
         content = text.encode()
         about = {"filename": "answer.md", "length": len(content)}
         place = await self._checked("files_getUploadURLExternal", **about)
-        try:
-            async with self.api.session.post(place["upload_url"], data=content) as response:
-                if response.status != 200:
-                    raise AdapterError(f"Slack: the upload failed with status {response.status}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AdapterError(f"Slack: the upload failed: {type(error).__name__}") from error
+        status = await self.api.post(place["upload_url"], "the upload", data=content)
+        if status != 200:
+            raise AdapterError(f"Slack: the upload failed with status {status}")
         thread = self.to.thread.thread
         where = {"channel_id": self._channel} | ({"thread_ts": thread} if thread else {})
         files = [{"id": place["file_id"], "title": "answer.md"}]
@@ -390,13 +385,7 @@ class Whisper:
 
     async def _responded(self, body: dict[str, Any]) -> bool:
         more = {"response_type": "ephemeral", "replace_original": self._uses > 1}
-        try:
-            async with self.api.session.post(self.response_url, json=body | more) as response:
-                if response.status < 500:
-                    return response.status == 200
-                raise AdapterError(f"Slack: response_url failed with status {response.status}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AdapterError(f"Slack: response_url failed: {type(error).__name__}") from error
+        return await self.api.post(self.response_url, "response_url", json=body | more) == 200
 
 
 def voting_buttons() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.slack_sheet import Whisper
 from core.answer import Answer
+from core.errors import AdapterError
 from core.streaming import show
 from core.types import Noted, Outcome
 from tests.adapters.slack_served import (
@@ -309,6 +310,14 @@ async def test_a_commands_answer_outlives_its_response_url(house):
     house.slack._responses.pop(use)
     await house.answer(message, "All done.", outcome="command")
     assert house.slack.told("U0BEN") == ["All done."]
+
+
+async def test_what_is_told_when_the_connection_has_ended_is_left_to_the_next_try(house):
+    house.slack.commands("/mynah", "tunes")
+    (message,) = await house.heard()
+    await house.adapter._api.session.close()
+    with pytest.raises(AdapterError, match="the connection has ended"):
+        await house.answer(message, "The base answers.", outcome="command")
 
 
 async def test_after_a_restart_a_commands_answer_comes_without_its_response_url(slack):
