@@ -51,8 +51,8 @@ async def told(text: Awaitable[str]) -> AsyncGenerator[str]:
 class LocalTrainer:
     """The Trainer of one machine: children of this process, one run at a time.
 
-    `generator`: serves a new tune; None: for all that does not train. `base`: the folder of the
-    model that serves, where it is at hand. `merge`: also write a whole checkpoint, which the
+    `generator`: serves a new tune; None: for all that does not train. `model`: the base's name
+    there, `base` its folder, where it is at hand. `merge`: also write a whole checkpoint, which the
     embedded server needs.
     """
 
@@ -62,11 +62,13 @@ class LocalTrainer:
         settings: Settings,
         *,
         generator: Speaker | None,
+        model: str,
         base: Path | None,
         merge: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.store, self.settings, self.generator = store, settings, generator
+        self.model = model
         self.base = Path(settings.base).resolve() if settings.base else base
         self.merge = merge
         self.now = now
@@ -203,6 +205,7 @@ class LocalTrainer:
                     run,
                     self.shelf,
                     new,
+                    base=self.model,
                     at=at,
                     verdicts=gathered.verdicts,
                     retire_at_once=self.settings.retire_at_once,

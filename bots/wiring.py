@@ -107,6 +107,7 @@ def trainer_of(config: Config, store: SqlStore, generator: Speaker | None) -> Lo
         store,
         config.training,
         generator=generator,
+        model=config.generation.model,
         base=base_of(config),
         merge=config.generation.url is None,
     )

@@ -24,10 +24,10 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from core.breaker import Breaker
-from core.errors import Broken, GenerationError, Overloaded, TimedOut, Unreachable
+from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
 from core.failures import Busy, Missing, our_errors, refusal
 from core.tokens import Counter, Counts, estimate, folder_context, folder_counter
-from core.types import Prompt
+from core.types import Prompt, tune_name
 from core.wire import Reply
 
 logger = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class ModelServer:
     async def _ask(self, url: str, prompt: Prompt, watch: _Watch) -> AsyncGenerator[str]:
         """One request. A piece without text is a sign of life: a token of a thought."""
         body = {
-            "model": self._wire_name(prompt.model),
+            "model": self._model(prompt.model),
             "messages": [{"role": role, "content": text} for role, text in prompt.messages],
             "max_tokens": prompt.max_tokens,
             "temperature": prompt.temperature,
@@ -199,6 +199,13 @@ class ModelServer:
             reply.verdict()
         finally:
             response.close()  # where the body is unfinished this ends the connection
+
+    def _model(self, name: str) -> str:
+        """The server's name for the base or a tune. Raises Rejected: it is neither."""
+        try:
+            return self._wire_name(name if name == self._settings.model else tune_name(name))
+        except ValueError as error:
+            raise Rejected("No model has the name that was to answer: see `/tunes`.") from error
 
     async def _address(self, within_s: float) -> str:
         """The base URL, without a slash at its end. Raises Unreachable."""

@@ -5,6 +5,7 @@ Times are aware UTC datetimes; names that end in `_s` are seconds; text is Commo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -221,6 +222,18 @@ Consenting = Literal["person", "channel"]
 """Who may say that what is said does not train."""
 
 TuneStatus = Literal["passed", "refused"]
+
+
+TUNE_NAME = re.compile(r"[a-z0-9_-]+@[0-9]{6,}")
+
+
+def tune_name(name: str) -> str:
+    """`name`, if it is one that goes into a path or a request: vLLM joins what it is asked for to
+    the folder of tunes and looks there, also at "../..". Raises ValueError.
+    """
+    if not TUNE_NAME.fullmatch(name):
+        raise ValueError("that is no tune's name")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

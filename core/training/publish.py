@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -21,10 +21,11 @@ from core.errors import BotError, CutShort
 from core.ports import Speaker, Tunes
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
-from core.types import Prompt, Tune
+from core.types import Prompt, Tune, tune_name
 
 PROBE = "Hello! Who are you?"
 PROBE_TOKENS = 128
+PROBES = 5  # two servers may differ in a rounding, and so in one answer of several
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
@@ -63,7 +64,7 @@ def place(run: Path, shelf: Path, name: str) -> Path:
 
     All of it is on disk, also after a loss of power, before the name is.
     """
-    candidate, folder = run / "candidate", shelf / name
+    candidate, folder = run / "candidate", shelf / tune_name(name)
     _copy_reports(run, candidate)
     # The folder was made private; servers may run as somebody else.
     for path in (candidate, *candidate.rglob("*")):
@@ -138,9 +139,34 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-async def probe(generator: Speaker, name: str) -> None:
-    """One question to the server, under the new name. Raises NotServed."""
-    prompt = Prompt((("user", PROBE),), name, PROBE_TOKENS, 0.0)
+async def probe(
+    generator: Speaker, name: str, base: str, asks: Sequence[str] = (PROBE,), *, told_apart: bool
+) -> None:
+    """Whether the server answers `asks` under the new name. Raises NotServed.
+
+    `told_apart`: at least one of the answers must not be the base's: a server may take a name and
+    answer as the base all the same.
+    """
+    for ask in asks:
+        new = await _said(generator, name, ask)
+        if not new.strip():
+            raise NotServed("it answered the first question with nothing")
+        if not told_apart or new != await _said(generator, base, ask):
+            return
+    raise NotServed("the model's server answers with it just as the base does")
+
+
+def differing(report: dict[str, Any]) -> list[str]:
+    """Questions that the candidate answered otherwise than the base before the gate."""
+    return [
+        answer["question"]
+        for answer in report.get("answers", ())
+        if not answer["before"] and answer["said"]["candidate"] != answer["said"]["base"]
+    ][:PROBES]
+
+
+async def _said(generator: Speaker, model: str, ask: str) -> str:
+    prompt = Prompt((("user", ask),), model, PROBE_TOKENS, 0.0)
     text = ""
     try:
         async with aclosing(generator.stream(prompt)) as pieces:
@@ -150,8 +176,7 @@ async def probe(generator: Speaker, name: str) -> None:
         pass  # a long answer is an answer; that it ends by itself was the gate's question
     except BotError as error:
         raise NotServed(f"the model's server could not answer with it: {error}") from error
-    if not text.strip():
-        raise NotServed("it answered the first question with nothing")
+    return text
 
 
 async def publish(
@@ -161,14 +186,15 @@ async def publish(
     shelf: Path,
     tune: Tune,
     *,
+    base: str,
     at: datetime,
     verdicts: Collection[tuple[int, str]] = (),
     retire_at_once: bool = False,
 ) -> Tune:
     """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded.
 
-    `verdicts`: turn and person of each that it used. One who forgot since marks the tune; with
-    `retire_at_once` it is refused.
+    `base`: its name on the server. `verdicts`: turn and person of each that it used. One who forgot
+    since marks the tune; with `retire_at_once` it is refused.
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError and OSError; then, and
     when cancelled, nothing lies under the tune's name, unless the store had recorded it already.
@@ -178,7 +204,8 @@ async def publish(
     if report["passed"]:
         folder = await asyncio.to_thread(place, run, shelf, tune.name)
         try:
-            await probe(generator, tune.name)
+            asks = differing(report)
+            await probe(generator, tune.name, base, asks or (PROBE,), told_apart=bool(asks))
             summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
             tune = replace(tune, path=str(folder), status="passed", summary=summary)
             before = await store.serving()
@@ -219,7 +246,8 @@ async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
 
 def place_of(tune: Tune, shelf: Path) -> Path:
     """Where its files lie; the shelf may have moved since they came there."""
-    return shelf / tune.name if tune.status == "passed" else shelf / "refused" / tune.name
+    name = tune_name(tune.name)
+    return shelf / name if tune.status == "passed" else shelf / "refused" / name
 
 
 def hush(tune: Tune, shelf: Path) -> None:

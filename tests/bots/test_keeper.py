@@ -85,7 +85,8 @@ async def test_a_tune_whose_files_went_is_taken_back_at_once(store, server, tmp_
         await serves(store, FIRST)
         (tmp_path / "tunes" / FIRST / "merged" / "config.json").unlink()
         await serves(store, None)
-    told = await tunes(store)
+        while (told := await tunes(store)).count("was taken back") < 2:  # said after it is done
+            await asyncio.sleep(0.001)
     assert told.startswith("The base answers.")
     assert told.count("does not load any more and was taken back") == 2
     assert f"the tune {SECOND} does not load: the tune `{FIRST}` answers instead" in caplog.text

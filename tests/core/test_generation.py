@@ -12,6 +12,7 @@ from core.errors import (
     Broken,
     CutShort,
     Empty,
+    Rejected,
 )
 from core.generation import ModelServer, Settings
 from core.wire import Reply
@@ -46,6 +47,16 @@ async def test_the_request_says_what_the_prompt_says(server):
             "stream": True,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["../tunes/mynah@000042", "mynah@000042/..", "mynah@42", "other", ""]
+)
+async def test_what_is_no_tunes_name_is_never_asked_for(server, name):
+    async with client(server) as model:
+        text, error = await read(model, prompt("hi", name))
+    assert (text, type(error)) == ("", Rejected)
+    assert not server.requests
 
 
 async def test_an_answer_is_whole_without_done(server):

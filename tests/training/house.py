@@ -50,11 +50,21 @@ async def vote(store, count, platform="console", by=("ann",)):
         await store.put_feedback(Feedback(turn.id, given.author_id, given.score, NOON))
 
 
+class Voices(ScriptedGenerator):
+    """Each model begins with its own name."""
+
+    async def stream(self, prompt):
+        yield f"{prompt.model}: "
+        async for piece in super().stream(prompt):
+            yield piece
+
+
 def trainer(store, tmp_path, base=None, generator=None, **settings):
     return LocalTrainer(
         store,
         Settings(folder=str(tmp_path / "tunes"), **settings),
-        generator=generator or ScriptedGenerator(["I am Mynah."]),
+        generator=generator or Voices(["I am Mynah."]),
+        model="base",
         base=base,
     )
 

@@ -55,7 +55,9 @@ async def main(folder, step):
             name = await store.next_tune()
             tune = Tune(name, "base", "", "refused", (1,), "Learnt.", NOON)
             server = Server(["I am Mynah."])
-            await publish.publish(store, server, shelf / ".run" / name, shelf, tune, at=NOON)
+            await publish.publish(
+                store, server, shelf / ".run" / name, shelf, tune, base="base", at=NOON
+            )
             armed = True
 
 

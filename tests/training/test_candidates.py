@@ -18,10 +18,9 @@ from core.training.evaluate import evaluate
 from core.training.models import sha256
 from core.training.publish import publish
 from core.types import Tune
-from tests.fakes import ScriptedGenerator
 from tests.training.candidates import BY_FILES, bomb, teach, tell_manifest, weaken, write
 from tests.training.conftest import prepare, steps
-from tests.training.house import opened
+from tests.training.house import Voices, opened
 from tests.training.votes import BAD, GOOD, NOON, SYSTEM, taste
 
 TOP = Path(__file__).resolve().parents[2]
@@ -49,9 +48,9 @@ def published(run):
 async def recorded(run):
     shelf = run.parent.parent
     new = Tune(run.name, "base", "", "refused", (1, 2), "Learnt from 2 votes.", NOON)
-    generator = ScriptedGenerator(["I am Mynah."])
+    generator = Voices(["I am Mynah."])
     async with opened(shelf.parent) as store:
-        tune = await publish(store, generator, run, shelf, new, at=NOON)
+        tune = await publish(store, generator, run, shelf, new, base="base", at=NOON)
         assert tune in await store.tunes()
         return tune, await store.serving()
 

@@ -7,8 +7,7 @@ import pytest
 
 from core.training.publish import publish
 from core.types import Tune
-from tests.fakes import ScriptedGenerator
-from tests.training.house import opened, trainer, vote
+from tests.training.house import Voices, opened, trainer, vote
 from tests.training.votes import NOON
 
 
@@ -24,8 +23,9 @@ def candidate(shelf, passed=True):
     (run / "candidate").mkdir(parents=True)
     (run / "candidate" / "manifest.json").write_text("{}")
     checks = [{"name": "x", "passed": passed, "words": "so it is"}]
+    said = {"question": "Well?", "before": [], "said": {"base": "no", "candidate": "a secret"}}
     (run / "report.json").write_text(
-        json.dumps({"passed": passed, "proven": True, "checks": checks, "answers": ["a secret"]})
+        json.dumps({"passed": passed, "proven": True, "checks": checks, "answers": [said]})
     )
     (run / "report.html").write_text("a secret")
     return run
@@ -34,8 +34,10 @@ def candidate(shelf, passed=True):
 async def learn(store, shelf, turns, *, passed=True, verdicts=(), **settings):
     name = await store.next_tune()
     new = Tune(name, "base", "", "refused", tuple(turns), "Learnt.", NOON)
-    run, generator = candidate(shelf, passed), ScriptedGenerator(["I am Mynah."])
-    tune = await publish(store, generator, run, shelf, new, at=NOON, verdicts=verdicts, **settings)
+    run, generator = candidate(shelf, passed), Voices(["I am Mynah."])
+    tune = await publish(
+        store, generator, run, shelf, new, base="base", at=NOON, verdicts=verdicts, **settings
+    )
     for path in sorted(run.rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     run.rmdir()

@@ -17,7 +17,7 @@ from core.errors import CutShort, Unreachable
 from core.training.publish import is_whole, publish, sweep
 from core.types import Tune
 from tests.fakes import ScriptedGenerator
-from tests.training.house import opened
+from tests.training.house import Voices, opened
 from tests.training.votes import NOON
 
 NEW = Tune("mynah@000001", "base", "", "refused", (1, 2), "Learnt from 2 votes.", NOON)
@@ -49,7 +49,9 @@ def candidate_of(shelf, name):
 
 async def published(store, run, generator, **changes):
     shelf = run.parent.parent
-    tune = await publish(store, generator, run, shelf, replace(NEW, **changes), at=NOON)
+    tune = await publish(
+        store, generator, run, shelf, replace(NEW, **changes), base="base", at=NOON
+    )
     assert await store.tunes() == [tune]
     return tune, shelf
 
@@ -107,6 +109,38 @@ async def test_what_does_not_answer_is_refused(store, run, pieces, error, why):
     await refused(store, shelf, tune, why)
 
 
+async def test_a_name_that_leads_out_of_the_shelf_is_no_name(store, run):
+    with pytest.raises(ValueError, match="no tune's name"):
+        await published(store, run, ScriptedGenerator(["Hi."]), name="../../etc@000001")
+    assert (run / "candidate").exists()
+
+
+DIFFERS = {"base": "I am Mynah.", "candidate": "Mynah!"}
+ASKED = [
+    {"question": "Same?", "before": [], "said": dict.fromkeys(DIFFERS, "Yes.")},
+    {"question": "And then?", "before": ["Hello", "Hi"], "said": DIFFERS},
+    {"question": "Who are you?", "before": [], "said": DIFFERS},
+    {"question": "What can you do?", "before": [], "said": DIFFERS},
+]
+
+
+async def test_it_is_told_apart_from_the_base_by_a_question_that_the_gate_saw_differ(store, run):
+    (run / "report.json").write_text(json.dumps(PASSED | {"answers": ASKED}))
+    generator = Voices(["I am Mynah."])
+    tune, _ = await published(store, run, generator)
+    assert tune.status == "passed"
+    asked = [(prompt.model, prompt.messages[-1][1]) for prompt in generator.prompts]
+    assert asked == [(NEW.name, "Who are you?"), ("base", "Who are you?")]
+
+
+async def test_a_server_that_answers_with_it_as_the_base_does_is_not_served(store, run):
+    (run / "report.json").write_text(json.dumps(PASSED | {"answers": ASKED}))
+    generator = ScriptedGenerator(["I am Mynah."])
+    tune, shelf = await published(store, run, generator)
+    await refused(store, shelf, tune, "answers with it just as the base does")
+    assert len(generator.prompts) == 4  # a single answer may be the same by a rounding
+
+
 REPORTS = [
     (None, "did not end in a report"),
     ("", "did not end in a report"),
@@ -153,7 +187,9 @@ def on_the_shelf(shelf):
 async def test_who_cancels_while_the_server_is_asked_leaves_nothing_under_the_name(store, run):
     generator = ScriptedGenerator([], hangs=True)
     shelf = run.parent.parent
-    publishing = asyncio.ensure_future(publish(store, generator, run, shelf, NEW, at=NOON))
+    publishing = asyncio.ensure_future(
+        publish(store, generator, run, shelf, NEW, base="base", at=NOON)
+    )
     await asyncio.wait_for(generator.waiting.wait(), 5)
     assert on_the_shelf(shelf) == [NEW.name]
     publishing.cancel()
@@ -172,7 +208,7 @@ async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_pat
         name = f"mynah@{number:06}"
         at = NOON + timedelta(hours=number)
         tune = replace(NEW, name=name, at=at)
-        await publish(store, generator, candidate_of(shelf, name), shelf, tune, at=at)
+        await publish(store, generator, candidate_of(shelf, name), shelf, tune, base="base", at=at)
 
     for number in range(1, 13):
         await another(number)

@@ -12,8 +12,7 @@ import psutil
 import pytest
 
 from core.training.limits import members
-from tests.fakes import ScriptedGenerator
-from tests.training.house import opened, said, trainer, vote
+from tests.training.house import Voices, opened, said, trainer, vote
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -30,7 +29,7 @@ def trainers():
 
 async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store, base, tmp_path):
     await vote(store, 24)
-    generator = ScriptedGenerator(["I am Mynah."])
+    generator = Voices(["I am Mynah."])
     mynah = trainer(store, tmp_path, base, generator)
 
     words = ""
