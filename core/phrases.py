@@ -37,9 +37,7 @@ class Phrases(BaseModel):
         " Please send a shorter part._"
     )
     in_line: str = "_{ahead} questions are ahead of yours._\n\n"
-    busy: str = (
-        "_Too many people ask me at once just now. Please ask me again in a few minutes._"
-    )
+    busy: str = "_Too many people ask me at once just now. Please ask me again in a few minutes._"
     too_many: str = (
         "_That is more than {limit} messages in a minute. Please give me a moment and ask again._"
     )
