@@ -5,6 +5,7 @@ does not fail, all of them decide.
 # ruff: noqa: E501 - names of tests are sentences
 
 FIRST_SLACK = {
+    "a lost line costs a call for each thread of the day": "test_slack_lines.py::test_a_lost_line_costs_no_call_for_each_thread_of_the_day",
     "what somebody forwards is not read": "test_slack_hearing.py::test_what_somebody_forwards_is_quoted_behind_their_words",
     "a vote on what is not known yet to be ours is lost": "test_slack_votes.py::test_a_vote_on_what_people_see_before_we_know_its_place_counts",
     "a week of threads is read again at each start": "test_slack_lines.py::test_a_week_of_threads_is_not_read_again_at_each_start",
