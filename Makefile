@@ -19,7 +19,7 @@ run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long and not vllm"
 
 # Hours of kills and load; prints its own figures.
 test-long: $(VENV)/dev

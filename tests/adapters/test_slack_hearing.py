@@ -229,7 +229,7 @@ async def test_an_edit_keeps_the_text_that_came_with_the_message(house):
     assert house.inbox.changes == [(message.ref, message.text.replace("loko", "look"))]
 
 
-def forward(slack: FakeSlack, **more) -> dict:
+def forward(slack, **more):
     """A message with another one in it, as Slack's Forward makes it."""
     shared = {"is_share": True, "is_msg_unfurl": True, "author_name": "Ben", "channel_id": ROOM}
     shared |= {"text": f"One &amp; two,\nsays <@{BOT}>.", "fallback": "[July 1st] ben: One"}
