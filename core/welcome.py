@@ -19,9 +19,10 @@ class Welcome:
 
     async def greeting(self, message: IncomingMessage) -> str:
         """What it is, how to vote, and whether votes train where this was said."""
-        words, place = self._phrases, message.place
-        person, channel = await self._choices(message)
-        if not self._is_trained(message) or channel is False:
+        words, place, person, channel = self._phrases, message.place, None, None
+        if is_trained := self._is_trained(message):
+            person, channel = await self._choices(message)
+        if not is_trained or channel is False:
             training = words.votes_are_kept
         elif place == "private" and channel is None:
             training = words.votes_of_channel_may_train
