@@ -91,7 +91,10 @@ def put_aside(run: Path, folder: Path, shelf: Path, name: str, report: dict[str,
 
 
 def remove(folder: Path, shelf: Path) -> None:
-    """Take a folder away: first, at once, from where servers look; what is left goes next time."""
+    """Take a folder away: first, at once, from where servers look; what is left goes next time.
+
+    vLLM (0.32) goes on answering by a name that it met before; we do not ask it any more.
+    """
     going = shelf / GOING / folder.name
     going.parent.mkdir(exist_ok=True)
     with suppress(FileNotFoundError):
