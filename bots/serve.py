@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # heavy: `--help` does without
 ROOT = Path(__file__).resolve().parent.parent
 BESIDE = Path(".venv-vllm/bin/python")  # `make vllm` puts it into the folder of Mynah
 PORT = 8000
-GPUS = ("/dev/nvidiactl", "/dev/kfd")  # NVIDIA's and AMD's drivers
+GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's and AMD's drivers; under WSL2
 LOOK_EVERY_S = 0.25
 SAY_EVERY_S = 10.0  # where no terminal shows how it goes
 END_WITHIN_S = 30.0  # vLLM lets go of its GPU; then it is killed
@@ -57,6 +57,7 @@ class Plan:
     host: str
     port: int
     tunes: Path
+    advice: str = ""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     except BotError as error:
         print(f"mynah: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before anything was started
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,7 +113,9 @@ def plan(config: Config, host: str, flags: Sequence[str]) -> Plan:
             " config.yaml, or leave --host out."
         )
     model = model_of(config)
-    port = (urlsplit(settings.url).port if settings.url else None) or PORT
+    port = urlsplit(settings.url).port if settings.url else PORT
+    if port is None:
+        raise BotError("Write the port into generation.url, such as http://127.0.0.1:8000/v1.")
     tunes = Path(config.training.folder).resolve()
     command = [python, "-m", "bots.serve_child", "--model", model]
     # The name in requests; `--model` is what the adapters name as their base.
@@ -120,8 +125,8 @@ def plan(config: Config, host: str, flags: Sequence[str]) -> Plan:
     command += ["--max-loras", str(TUNES_AT_ONCE), "--max-cpu-loras", str(TUNES_KEPT)]
     command += ["--enable-prefix-caching", "--scheduling-policy", "priority"]
     command += ["--disable-uvicorn-access-log"]
-    if settings.context_tokens:
-        command += ["--max-model-len", str(settings.context_tokens)]
+    # -1: as much as there is memory for, up to what the model takes.
+    command += ["--max-model-len", str(settings.context_tokens or -1)]
     if is_cpu:
         # Without compilation, which LoRA rules out on CPUs anyway, it is ready a minute sooner.
         command += ["--enforce-eager", "--kv-cache-memory-bytes", str(CPU_CACHE_BYTES)]
@@ -131,9 +136,10 @@ def plan(config: Config, host: str, flags: Sequence[str]) -> Plan:
         "VLLM_LORA_RESOLVER_CACHE_DIR": str(tunes),
         "VLLM_NO_USAGE_STATS": "1",
     }
-    if settings.key is not None:  # not on the command line, which everybody here can read
-        environment["VLLM_API_KEY"] = settings.key.get_secret_value()
-    return Plan([*command, *flags], environment, host, port, tunes)
+    # Not on the command line, which everybody here can read. Empty: somebody's own counts for none.
+    environment["VLLM_API_KEY"] = settings.key.get_secret_value() if settings.key else ""
+    advice = f" For the bot, write: generation: {{url: http://{host}:{port}/v1}}"
+    return Plan([*command, *flags], environment, host, port, tunes, "" if settings.url else advice)
 
 
 def model_of(config: Config) -> str:
@@ -195,10 +201,10 @@ async def serve(what: Plan, log: Path) -> int:
 
     from core.errors import BotError
 
-    if taken(what.host, what.port):
+    if problem := closed(what.host, what.port):
         raise BotError(
-            f"Port {what.port} is taken on {what.host}: something answers there already. Stop it,"
-            " or write another port into generation.url."
+            f"Nobody can listen on port {what.port} of {what.host} ({problem}). Stop what does, or"
+            " write another port into generation.url."
         )
     try:
         what.tunes.mkdir(parents=True, exist_ok=True)
@@ -217,7 +223,10 @@ async def serve(what: Plan, log: Path) -> int:
             start_new_session=True,  # Ctrl-C comes to us, and goes on from here
         )
     told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup: it outlives its terminal
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, pass_on, child, number, told)
     try:
         status = Console(stderr=True).status("Starting vLLM...")
@@ -225,9 +234,8 @@ async def serve(what: Plan, log: Path) -> int:
         with status if shows else contextlib.nullcontext():
             up = await healthy(child, what, log, status.update if shows else every_now_and_then())
         if up:
-            print(
-                f"vLLM is ready at http://{what.host}:{what.port}/v1 (its log: {log}).", flush=True
-            )
+            place = f"http://{what.host}:{what.port}/v1"
+            print(f"vLLM is ready at {place} (its log: {log}).{what.advice}", flush=True)
         await child.wait()
         if told.is_set():
             print("vLLM has ended.")
@@ -257,19 +265,21 @@ def pass_on(child: Process, number: int, told: asyncio.Event) -> None:
         asyncio.get_running_loop().call_later(END_WITHIN_S, end)
 
 
-def taken(host: str, port: int) -> bool:
+def closed(host: str, port: int) -> str | None:
+    """Why nobody can listen there."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 async def healthy(child: Process, what: Plan, log: Path, show: Callable[[str], None]) -> bool:
     """Wait until it answers, or ends: then False."""
     import aiohttp
+    from rich.markup import escape
 
     began = time.monotonic()
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(what.host, what.host)
@@ -280,7 +290,8 @@ async def healthy(child: Process, what: Plan, log: Path, show: Callable[[str], N
                 async with session.get(url) as response:
                     if response.status == 200:
                         return True
-            show(f"vLLM is starting, {time.monotonic() - began:.0f} s: {last_line(log)}")
+            line = escape(last_line(log))
+            show(f"vLLM is starting, {time.monotonic() - began:.0f} s: {line}")
             await asyncio.sleep(LOOK_EVERY_S)
     return False
 

@@ -56,6 +56,9 @@ def served(tmp_path):
         if build:
             package = tmp_path / "site" / "vllm" / "entrypoints" / "openai"
             package.mkdir(parents=True)
+            guard = package.parent / "serve" / "middleware"
+            guard.mkdir(parents=True)
+            (guard / "authenticate.py").write_text("class AuthenticationMiddleware: ...")
             (package / "api_server.py").write_text(STAND_IN)
             about = tmp_path / "site" / f"{build.replace('-', '_')}-0.32.0.dist-info"
             about.mkdir()
@@ -131,6 +134,12 @@ def test_the_key_is_given_where_only_the_owner_can_read_it(served, told):
     assert "s3cret" not in " ".join(told()["argv"])
 
 
+def test_somebodys_own_key_counts_for_none(served, told):
+    process = served(VLLM_API_KEY="another server's")
+    process.stdout.readline()
+    assert told()["environment"]["VLLM_API_KEY"] == ""
+
+
 def test_vllm_goes_when_it_is_killed(served, told):
     process = served()
     process.stdout.readline()
@@ -152,7 +161,8 @@ def test_a_taken_port_is_said(served):
     first.stdout.readline()
     again = subprocess.run(first.args, **first.start, capture_output=True, timeout=15)
     assert again.returncode == 2
-    assert f"Port {first.port} is taken" in again.stderr
+    assert f"Nobody can listen on port {first.port}" in again.stderr
+    assert "in use" in again.stderr
 
 
 def test_without_vllm_it_says_how_to_get_it(served):

@@ -63,6 +63,15 @@ async def test_without_the_key_nobody_is_answered(served):
         ask = session.get(f"{served.url}/models", headers={"Authorization": "Bearer another"})
         async with ask as response:
             assert response.status == 401
+        root = served.url.removesuffix("/v1")
+        body = {"model": "starter", "messages": [{"role": "user", "content": "hi"}]}
+        for path in ("/v1/chat/completions", "/invocations", "/tokenize", "/v1/load_lora_adapter"):
+            for headers, refused in (({"Authorization": "no"}, True), ({}, False)):
+                ask = session.post(f"{root}{path}", json=body, headers=headers)
+                async with ask as response:
+                    assert (response.status == 401) == refused, path
+        async with session.get(f"{root}/health", headers={"Authorization": "no"}) as response:
+            assert response.status == 200
 
 
 async def test_two_tunes_and_the_base_at_once_are_each_answered_by_their_own(served):
