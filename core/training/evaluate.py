@@ -46,6 +46,7 @@ class Examined:
     checks: list[Check]
     figures: dict[str, Any] = field(default_factory=dict)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    system: str = ""  # stood ahead of each question
 
 
 def evaluate(run: Path, reporter: Reporter) -> None:
@@ -82,6 +83,7 @@ def summed_up(found: Examined) -> dict[str, Any]:
         "checks": [asdict(check) for check in found.checks],
         "figures": found.figures,
         "answers": found.answers,
+        "system": found.system,
     }
 
 
@@ -110,7 +112,7 @@ class Examination:
         self.questions = (*asked.knowledge, *asked.safety)
         self.golden = [[*self.system, *question.chat] for question in self.questions]
         self.known: list[int] = []  # the questions that the rival answers rightly
-        self.found = Examined([])
+        self.found = Examined([], system=self.system[0]["content"] if self.system else "")
 
     def _rows(self, run: Path, name: str) -> tuple[list[Row], list[Row]]:
         """All rows of a file that fit, and of these what the rival was not trained on.

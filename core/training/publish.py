@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -17,15 +18,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import BotError, CutShort
+from core.conversation import Messages
+from core.errors import BotError, CutShort, Empty, Overloaded, TimedOut, Unreachable
 from core.ports import Speaker, Tunes
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
 from core.types import Prompt, Tune, tune_name
 
 PROBE = "Hello! Who are you?"
-PROBE_TOKENS = 128
-PROBES = 5  # two servers may differ in a rounding, and so in one answer of several
+PROBE_TOKENS = 160  # as before the gate
+PROBES = 8
+TOLD_APART_BY = 3  # two servers may differ in a rounding, and so in an answer; hardly in three
+BACK_WITHIN_S = 600.0  # a server that starts anew takes minutes; what was learnt can wait
+AGAIN_AFTER_S = 5.0
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
@@ -143,43 +148,59 @@ def _flush(path: Path) -> None:
 
 
 async def probe(
-    generator: Speaker, name: str, base: str, asks: Sequence[str] = (PROBE,), *, told_apart: bool
+    generator: Speaker, name: str, base: str, asks: Sequence[Messages], again_after_s: float
 ) -> None:
-    """Whether the server answers `asks` under the new name. Raises NotServed.
+    """Whether the server answers `asks` under the new name, and not all of them as the base does: a
+    server may take a name and answer as the base all the same. Raises NotServed.
 
-    `told_apart`: at least one of the answers must not be the base's: a server may take a name and
-    answer as the base all the same.
+    Where it answers nobody just now, it is asked again for some minutes; then GenerationError.
     """
-    for ask in asks:
-        new = await _said(generator, name, ask)
-        if not new.strip():
-            raise NotServed("it answered the first question with nothing")
-        if not told_apart or new != await _said(generator, base, ask):
+    for ask in asks or [(("user", PROBE),)]:
+        new = await _said(generator, name, ask, again_after_s)
+        if new and not asks:
             return
-    raise NotServed("the model's server answers with it just as the base does")
+        old = await _said(generator, base, ask, again_after_s)
+        if old and not new:
+            raise NotServed("it answered the first question with nothing")
+        if new != old:
+            return
+    if len(asks) >= TOLD_APART_BY:
+        raise NotServed("the model's server answers with it just as the base does")
 
 
-def differing(report: dict[str, Any]) -> list[str]:
-    """Questions that the candidate answered otherwise than the base before the gate."""
+def differing(report: dict[str, Any]) -> list[Messages]:
+    """What the candidate answered otherwise than the base before the gate, as asked there."""
+    system = report.get("system", "")
+    lead: Messages = (("system", system),) if system else ()
     return [
-        answer["question"]
+        (*lead, ("user", answer["question"]))
         for answer in report.get("answers", ())
         if not answer["before"] and answer["said"]["candidate"] != answer["said"]["base"]
     ][:PROBES]
 
 
-async def _said(generator: Speaker, model: str, ask: str) -> str:
-    prompt = Prompt((("user", ask),), model, PROBE_TOKENS, 0.0)
+async def _said(generator: Speaker, model: str, ask: Messages, again_after_s: float) -> str:
+    """The whole answer; "" also where all of it was thought. Raises NotServed, GenerationError."""
+    prompt = Prompt(ask, model, PROBE_TOKENS, 0.0)
+    until = time.monotonic() + BACK_WITHIN_S
+    while True:
+        try:
+            return await _tried(generator, prompt)
+        except (Unreachable, Overloaded, TimedOut):
+            if time.monotonic() >= until:
+                raise
+            await asyncio.sleep(again_after_s)
+        except BotError as error:
+            raise NotServed(f"the model's server could not answer with it: {error}") from error
+
+
+async def _tried(generator: Speaker, prompt: Prompt) -> str:
     text = ""
-    try:
+    with suppress(CutShort, Empty):  # that it ends by itself was the gate's question
         async with aclosing(generator.stream(prompt)) as pieces:
             async for piece in pieces:
                 text += piece
-    except CutShort:
-        pass  # a long answer is an answer; that it ends by itself was the gate's question
-    except BotError as error:
-        raise NotServed(f"the model's server could not answer with it: {error}") from error
-    return text
+    return text.strip()
 
 
 async def publish(
@@ -193,22 +214,24 @@ async def publish(
     at: datetime,
     verdicts: Collection[tuple[int, str]] = (),
     retire_at_once: bool = False,
+    again_after_s: float = AGAIN_AFTER_S,
 ) -> Tune:
     """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded.
 
     `base`: its name on the server. `verdicts`: turn and person of each that it used. One who forgot
-    since marks the tune; with `retire_at_once` it is refused.
+    since marks the tune; with `retire_at_once` it is refused. `again_after_s`: the pause before a
+    server that answers nobody is asked again.
 
-    `tune.status` and `tune.path` are what this decides. Raises StoreError and OSError; then, and
-    when cancelled, nothing lies under the tune's name, unless the store had recorded it already.
+    `tune.status` and `tune.path` are what this decides. Raises StoreError, OSError and
+    GenerationError; then, and when cancelled, nothing lies under the tune's name, unless the store
+    had recorded it already.
     """
     report = await asyncio.to_thread(judgement, run)
     folder = run / "candidate"
     if report["passed"]:
         folder = await asyncio.to_thread(place, run, shelf, tune.name)
         try:
-            asks = differing(report)
-            await probe(generator, tune.name, base, asks or (PROBE,), told_apart=bool(asks))
+            await probe(generator, tune.name, base, differing(report), again_after_s)
             summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
             tune = replace(tune, path=str(folder), status="passed", summary=summary)
             before = await store.serving()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.commands import roll_back
-from core.errors import CutShort, Unreachable
+from core.errors import Broken, CutShort, Empty, Overloaded, Rejected, TimedOut, Unreachable
 from core.training.publish import is_whole, publish, sweep
 from core.types import Tune
 from tests.fakes import ScriptedGenerator
@@ -47,11 +47,10 @@ def candidate_of(shelf, name):
     return candidate.parent
 
 
-async def published(store, run, generator, **changes):
+async def published(store, run, generator, *, again_after_s=60.0, **changes):
     shelf = run.parent.parent
-    tune = await publish(
-        store, generator, run, shelf, replace(NEW, **changes), base="base", at=NOON
-    )
+    how = {"base": "base", "at": NOON, "again_after_s": again_after_s}
+    tune = await publish(store, generator, run, shelf, replace(NEW, **changes), **how)
     assert await store.tunes() == [tune]
     return tune, shelf
 
@@ -97,9 +96,8 @@ async def test_an_answer_up_to_the_length_limit_is_an_answer(store, run):
 @pytest.mark.parametrize(
     ("pieces", "error", "why"),
     [
-        ([], Unreachable("Nothing answers."), "the model's server could not answer with it"),
-        (["I am"], Unreachable("It went away."), "the model's server could not answer with it"),
-        ([" "], CutShort("length"), "answered the first question with nothing"),
+        ([], Rejected("No such model."), "the model's server could not answer with it"),
+        (["I am"], Broken("It went away."), "the model's server could not answer with it"),
     ],
 )
 async def test_what_does_not_answer_is_refused(store, run, pieces, error, why):
@@ -107,6 +105,42 @@ async def test_what_does_not_answer_is_refused(store, run, pieces, error, why):
     generator.error = error
     tune, shelf = await published(store, run, generator)
     await refused(store, shelf, tune, why)
+
+
+class Thinks(ScriptedGenerator):
+    """Says words as these models, and as all others none: all that it had to say was thought."""
+
+    talks: tuple[str, ...] = ()
+
+    async def stream(self, prompt):
+        async for piece in super().stream(prompt):
+            if prompt.model in self.talks:
+                yield piece
+        raise Empty("It said nothing.")
+
+
+@pytest.mark.parametrize(("talks", "status"), [(("base",), "refused"), ((), "passed")])
+async def test_a_tune_that_says_nothing_is_refused_where_the_base_speaks(store, run, talks, status):
+    generator = Thinks(["I am Mynah."])
+    generator.talks = talks
+    tune, _ = await published(store, run, generator)
+    assert tune.status == status
+
+
+@pytest.mark.parametrize("error", [Unreachable, Overloaded, TimedOut])
+async def test_a_server_that_answers_nobody_just_now_is_asked_again(store, run, error):
+    class Returns(ScriptedGenerator):
+        async def stream(self, prompt):
+            if not self.prompts:
+                self.prompts.append(prompt)
+                raise error("Not now.")
+            async for piece in super().stream(prompt):
+                yield piece
+
+    generator = Returns(["I am Mynah."])
+    tune, _ = await published(store, run, generator, again_after_s=0.01)
+    assert tune.status == "passed"
+    assert len(generator.prompts) == 2
 
 
 async def test_a_name_that_leads_out_of_the_shelf_is_no_name(store, run):
@@ -121,16 +155,19 @@ ASKED = [
     {"question": "And then?", "before": ["Hello", "Hi"], "said": DIFFERS},
     {"question": "Who are you?", "before": [], "said": DIFFERS},
     {"question": "What can you do?", "before": [], "said": DIFFERS},
+    {"question": "How do I vote?", "before": [], "said": DIFFERS},
 ]
+SYSTEM = {"system": "Be kind."}
 
 
 async def test_it_is_told_apart_from_the_base_by_a_question_that_the_gate_saw_differ(store, run):
-    (run / "report.json").write_text(json.dumps(PASSED | {"answers": ASKED}))
+    (run / "report.json").write_text(json.dumps(PASSED | SYSTEM | {"answers": ASKED}))
     generator = Voices(["I am Mynah."])
     tune, _ = await published(store, run, generator)
     assert tune.status == "passed"
-    asked = [(prompt.model, prompt.messages[-1][1]) for prompt in generator.prompts]
-    assert asked == [(NEW.name, "Who are you?"), ("base", "Who are you?")]
+    messages = (("system", "Be kind."), ("user", "Who are you?"))  # as the gate asked it
+    asked = [(prompt.model, prompt.messages) for prompt in generator.prompts]
+    assert asked == [(NEW.name, messages), ("base", messages)]
 
 
 async def test_a_server_that_answers_with_it_as_the_base_does_is_not_served(store, run):
@@ -138,7 +175,13 @@ async def test_a_server_that_answers_with_it_as_the_base_does_is_not_served(stor
     generator = ScriptedGenerator(["I am Mynah."])
     tune, shelf = await published(store, run, generator)
     await refused(store, shelf, tune, "answers with it just as the base does")
-    assert len(generator.prompts) == 4  # a single answer may be the same by a rounding
+    assert len(generator.prompts) == 6
+
+
+async def test_one_answer_may_be_the_bases_by_a_rounding(store, run):
+    (run / "report.json").write_text(json.dumps(PASSED | {"answers": ASKED[:3]}))
+    tune, _ = await published(store, run, ScriptedGenerator(["I am Mynah."]))
+    assert tune.status == "passed"
 
 
 REPORTS = [
