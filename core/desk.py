@@ -82,6 +82,7 @@ class Desk:
         self._under_way: dict[ThreadRef, tuple[IncomingMessage, Answer | None]] = {}
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._did_stop: set[int] = set()  # the turns that said "stop" in time
+        self._too_many: set[int] = set()  # the turns that came when too many were on their way
         # What changed on the platform while a turn was about to quote it.
         self._meanwhile: dict[int, dict[MessageRef, str | None]] = {}
         self.too_old = TooOld(adapter.name)
@@ -116,6 +117,9 @@ class Desk:
         # The turn of a "stop" waits in the lane; its deed does not.
         if found and found[0].name == "stop" and self._stop(message):
             self._did_stop.add(turn.id)
+        # Nobody is sent away after a wait: not what is asked again, nor what a start finds.
+        if is_new and self._engine.line.is_full(len(self._in_work) + 1):
+            self._too_many.add(turn.id)
         self._start(turn, is_new=is_new)
 
     async def reaction(self, reaction: IncomingReaction) -> Noted:
@@ -165,6 +169,7 @@ class Desk:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         task.add_done_callback(lambda _: self._in_work.discard(turn.id))
+        task.add_done_callback(lambda _: self._too_many.discard(turn.id))
 
     async def _guarded(self, turn: Turn, is_new: bool) -> None:
         async with self._engine.lanes.enter(self._lane(turn.message)) as waited:
@@ -289,6 +294,8 @@ class Desk:
             await patience.keep(partial(record.settle, text, "command"))
             places = PlaceRecord(engine.store, turn.id)
             return make(said(text), outcome="command", opening=opening, record=places)
+        if turn.id in self._too_many:
+            return make(said(engine.phrases.busy), outcome="refused", record=record)
         if turn.tries >= MOST_TRIES:
             return make(said(engine.phrases.gave_up), outcome="refused", record=record)
         asked = await engine.question(turn, partial(self._earlier, turn))

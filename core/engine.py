@@ -152,8 +152,6 @@ class Engine:
         `earlier` is asked where the turn is the first of its conversation.
         """
         message, settings = turn.message, self.settings
-        if self.line.is_full:
-            return self.phrases.busy
         if not self.commands.is_admin(message) and not self.pace.allows(turn):
             return self.phrases.too_many.format(limit=settings.turns_per_minute)
         longest = settings.longest_question_tokens

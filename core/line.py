@@ -16,13 +16,15 @@ from core.types import Prompt
 
 LONG_FROM = 3  # so few ahead are gone in a moment, also where one is answered at a time
 FULL_AFTER = 20  # rounds of the server: who came then would wait for minutes
+PATIENCE_S = 60.0
 
 
 class Line:
     """`at_once` generations side by side; whoever comes then waits."""
 
-    def __init__(self, at_once: int) -> None:
-        self.at_once = at_once
+    def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s`: so long training's own requests stand aside."""
+        self.at_once, self._patience_s = at_once, patience_s
         self._under_way = 0
         self._people: deque[asyncio.Future[None]] = deque()
         self._training: deque[asyncio.Future[None]] = deque()
@@ -37,10 +39,9 @@ class Line:
         """Whether somebody who comes now should be told how many are ahead."""
         return self.waiting >= max(LONG_FROM, self.at_once)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether somebody who comes now should rather come again later."""
-        return self.waiting >= FULL_AFTER * self.at_once
+    def is_full(self, coming: int) -> bool:
+        """Whether whoever comes now should rather come again later: so many are on their way."""
+        return coming > (1 + FULL_AFTER) * self.at_once
 
     @asynccontextmanager
     async def enter(self, *, training: bool = False) -> AsyncIterator[None]:
@@ -57,8 +58,10 @@ class Line:
             self._let_in()
 
     async def _wait(self, line: deque[asyncio.Future[None]]) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
         line.append(waiter)
+        patience = loop.call_later(self._patience_s, self._promote, waiter)
         try:
             await waiter
         except asyncio.CancelledError:
@@ -66,6 +69,14 @@ class Line:
                 self._under_way -= 1
                 self._let_in()
             raise
+        finally:
+            patience.cancel()
+
+    def _promote(self, waiter: asyncio.Future[None]) -> None:
+        """Training stood aside long enough: from here on it waits like a person."""
+        if waiter in self._training:
+            self._training.remove(waiter)
+            self._people.append(waiter)
 
     def _let_in(self) -> None:
         while self._under_way < self.at_once and (line := self._people or self._training):

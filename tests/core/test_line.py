@@ -40,9 +40,9 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(at_once):
+async def crowd(at_once, **how):
     async with asyncio.TaskGroup() as group:
-        people = Crowd(Line(at_once), group)
+        people = Crowd(Line(at_once, **how), group)
         yield people
         for door in people.doors.values():
             door.set()
@@ -76,6 +76,18 @@ async def test_training_waits_until_no_person_does():
         await people.goes("bob")
         assert people.inside == ["cyd"]
         await people.goes("cyd")
+        assert people.inside == ["a probe"]
+
+
+async def test_training_that_stood_aside_for_long_comes_in_its_turn():
+    async with crowd(1, patience_s=0.01) as people:
+        people.comes("ann")
+        people.comes("a probe", training=True)
+        await people.settled()
+        await until(lambda: people.line.waiting == 1)  # it counts as a person now
+        people.comes("bob")
+        await people.settled()
+        await people.goes("ann")
         assert people.inside == ["a probe"]
 
 
