@@ -231,12 +231,19 @@ class ModelServer:
         return tuple(entry["id"] for entry in await self._listed())
 
     async def context(self) -> int:
-        """The settings' figure, else the folder's, else the server's, else 4,096 with a warning."""
-        if self._context is None and self._folder is not None:
-            self._context = await asyncio.to_thread(folder_context, self._folder)
+        """The settings' figure, else the server's, else the folder's, else 4,096 with a warning.
+
+        A server may have less room than its model takes. Where it is silent it is asked again.
+        """
         if self._context is None and self._settings.url is not None and not self._breaker.open:
             with contextlib.suppress(GenerationError):
                 self._context = _window(await self._listed(), self._wire_name(self._settings.model))
+        if self._context is None and self._folder is not None:
+            window = await asyncio.to_thread(folder_context, self._folder)
+            if self._settings.url is None:
+                self._context = window
+            if window:
+                return window
         if self._context is None and not self._warned:
             self._warned = True
             logger.warning(
