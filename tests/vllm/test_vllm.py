@@ -105,17 +105,16 @@ async def test_what_is_published_serves_and_what_answers_as_the_base_does_not(se
     )
     tunes = []
     async with served.client() as client:
-        base = (await said(client, prompt(QUESTIONS[0])))[0]
         for seed, scale in ((4, 1), (5, 0)):
             name = f"mynah@{next(numbers):06}"
             run = served.shelf / ".run" / name
             adapter(run / "candidate", seed)
             if not scale:
                 silence(run / "candidate" / "adapter_model.safetensors")
-            words = {"base": base, "candidate": "another"}
-            answer = {"question": QUESTIONS[0], "before": [], "said": words}
+            words = {"base": "one", "candidate": "another"}
+            answers = [{"question": ask, "before": [], "said": words} for ask in QUESTIONS]
             checks = [{"name": "x", "passed": True, "words": "fine"}]
-            report = {"passed": True, "proven": True, "checks": checks, "answers": [answer]}
+            report = {"passed": True, "proven": True, "checks": checks, "answers": answers}
             (run / "report.json").write_text(json.dumps(report))
             new = Tune(name, "starter", "", "refused", (), "Learnt.", at)
             tunes.append(
