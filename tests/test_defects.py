@@ -26,7 +26,7 @@ def test_what_is_tested_first_exists(platform):
     first = FIRST[platform]
     assert first.keys() <= {name for name, *_ in PLATFORMS[platform]}
     tests = TREE / "tests"
-    contract = (tests / "contract.py").read_text()
+    contract = "".join(path.read_text() for path in (tests / "contract").glob("*.py"))
     for test in first.values():
         file, *_, name = test.split("::")
         assert f"def {name}(" in contract + (tests / "adapters" / file).read_text()
