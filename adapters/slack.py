@@ -39,9 +39,10 @@ from adapters.slack_events import (
 )
 from adapters.slack_files import read
 from adapters.slack_history import AFTER_LINE, AFTER_START, before, since
-from adapters.slack_sheet import Sheet, Whisper
+from adapters.slack_sheet import Sheet
 from adapters.slack_socket import LOOK_S, Line
 from adapters.slack_votes import KEPT, NOT_KEPT, VOTED, answer_vote, open_modal, whisper
+from adapters.slack_whisper import Whisper
 from core.answer import Answer
 from core.errors import AdapterError, BotError, Closing, Refused, StoreError
 from core.lanes import Lanes

@@ -46,6 +46,7 @@ RATES: dict[str, tuple[int, float] | AtOnce] = {
     "edits": AtOnce(30, 60.0),  # and as a post that is edited
     "answer": (1_000, 1.0),  # `show` waits here after a RateLimited; the calls pace themselves
 }
+BREATH_S = 0.5  # after which what the tempo left out is tried again
 MOST_REFUSALS = 3  # of blocks: from then on answers are sent as text, without buttons
 WRONG_TOKEN = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
 GONE = (

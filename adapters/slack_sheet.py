@@ -1,22 +1,21 @@
-"""Where an answer is shown on Slack: as a native stream, in messages that are edited, in one post,
-or to one person alone.
+"""Where an answer is shown on Slack: as a native stream, in messages that are edited, or in one
+post. What one person alone sees is in slack_whisper.py.
 
 A message is blocks: `markdown`, which takes CommonMark as it is, and voting buttons under the last.
-Limits: https://docs.slack.dev/reference/block-kit/blocks/markdown-block
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.slack_calls import GONE, Api, ApiError, Way, posts, tell
-from adapters.slack_events import VOTE
+from adapters.slack_calls import BREATH_S, GONE, Api, ApiError, Way, posts
+from adapters.slack_text import LIMIT, harmless, notice, safe_to_append
+from adapters.slack_votes import voting_buttons
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
 from core.streaming import NOTHING_HERE
@@ -24,12 +23,9 @@ from core.types import IncomingMessage, MessageRef
 
 logger = logging.getLogger(__name__)
 
-LIMIT = 11_000  # of 12,000 characters that all `markdown` blocks of a message may hold
 MOST_PAGES = 5
-NOTICE = 3_900  # `text` beside blocks is for notifications; chat.update takes 4,000
 STREAM_S = 240.0  # Slack ends a stream after five minutes: slackapi/python-slack-sdk#1859
 MARK = "mynah_answer"
-BREATH_S = 0.5  # when the tempo left a call out
 ENDED = ("message_not_in_streaming_state", "message_not_owned_by_app")
 
 
@@ -318,122 +314,3 @@ class Stream:
         if self.shown is None or not text.startswith(self.shown):
             return ""
         return text[len(self.shown) :]
-
-
-@dataclass
-class Whisper:
-    """An answer for one person's eyes. Slack lets a command's response_url be used five times in
-    half an hour; without one, or behind it, the person is told in a new message.
-    """
-
-    api: Api
-    to: IncomingMessage
-    answer: Answer
-    response_url: str = ""
-    limit: int = LIMIT
-    most_pages: int = 100
-    pauses_s: tuple[float, ...] = (0.0, 3.0, 15.0, 60.0)  # before each use while it grows
-    _uses: int = 0
-    _due: float = 0.0
-    _said: dict[str, str] = field(default_factory=dict)  # by message
-
-    MOST_USES = 5  # the last one is the end's
-
-    def size(self, text: str) -> int:
-        said = harmless(text)
-        return len(said.encode("utf-16-le")) // 2 if said.strip() else 0
-
-    async def find(self, part: int) -> MessageRef | None:
-        return None  # nobody can look for what one person saw: they are told again
-
-    async def post(self, part: int, text: str, *, last: bool) -> MessageRef:
-        ref = self._ref(part)
-        await self._say(text, ref)
-        return ref
-
-    def _ref(self, part: int) -> MessageRef:
-        return MessageRef(self.to.thread.channel, f"{self.to.ref.id}.{part}")
-
-    async def edit(self, ref: MessageRef, text: str, *, last: bool) -> None:
-        if self._said.get(ref.id) == text:
-            return
-        if self.answer.outcome is None:
-            is_fixed = not self.response_url or ref != self._ref(0)
-            is_used_up = is_fixed or self._uses >= len(self.pauses_s)
-            if is_used_up or time.monotonic() < self._due:
-                raise RateLimited("Slack: left out for now", retry_after_s=BREATH_S)
-        await self._say(text, ref)
-
-    async def remove(self, ref: MessageRef) -> None:
-        """What one person saw is gone from their sight soon enough."""
-
-    async def attach(self, part: int, text: str) -> MessageRef:
-        raise Refused("This answer is too long to be shown to one person.")
-
-    async def _say(self, text: str, ref: MessageRef) -> None:
-        blocks = [{"type": "markdown", "text": harmless(text)}]
-        body = {"blocks": blocks, "text": notice(text)}
-        self._said.pop(ref.id, None)
-        if ref == self._ref(0) and self.response_url and self._uses < self.MOST_USES:
-            self._uses += 1
-            self._due = time.monotonic() + self.pauses_s[min(self._uses, len(self.pauses_s) - 1)]
-            if await self._responded(body):
-                self._said[ref.id] = text
-                return
-        await tell(self.api, self.to.thread.channel, self.to.author.id, **body)
-        self._said[ref.id] = text
-
-    async def _responded(self, body: dict[str, Any]) -> bool:
-        more = {"response_type": "ephemeral", "replace_original": self._uses > 1}
-        return await self.api.post(self.response_url, "response_url", json=body | more) == 200
-
-
-def voting_buttons() -> dict[str, Any]:
-    def button(emoji: str, value: str, label: str) -> dict[str, Any]:
-        text = {"type": "plain_text", "text": emoji, "emoji": True}
-        return {"text": text, "value": value, "accessibility_label": label}
-
-    return {
-        "type": "context_actions",
-        "elements": [
-            {
-                "type": "feedback_buttons",
-                "action_id": VOTE,
-                "positive_button": button("👍", "up", "A good answer"),
-                "negative_button": button("👎", "down", "Not a good answer"),
-            }
-        ],
-    }
-
-
-# What Slack takes for a call of many or of one: docs.slack.dev/messaging/formatting-message-text
-# `<@U012>` and `<@U012|ann>`, but not `<@NonNull String>`: code is copied as it stands.
-_PINGS = re.compile(
-    r"<(?=!(?:channel|here|everyone|group|subteam)\b|@[A-Z0-9]+[>|]|#[CG][A-Z0-9]+[>|])", re.I
-)
-_UNDECIDED = re.compile(r"<[^<>\n]{0,40}\Z")
-_CLOSED_FENCE = re.compile(r"\n[ >\t]*(?:`{3,}|~{3,})[ \t]*\Z")
-
-
-def harmless(text: str) -> str:
-    """CommonMark as it is, but that it calls nobody: a zero-width space parts what would."""
-    return _PINGS.sub("<\u200b", text)
-
-
-def safe_to_append(text: str) -> str:
-    """As much of a growing text as stays a beginning of what it grows to: no fence that is closed
-    only for now, and no half of what might call somebody.
-    """
-    return harmless(_UNDECIDED.sub("", _CLOSED_FENCE.sub("", text)))
-
-
-def notice(text: str) -> str:
-    """The text beside blocks, where three characters have a meaning."""
-    cut = text[:NOTICE]
-    while len(escaped := escape(cut)) > NOTICE:
-        cut = cut[: len(cut) * 3 // 4]
-    return escaped if cut == text else f"{escaped[: NOTICE - 1]}…"
-
-
-def escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

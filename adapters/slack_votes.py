@@ -1,4 +1,6 @@
-"""What a voter on Slack is told, and how better words are asked for; all for one person alone."""
+"""How people on Slack are asked for votes: the buttons, what a voter is told, and how better words
+are asked for; but for the buttons, all for one person alone.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ import logging
 from typing import Any
 
 from adapters.slack_calls import Api, tell
-from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP
+from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP, VOTE
 from adapters.slack_history import thread_of
-from adapters.slack_sheet import harmless, notice
+from adapters.slack_text import harmless, notice
 from core.errors import AdapterError
 from core.types import IncomingReaction, MessageRef, Noted
 
@@ -93,5 +95,23 @@ def correction(about: str, words: str) -> dict[str, Any]:
                 "label": plain("Your words, which I may learn from"),
                 "element": box | {"max_length": 3_000},
             },
+        ],
+    }
+
+
+def voting_buttons() -> dict[str, Any]:
+    def button(emoji: str, value: str, label: str) -> dict[str, Any]:
+        text = {"type": "plain_text", "text": emoji, "emoji": True}
+        return {"text": text, "value": value, "accessibility_label": label}
+
+    return {
+        "type": "context_actions",
+        "elements": [
+            {
+                "type": "feedback_buttons",
+                "action_id": VOTE,
+                "positive_button": button("👍", "up", "A good answer"),
+                "negative_button": button("👎", "down", "Not a good answer"),
+            }
         ],
     }

@@ -7,11 +7,12 @@ Written by reading the adapter and not its tests.
 
 ADAPTER, CALLS, EVENTS = "adapters/slack.py", "adapters/slack_calls.py", "adapters/slack_events.py"
 FILES, HISTORY = "adapters/slack_files.py", "adapters/slack_history.py"
-SHEET, SOCKET, VOTES = (
+SHEET, SOCKET, TEXT = (
     "adapters/slack_sheet.py",
     "adapters/slack_socket.py",
-    "adapters/slack_votes.py",
+    "adapters/slack_text.py",
 )
+VOTES, WHISPER = "adapters/slack_votes.py", "adapters/slack_whisper.py"
 
 SLACK = [
     # Hearing
@@ -410,33 +411,33 @@ SLACK = [
     ),
     (
         "a response is shown to the channel",
-        SHEET,
+        WHISPER,
         '{"response_type": "ephemeral", "replace',
         '{"response_type": "in_channel", "replace',
     ),
     (
         "the last use of a response is not kept for its end",
-        SHEET,
+        WHISPER,
         " or self._uses >= len(self.pauses_s)",
         "",
     ),
     (
         "each state of a private answer stays",
-        SHEET,
+        WHISPER,
         '"replace_original": self._uses > 1',
         '"replace_original": False',
     ),
     # Speaking
-    ("a message is longer than Slack takes", SHEET, "LIMIT = 11_000", "LIMIT = 13_000"),
+    ("a message is longer than Slack takes", TEXT, "LIMIT = 11_000", "LIMIT = 13_000"),
     (
         "an answer wakes the whole channel",
-        SHEET,
+        TEXT,
         '    return _PINGS.sub("<\\u200b", text)',
         "    return text",
     ),
     (
         "the notice beside an answer is not escaped",
-        SHEET,
+        TEXT,
         "while len(escaped := escape(cut)) > NOTICE:",
         "while len(escaped := cut) > NOTICE:",
     ),
@@ -496,7 +497,7 @@ SLACK = [
     ),
     (
         "code that looks like a call is changed",
-        SHEET,
+        TEXT,
         "@[A-Z0-9]+[>|]|#",
         "@[A-Z0-9]|#",
     ),

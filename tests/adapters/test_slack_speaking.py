@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.slack_sheet import harmless, safe_to_append
+from adapters.slack_text import harmless, safe_to_append
 from core.answer import Answer
 from core.errors import Refused
 from tests.adapters.slack_served import (

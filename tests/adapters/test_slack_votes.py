@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.slack_sheet import Whisper
+from adapters.slack_whisper import Whisper
 from core.answer import Answer
 from core.errors import AdapterError
 from core.streaming import show
