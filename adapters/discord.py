@@ -1,7 +1,8 @@
 """Discord: heard through the gateway, answered by posting and editing messages.
 
-What comes is in adapters/discord_ears.py, the library in adapters/discord_client.py, and where an
-answer appears in adapters/discord_surface.py. Nothing here knows the model or what is kept.
+What comes is in adapters/discord_ears.py and adapters/discord_votes.py, the library in
+adapters/discord_client.py, and where an answer appears in adapters/discord_surface.py. Nothing here
+knows the model or what is kept.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class DiscordAdapter:
             votes = self._settings.votes in ("both", "buttons")
             surface = InChannel(ears.client, to, answer, votes=votes)
             may_type = partial(self._tempo.may, "typing:")
-            surface.typing = ears.aside(ears.types(surface.channel_id, may_type))
+            surface.typing = ears.aside(surface.types(may_type))
             keys = [f"channel:{surface.channel_id}", "bot:"]
         self._under_way[surface] = cast(asyncio.Task[Any], asyncio.current_task())
         try:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ import discord
 
 from adapters.discord_client import MESSAGES, PAGE, Archived, Client, Unknown
 from core.answer import Answer
+from core.errors import AdapterError
 from core.markup import tables_as_code
 from core.types import IncomingMessage, MessageRef
 
@@ -37,6 +39,8 @@ VOTING = [
         ],
     }
 ]
+TYPING_AFTER_S, TYPING_S = 0.4, 8.0  # a quick answer says enough; Discord shows it for 10
+TYPING = "/channels/{channel_id}/typing"
 CHANNEL, MESSAGE = "/channels/{channel_id}", MESSAGES + "/{message_id}"
 FOLLOW_UP, SHOWN = "/webhooks/{webhook_id}/{webhook_token}", "/messages/{message_id}"
 _UNKNOWN = re.compile(r"~{3,}|`{4,}|#{4,6}[ \t]")
@@ -56,6 +60,16 @@ class InChannel:
         self.channel = to.ref.channel
         self.typing: asyncio.Task[None] | None = None  # until there is something to see
         self._shown: dict[str, dict[str, Any]] = {}  # what each message shows, where we know it
+
+    async def types(self, may: Callable[[], bool]) -> None:
+        """Show that an answer is on its way, if it takes a moment, until cancelled. `may`: there is
+        room for the call."""
+        await asyncio.sleep(TYPING_AFTER_S)
+        with suppress(AdapterError):
+            while True:
+                if may():
+                    await self._client.ask("POST", TYPING, channel_id=self.channel_id)
+                await asyncio.sleep(TYPING_S)
 
     def size(self, text: str) -> int:
         return len(render(text).encode("utf-16-le")) // 2

@@ -5,7 +5,8 @@ it. Written by reading the adapter and not its tests.
 # ruff: noqa: E501 - what stands there is quoted as it stands
 
 ADAPTER, CLIENT = "adapters/discord.py", "adapters/discord_client.py"
-EARS, SURFACE = "adapters/discord_ears.py", "adapters/discord_surface.py"
+EARS, LANES = "adapters/discord_ears.py", "adapters/discord_lanes.py"
+SURFACE, VOTES = "adapters/discord_surface.py", "adapters/discord_votes.py"
 
 DISCORD = [
     # Hearing
@@ -17,13 +18,13 @@ DISCORD = [
     ),
     (
         "what the store refuses once is dropped",
-        EARS,
+        LANES,
         '        except (StoreError, AdapterError) as error:\n            logger.warning("Discord: an event has to wait: %s", error)\n',
         '        except (StoreError, AdapterError) as error:\n            logger.warning("Discord: an event has to wait: %s", error)\n            raise\n',
     ),
     (
         "one event that fails ends the connection",
-        EARS,
+        LANES,
         '        logger.exception("Discord: a %s could not be handled", kind)\n',
         '        logger.exception("Discord: a %s could not be handled", kind)\n        raise\n',
     ),
@@ -277,7 +278,7 @@ DISCORD = [
     ),
     (
         "a quick answer is announced by typing too",
-        EARS,
+        SURFACE,
         "        await asyncio.sleep(TYPING_AFTER_S)\n",
         "        await asyncio.sleep(0)\n",
     ),
@@ -308,27 +309,27 @@ DISCORD = [
     # Votes
     (
         "buttons are inverted",
-        EARS,
+        VOTES,
         "interaction.message.id, thread, THUMBS[id])",
         'interaction.message.id, thread, THUMBS["mynah:down" if "up" in id else "mynah:up"])',
     ),
     (
         "a vote taken back counts once more",
-        EARS,
+        VOTES,
         'added = event.event_type == "REACTION_ADD"',
         "added = True",
     ),
     (
         "reactions count though they are switched off",
-        EARS,
-        'if event.user_id == self.client.id or self._votes not in ("both", "reactions"):',
-        "if event.user_id == self.client.id:",
+        VOTES,
+        'if event.user_id == self._client.id or self._by not in ("both", "reactions"):',
+        "if event.user_id == self._client.id:",
     ),
     (
         "buttons count though they are switched off",
-        EARS,
-        '        if self._votes in ("both", "buttons"):\n',
-        "        if self._votes:\n",
+        VOTES,
+        '        if self._by in ("both", "buttons"):\n',
+        "        if self._by:\n",
     ),
     (
         "buttons are shown though they are switched off",
@@ -338,56 +339,56 @@ DISCORD = [
     ),
     (
         "a vote that is quicker than Discord's answer is dropped",
-        EARS,
+        VOTES,
         "while self._may_be_ours_soon(target):",
         "while False:",
     ),
     (
         "everybody sees the voter's vote",
-        EARS,
+        VOTES,
         'await self._respond(interaction, 4, body | {"flags": EPHEMERAL})',
         "await self._respond(interaction, 4, body)",
     ),
     (
         "whoever votes up is asked for better words",
-        EARS,
+        VOTES,
         "if noted.score == -1 else []",
         "if noted.score else []",
     ),
     (
         "the correction goes to the message with the question",
-        EARS,
-        "target = MessageRef(self.client.ref(int(at)), answer_id)",
-        "target = MessageRef(self.client.ref(int(at)), str(interaction.message.id if interaction.message else 0))",
+        VOTES,
+        "target = MessageRef(self._client.ref(int(at)), answer_id)",
+        "target = MessageRef(self._client.ref(int(at)), str(interaction.message.id if interaction.message else 0))",
     ),
     (
         "what was typed into the form is not found",
-        EARS,
+        VOTES,
         'data = [data.get("component"), *data.get("components", [])]',
         'data = data.get("components", [])',
     ),
     (
         "who voted with a reaction hears nothing in a direct message",
-        EARS,
+        VOTES,
         "        if noted.words or (added and noted.score == -1):\n",
         "        if event.guild_id and (noted.words or (added and noted.score == -1)):\n",
     ),
     (
         "who voted with a reaction in a channel hears nothing",
-        EARS,
+        VOTES,
         "        if noted.words or (added and noted.score == -1):\n",
         "        if not event.guild_id and (noted.words or (added and noted.score == -1)):\n",
     ),
     (
         "everybody in the channel hears what is for the voter alone",
-        EARS,
+        VOTES,
         "            if event.guild_id is None:\n",
         "            if event.user_id:\n",
     ),
     (
         "a correction is looked for where the question for it stands",
-        EARS,
-        "target = MessageRef(self.client.ref(int(at)), answer_id)",
+        VOTES,
+        "target = MessageRef(self._client.ref(int(at)), answer_id)",
         "target = MessageRef(thread.channel, answer_id)",
     ),
     # Commands and private answers
@@ -406,8 +407,8 @@ DISCORD = [
     (
         "the response to a command is shown to all",
         EARS,
-        'await self._respond(interaction, 5, {"flags": EPHEMERAL})',
-        "await self._respond(interaction, 5, {})",
+        'self.client.respond, interaction, 5, {"flags": EPHEMERAL})',
+        "self.client.respond, interaction, 5, {})",
     ),
     (
         "the second part of a private answer is shown to all",
@@ -582,14 +583,14 @@ DISCORD = [
     (
         "nobody sees that the bot is typing",
         ADAPTER,
-        "            surface.typing = ears.aside(ears.types(surface.channel_id, may_type))\n",
+        "            surface.typing = ears.aside(surface.types(may_type))\n",
         "            surface.typing = None if may_type else None\n",
     ),
     (
         "the answer waits for typing",
         ADAPTER,
-        "            surface.typing = ears.aside(ears.types(surface.channel_id, may_type))\n",
-        "            await asyncio.wait({asyncio.ensure_future(ears.types(surface.channel_id, may_type))}, timeout=1)\n",
+        "            surface.typing = ears.aside(surface.types(may_type))\n",
+        "            await asyncio.wait({asyncio.ensure_future(surface.types(may_type))}, timeout=1)\n",
     ),
     (
         "the budget is ignored",

@@ -108,12 +108,8 @@ async def test_a_press_is_a_vote_and_only_the_voter_sees_what_stands(here: Serve
 
 
 @pytest.mark.parametrize("how", ["reaction", "press"])
-async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answer(
-    here: Served, how
-):
+async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answer(fake, how):
     """People see the message before we are told its id; the library waits at rate limits."""
-    heard = await here.asked("tell me")
-    here.fake.fail("POST", "/messages$", "slow", seconds=0.4)
     known: list[bool] = []
 
     class Watching(ListInbox):
@@ -122,18 +118,20 @@ async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answe
             return await super().reaction(reaction)
 
     async def votes():
-        await until(lambda: here.fake.by_me(here.fake.general))
-        message = here.fake.by_me(here.fake.general)[0]
+        await until(lambda: fake.by_me(fake.general))
+        message = fake.by_me(fake.general)[0]
         if how == "press":
-            await here.fake.presses(here.bob, message, "👍")
+            await fake.presses(here.bob, message, "👍")
         else:
-            await here.fake.reacts(here.bob, message, "👍")
+            await fake.reacts(here.bob, message, "👍")
 
-    here.adapter._connected()._inbox = Watching()
-    async with Answer(saying(["Yes."])) as answer, asyncio.TaskGroup() as group:
-        group.create_task(here.adapter.reply(heard, answer))
-        group.create_task(votes())
-    await until(lambda: known)
+    async with served(fake, Watching()) as here:
+        heard = await here.asked("tell me")
+        fake.fail("POST", "/messages$", "slow", seconds=0.4)
+        async with Answer(saying(["Yes."])) as answer, asyncio.TaskGroup() as group:
+            group.create_task(here.adapter.reply(heard, answer))
+            group.create_task(votes())
+        await until(lambda: known)
     assert known == [True]
 
 

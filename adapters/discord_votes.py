@@ -1,0 +1,164 @@
+"""What people on Discord think of an answer: thumbs, presses, better words; and what they are told.
+
+Buttons and forms are read from the raw interaction: their ids say all that is needed, so that those
+of a message work after a restart too. Nothing here knows in which order events come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import discord
+
+from adapters.discord_client import MESSAGES, Client, author_of
+from adapters.discord_lanes import kept
+from adapters.discord_surface import (
+    EPHEMERAL,
+    NOBODY,
+    SILENT,
+    SUPPRESS_EMBEDS,
+    THUMBS,
+    InChannel,
+)
+from core.errors import AdapterError
+from core.ports import Inbox
+from core.types import Author, IncomingReaction, MessageRef, Noted, ThreadRef
+
+PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
+LINK = "https://discord.com/channels"
+CORRECTING = "mynah:say:"  # and the answer's channel and id
+QUESTION = "What should I have said?"
+STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
+CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
+NO_BUTTONS = "Voting by button is switched off here."
+
+
+class Votes:
+    """The verdicts of one session, on their way into the inbox."""
+
+    def __init__(
+        self,
+        client: Client,
+        inbox: Inbox,
+        aside: Callable[[Coroutine[Any, Any, None]], object],
+        under_way: Collection[InChannel],
+        *,
+        by: str,
+    ) -> None:
+        """`aside`: does something beside everything else. `under_way`: the answers that are being
+        shown. `by`: how people vote, as the settings say it.
+        """
+        self._client, self._inbox, self._aside, self._by = client, inbox, aside, by
+        self._under_way = under_way
+
+    async def reaction(self, event: discord.RawReactionActionEvent) -> None:
+        if event.user_id == self._client.id or self._by not in ("both", "reactions"):
+            return
+        if event.message_author_id not in (None, self._client.id):
+            return
+        no_guild = event.guild_id is None
+        thread = await kept(partial(self._client.thread, event.channel_id, is_direct=no_guild))
+        target = MessageRef(thread.channel, str(event.message_id))
+        author = author_of(event.member) if event.member else Author(str(event.user_id), "")
+        added = event.event_type == "REACTION_ADD"
+        noted = await self._judged(target, author, event.emoji.name or "", added=added)
+        if noted.words or (added and noted.score == -1):
+            self._aside(self._tell(event, noted, target))
+
+    async def _judged(self, target: MessageRef, by: Author, emoji: str, *, added: bool) -> Noted:
+        """The vote is handed over when the message is known to be ours: a person sees it before
+        Discord's answer to our call is here, which the library holds back at a rate limit."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PLACED_WITHIN_S):
+                while self._may_be_ours_soon(target):  # noqa: ASYNC110 - an answer tells nobody
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        reaction = IncomingReaction(target, by, emoji, added, datetime.now(UTC))
+        return await kept(partial(self._inbox.reaction, reaction))
+
+    def _may_be_ours_soon(self, ref: MessageRef) -> bool:
+        return any(surface.may_be_placing(ref) for surface in self._under_way)
+
+    async def _tell(
+        self, event: discord.RawReactionActionEvent, noted: Noted, target: MessageRef
+    ) -> None:
+        """Tell the voter alone. In a channel nothing but the answer to a press can be for one
+        person, so that a direct message says it, without a sound."""
+        body, channel_id = told(noted, target), str(event.channel_id)
+        with suppress(AdapterError):  # the vote is kept all the same
+            if event.guild_id is None:
+                body["message_reference"] = {"message_id": target.id}
+            else:
+                link = f"{LINK}/{event.guild_id}/{event.channel_id}/{event.message_id}"
+                body["content"] = f"{link}\n{body['content']}"
+                body["flags"] = SUPPRESS_EMBEDS | SILENT
+                channel_id = await self._client.direct(event.user_id)
+            await self._client.ask("POST", MESSAGES, body, channel_id=channel_id)
+
+    async def interaction(self, interaction: discord.Interaction, thread: ThreadRef) -> None:
+        """A press or a form, in that conversation."""
+        data: Any = interaction.data or {}
+        id = str(data.get("custom_id", ""))
+        if id in THUMBS and interaction.message:
+            await self._press(interaction, interaction.message.id, thread, THUMBS[id])
+        elif id.startswith(CORRECTING):
+            at, _, answer_id = id.removeprefix(CORRECTING).partition(":")
+            target = MessageRef(self._client.ref(int(at)), answer_id)
+            await self._correction(interaction, target, data)
+
+    async def _press(
+        self, interaction: discord.Interaction, answer_id: int, thread: ThreadRef, emoji: str
+    ) -> None:
+        if self._by in ("both", "buttons"):
+            target = MessageRef(thread.channel, str(answer_id))
+            author = author_of(interaction.user)
+            body = told(await self._judged(target, author, emoji, added=True), target)
+        else:
+            body = {"content": NO_BUTTONS}
+        await self._respond(interaction, 4, body | {"flags": EPHEMERAL})
+
+    async def _correction(
+        self, interaction: discord.Interaction, target: MessageRef, data: Any
+    ) -> None:
+        if interaction.type is discord.InteractionType.component:
+            await self._respond(interaction, 9, form(target))
+            return
+        author = author_of(interaction.user)
+        await kept(partial(self._inbox.correction, target, author, value_in(data)))
+        body = {"content": CORRECTED, "components": [], "allowed_mentions": NOBODY}
+        await self._respond(interaction, 7, body)
+
+    async def _respond(self, to: discord.Interaction, kind: int, data: Mapping[str, Any]) -> None:
+        await kept(partial(self._client.respond, to, kind, data))
+
+
+def told(noted: Noted, target: MessageRef) -> dict[str, Any]:
+    """What a voter sees: what stands, and after a thumb down the question for better words."""
+    words = "\n".join(filter(None, [STANDS[noted.score], noted.words]))
+    ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": correcting(target)}
+    rows = [{"type": 1, "components": [ask]}] if noted.score == -1 else []
+    return {"content": words, "components": rows, "allowed_mentions": NOBODY}
+
+
+def form(target: MessageRef) -> dict[str, Any]:
+    box = {"type": 4, "custom_id": "text", "style": 2, "required": True, "max_length": 4000}
+    label = {"type": 18, "label": QUESTION, "component": box}
+    return {"custom_id": correcting(target), "title": QUESTION, "components": [label]}
+
+
+def correcting(target: MessageRef) -> str:
+    """Names the answer wherever the question for better words is asked."""
+    return f"{CORRECTING}{target.channel.id}:{target.id}"
+
+
+def value_in(data: Any) -> str:
+    """What was typed into the form's one field, however deep Discord puts it."""
+    if isinstance(data, dict):
+        if isinstance(data.get("value"), str):
+            return str(data["value"])
+        data = [data.get("component"), *data.get("components", [])]
+    return next(filter(None, map(value_in, data)), "") if isinstance(data, list) else ""
