@@ -42,33 +42,22 @@ async def test_who_waits_for_a_turn_goes_before_those_who_only_may():
 
 
 async def test_those_who_waited_for_the_end_of_a_hold_do_not_go_all_at_once():
-    tempo, loop, went = Tempo({"room": (8, 1.0)}), asyncio.get_running_loop(), list[float]()
+    tempo = Tempo({"room": (8, 1.0)})
     tempo.hold(0.5, "room:1")
-
-    async def go():
-        await tempo.turn("room:1")
-        went.append(loop.time())
-
     async with asyncio.TaskGroup() as group:
-        for _ in range(6):
-            group.create_task(go())
-    assert went[-1] - went[0] > 0.4
+        went = queued(group, tempo, "room:1", 6)
+    times = [*went.values()]
+    assert times[-1] - times[0] > 0.4
 
 
 async def test_those_who_waited_their_turn_when_a_hold_came_do_not_go_all_at_once_behind_it():
-    tempo, loop, went = Tempo({"room": (8, 1.0)}), asyncio.get_running_loop(), list[float]()
-
-    async def go():
-        await tempo.turn("room:1")
-        went.append(loop.time())
-
+    tempo = Tempo({"room": (8, 1.0)})
     async with asyncio.TaskGroup() as group:
-        for _ in range(8):
-            group.create_task(go())
+        went = queued(group, tempo, "room:1", 8)
         await until(lambda: len(went) == 2)
         tempo.hold(1.0, "room:1")
-    behind = went[2:]
-    assert behind[0] - went[0] >= 0.99
+    first, _, *behind = went.values()
+    assert behind[0] - first >= 0.99
     assert behind[-1] - behind[0] > 0.4
 
 
@@ -118,13 +107,20 @@ async def test_a_call_that_one_key_refuses_is_counted_under_none():
 
 
 async def test_those_who_wait_go_in_the_order_in_which_they_came():
-    tempo, went = Tempo({"method": AtOnce(2, 0.1)}), list[int]()
+    tempo = Tempo({"method": AtOnce(2, 0.1)})
+    async with asyncio.TaskGroup() as group:
+        went = queued(group, tempo, "method", 8)
+    assert [*went] == [*range(8)]
+
+
+def queued(group, tempo, key, count):
+    """So many wait for their turn; when each of them went, in the order in which they did."""
+    went: dict[int, float] = {}
 
     async def go(number):
-        await tempo.turn("method")
-        went.append(number)
+        await tempo.turn(key)
+        went[number] = asyncio.get_running_loop().time()
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(8):
-            group.create_task(go(number))
-    assert went == list(range(8))
+    for number in range(count):
+        group.create_task(go(number))
+    return went
