@@ -10,9 +10,8 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -48,33 +47,58 @@ NOT_ACCEPTED = (
 )
 
 
-@dataclass
 class Line:
-    """The SDK with its connections: some for calls, one for polling."""
+    """The SDK with its connections: some for calls, one for polling. Replies may outlast `run`, so
+    it is open for as long as somebody uses it.
+    """
 
-    bot: tg.Bot
-    requests: tuple[Requests, Requests]
+    def __init__(self, token: str, base_url: str, late_s: float) -> None:
+        """`late_s`: how much longer than asked for the answer to a poll may take."""
+        self._token, self._base, self._late_s = token, base_url.rstrip("/"), late_s
+        self.bot: tg.Bot  # while `connected`, and for one call: `renew` makes another
+        self._users = 0
 
-    async def close(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                for request in self.requests:
-                    await request.shutdown()
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        if not self._users:
+            self._dial()
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                await closed(self._requests)
+
+    async def renew(self) -> None:
+        """Other connections, where nothing comes through these any more."""
+        former = self._requests
+        self._dial()
+        await closed(former)
+
+    async def who(self) -> tg.User:
+        """Whom Telegram takes us for. Only while `connected`. Raises AdapterError."""
+        with ours():
+            return await self.bot.get_me()
+
+    def _dial(self) -> None:
+        proxy = proxy_for(self._base)
+        calls, polls = Requests(ANSWER_WITHIN_S, proxy), Requests(self._late_s, proxy)
+        self._requests = (calls, polls)
+        self.bot = tg.Bot(
+            self._token,
+            base_url=f"{self._base}/bot",
+            base_file_url=f"{self._base}/file/bot",
+            request=calls,
+            get_updates_request=polls,
+        )
 
 
-def dial(token: str, base_url: str, late_s: float) -> Line:
-    """Within a loop. `late_s`: how much longer than asked for the answer to a poll may take."""
-    base = base_url.rstrip("/")
-    proxy = proxy_for(base)
-    calls, polls = Requests(ANSWER_WITHIN_S, proxy), Requests(late_s, proxy)
-    bot = tg.Bot(
-        token,
-        base_url=f"{base}/bot",
-        base_file_url=f"{base}/file/bot",
-        request=calls,
-        get_updates_request=polls,
-    )
-    return Line(bot, (calls, polls))
+async def closed(requests: Iterable[Requests]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            for request in requests:
+                await request.shutdown()
 
 
 def proxy_for(url: str) -> str | None:

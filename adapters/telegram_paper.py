@@ -10,7 +10,7 @@ from typing import TypeVar
 import telegram as tg
 from telegram.error import BadRequest, ChatMigrated
 
-from adapters.telegram_line import ours
+from adapters.telegram_line import Line, ours
 from adapters.telegram_text import MOST_UNITS, render, size
 from core.answer import Answer
 from core.errors import AdapterError
@@ -47,7 +47,7 @@ class Paper:
 
     def __init__(
         self,
-        bot: Callable[[], tg.Bot],
+        line: Line,
         to: IncomingMessage,
         answer: Answer,
         *,
@@ -55,7 +55,7 @@ class Paper:
         has_buttons: bool,
     ) -> None:
         """`moved`: groups that became supergroups, and which; what is found out is added."""
-        self._bot, self._to, self._answer = bot, to, answer
+        self._line, self._to, self._answer = line, to, answer
         self._moved, self._has_buttons = moved, has_buttons
         chat = int(to.thread.channel.id)
         self.chat = moved.get(chat, chat)
@@ -72,7 +72,7 @@ class Paper:
         plain, entities = self._rendered(text)
 
         async def send(entities: Entities) -> tg.Message:
-            return await self._bot().send_message(
+            return await self._line.bot.send_message(
                 self.chat,
                 plain,
                 entities=entities,
@@ -89,7 +89,7 @@ class Paper:
         plain, entities = self._rendered(text)
 
         async def change(entities: Entities) -> None:
-            await self._bot().edit_message_text(
+            await self._line.bot.edit_message_text(
                 plain,
                 int(ref.channel.id),
                 int(ref.id),
@@ -111,7 +111,7 @@ class Paper:
     async def remove(self, ref: MessageRef) -> None:
         with ours(unknown=AdapterError):
             try:
-                await self._bot().delete_message(int(ref.channel.id), int(ref.id))
+                await self._line.bot.delete_message(int(ref.channel.id), int(ref.id))
             except BadRequest as error:
                 if "to delete not found" in str(error).lower():
                     return
@@ -120,7 +120,7 @@ class Paper:
 
     async def attach(self, part: int, text: str) -> MessageRef:
         async def send() -> tg.Message:
-            return await self._bot().send_document(
+            return await self._line.bot.send_document(
                 self.chat,
                 tg.InputFile(text.encode(), filename="answer.md"),
                 message_thread_id=self._topic,

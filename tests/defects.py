@@ -23,7 +23,9 @@ from typing import NamedTuple
 from tests.defects_discord import DISCORD
 from tests.defects_first import FIRST
 from tests.defects_slack import SLACK
-from tests.defects_telegram import TELEGRAM
+from tests.defects_telegram_hearing import TELEGRAM_HEARING
+from tests.defects_telegram_speaking import TELEGRAM_SPEAKING
+from tests.defects_telegram_votes import TELEGRAM_VOTES
 
 TREE = Path(__file__).resolve().parent.parent
 # What the adapters' tests need of it.
@@ -36,7 +38,11 @@ GREEN, NO_SUCH_TEST = 0, 4  # what pytest ends with
 DEADLINE = "(the deadline)"
 
 Row = tuple[str, str, str, str]  # its name, its file, what stands there, what is to
-PLATFORMS: dict[str, Sequence[Row]] = {"slack": SLACK, "discord": DISCORD, "telegram": TELEGRAM}
+PLATFORMS: dict[str, Sequence[Row]] = {
+    "slack": SLACK,
+    "discord": DISCORD,
+    "telegram": [*TELEGRAM_HEARING, *TELEGRAM_VOTES, *TELEGRAM_SPEAKING],
+}
 
 
 class Result(NamedTuple):
