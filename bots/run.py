@@ -13,8 +13,9 @@ import random
 import signal
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bots import program
 
 if TYPE_CHECKING:  # heavy: `--help` does without
     from pydantic import BaseModel
@@ -53,20 +54,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    out = argparse.ArgumentParser(prog="python -m bots.run", description=__doc__)
+    out = program.parser("bots.run", __doc__)
     out.add_argument(
         "--platform",
         action="append",
         default=[],
         metavar="NAME",
         help="serve this platform; may be given several times (default: all in the config file)",
-    )
-    out.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config.yaml"),
-        metavar="FILE",
-        help="the settings (default: config.yaml)",
     )
     out.add_argument(
         "--check",
@@ -87,10 +81,7 @@ async def run(config: Config) -> int:
     holder = " ".join(f"--platform {name}" for name in config.platforms)
     refused: list[str] = []
     async with house(config, holder=holder, on_status=status.update) as here:
-        numbers = [signal.SIGTERM, signal.SIGINT]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup: it outlives its terminal
-            numbers.append(signal.SIGHUP)
-        for number in numbers:
+        for number in program.ending_signals(signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end, here.engine)
         if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
             with status if interactive else nullcontext():

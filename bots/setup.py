@@ -13,8 +13,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bots import program
 
 if TYPE_CHECKING:  # heavy: `--help` does without
     from bots.config import Config
@@ -46,15 +47,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    out = argparse.ArgumentParser(prog="python -m bots.setup", description=__doc__)
+    out = program.parser("bots.setup", __doc__)
     out.add_argument("platform", choices=list(STEPS))
-    out.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config.yaml"),
-        metavar="FILE",
-        help="the settings (default: config.yaml)",
-    )
     return out
 
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+from bots import program
 from core.errors import BotError
 
 logger = logging.getLogger(__name__)
@@ -23,20 +24,13 @@ LIVELY_S = 1.0  # between two signs of life in a terminal
 
 
 def parser() -> argparse.ArgumentParser:
-    out = argparse.ArgumentParser(prog="python -m bots.train", description=__doc__)
+    out = program.parser("bots.train", __doc__)
     what = out.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="only say what it would use")
     what.add_argument("--list", action="store_true", help="all tunes, and which of them serves")
     what.add_argument("--rollback", action="store_true", help="go back to what answered before")
     what.add_argument(
         "--export", type=Path, metavar="DIR", help="write the data set to a new folder"
-    )
-    out.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config.yaml"),
-        metavar="FILE",
-        help="the settings (default: config.yaml)",
     )
     return out
 
@@ -61,7 +55,7 @@ async def main(argv: Sequence[str]) -> int:
     """
     task = asyncio.current_task()
     assert task
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in program.ending_signals(signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, cancel_once, task)
     arguments = parser().parse_args(argv)
     verb, values = asked_for(arguments)
