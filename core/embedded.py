@@ -145,7 +145,7 @@ class EmbeddedServer:
         """Return when the model is loaded. Raises Unreachable with a sentence for a person."""
         try:
             async with asyncio.timeout(READY_WITHIN_S), aiohttp.ClientSession() as session:
-                await _healthy(session, child, url)
+                await healthy(session, child, url)
                 loaded = await _load(session, url, self._folder)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(f"The embedded model server did not start: {self._see()}.") from error
@@ -233,8 +233,8 @@ def _free_port() -> int:
         return port
 
 
-async def _healthy(session: aiohttp.ClientSession, child: Process, url: str) -> None:
-    """Return when /health answers. Raises ChildProcessError when the child ends before."""
+async def healthy(session: aiohttp.ClientSession, child: Process, url: str) -> None:
+    """Return when `url`/health answers. Raises ChildProcessError when the child ends before."""
     while child.returncode is None:
         with contextlib.suppress(aiohttp.ClientConnectionError):
             async with session.get(f"{url}/health") as response:

@@ -72,6 +72,7 @@ class _Folder(str):
 
 
 def end_with_parent() -> None:
+    """Block until stdin closes, then end this process at once, and its group where it leads one."""
     while os.read(0, 1):
         pass
     if os.getpgrp() == os.getpid():  # as core.embedded starts it: the group is ours alone

