@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from adapters.discord import DiscordAdapter, Settings
 from core.answer import Answer
 from core.types import IncomingMessage, Outcome
+from tests import fake_discord_spec
 from tests.fake_discord import TOKEN, Channel, FakeDiscord, Message, User
 from tests.fakes import ListInbox, until
 
@@ -21,6 +22,15 @@ QUICK = dict.fromkeys(["channel", "bot", "typing"], (1_000, 1.0))
 def settings(fake: FakeDiscord, **more) -> Settings:
     addresses = {"base_url": fake.base_url, "gateway_url": fake.gateway_url}
     return Settings(**{"bot_token": SecretStr(TOKEN), **addresses, **more})
+
+
+@asynccontextmanager
+async def checked_discord() -> AsyncIterator[FakeDiscord]:
+    """Whatever a test does: every request is one that Discord describes."""
+    async with FakeDiscord() as fake:
+        yield fake
+    if fake_discord_spec.FILE.exists():
+        assert fake_discord_spec.problems(fake.calls) == []
 
 
 class Served:
