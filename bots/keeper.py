@@ -19,7 +19,8 @@ from core.commands import serves
 from core.engine import utc_now
 from core.errors import BotError, CutShort, Empty, GenerationError, StoreDamaged, TimedOut
 from core.ports import Speaker, Tunes
-from core.training.publish import PROBE, is_whole
+from core.training.probe import PROBE
+from core.training.publish import is_whole
 from core.types import Prompt
 
 logger = logging.getLogger(__name__)

@@ -10,37 +10,25 @@ import asyncio
 import json
 import os
 import shutil
-import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.conversation import Messages
-from core.errors import BotError, CutShort, Empty, Overloaded, TimedOut, Unreachable
 from core.ports import Speaker, Tunes
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
-from core.types import Prompt, Tune, tune_name
+from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
+from core.types import Tune, tune_name
 
-PROBE = "Hello! Who are you?"
-PROBE_TOKENS = 160  # as before the gate
-PROBES = 8
-TOLD_APART_BY = 3  # two servers may differ in a rounding, and so in an answer; hardly in three
-BACK_WITHIN_S = 600.0  # a server that starts anew takes minutes; what was learnt can wait
-AGAIN_AFTER_S = 5.0
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
 
 # Beside the tunes on the shelf: runs under way, and what is being removed.
 RUNS, GOING = ".run", ".going"
-
-
-class NotServed(BotError):
-    """Why the published folder does not answer; a sentence without a full stop."""
 
 
 def judgement(run: Path) -> dict[str, Any]:
@@ -145,62 +133,6 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-async def probe(
-    generator: Speaker, name: str, base: str, asks: Sequence[Messages], again_after_s: float
-) -> None:
-    """Whether the server answers `asks` under the new name, and not all of them as the base does: a
-    server may take a name and answer as the base all the same. Raises NotServed.
-
-    Where it answers nobody just now, it is asked again for some minutes; then GenerationError.
-    """
-    for ask in asks or [(("user", PROBE),)]:
-        new = await _said(generator, name, ask, again_after_s)
-        if new and not asks:
-            return
-        old = await _said(generator, base, ask, again_after_s)
-        if old and not new:
-            raise NotServed("it answered the first question with nothing")
-        if new != old:
-            return
-    if len(asks) >= TOLD_APART_BY:
-        raise NotServed("the model's server answers with it just as the base does")
-
-
-def differing(report: dict[str, Any]) -> list[Messages]:
-    """What the candidate answered otherwise than the base before the gate, as asked there."""
-    system = report.get("system", "")
-    lead: Messages = (("system", system),) if system else ()
-    return [
-        (*lead, ("user", answer["question"]))
-        for answer in report.get("answers", ())
-        if not answer["before"] and answer["said"]["candidate"] != answer["said"]["base"]
-    ][:PROBES]
-
-
-async def _said(generator: Speaker, model: str, ask: Messages, again_after_s: float) -> str:
-    """The whole answer; "" also where all of it was thought. Raises NotServed, GenerationError."""
-    prompt = Prompt(ask, model, PROBE_TOKENS, 0.0)
-    until = time.monotonic() + BACK_WITHIN_S
-    while True:
-        try:
-            return await _tried(generator, prompt)
-        except (Unreachable, Overloaded, TimedOut):
-            if time.monotonic() >= until:
-                raise
-            await asyncio.sleep(again_after_s)
-        except BotError as error:
-            raise NotServed(f"the model's server could not answer with it: {error}") from error
-
-
-async def _tried(generator: Speaker, prompt: Prompt) -> str:
-    text = ""
-    with suppress(CutShort, Empty):  # that it ends by itself was the gate's question
-        async with aclosing(generator.stream(prompt)) as pieces:
-            async for piece in pieces:
-                text += piece
-    return text.strip()
 
 
 async def publish(

@@ -13,6 +13,7 @@ MANY_FROM = 300  # labels: one epoch is enough
 PAIRS_FROM = 50  # corrections beside the answer that they correct: from so many on DPO learns
 
 RANK, ALPHA = 16, 32
+ANSWER_TOKENS = 160  # of each that is given before the gate, and to the probe after it
 
 # On-policy KL(candidate‖base) per token, in nats. Training stops below the gate's limit, because
 # the gate measures on other samples.

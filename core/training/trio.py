@@ -25,8 +25,7 @@ from core.training.measure import (
     speaking,
 )
 from core.training.models import load_base
-
-ANSWER_TOKENS = 160
+from core.training.recipe import ANSWER_TOKENS
 
 Row = dict[str, Any]  # of the data set: prompt, completion, label
 Tokens = tuple[list[int], int]  # all of a row, and where its completion begins
