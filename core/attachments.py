@@ -40,7 +40,9 @@ class Attached:
         return bool(is_named_so) and self.size <= LARGEST_BYTES
 
 
-async def read(files: Sequence[Attached]) -> tuple[str, tuple[str, ...]]:
+async def read(
+    files: Sequence[Attached], *, within_s: float = WITHIN_S
+) -> tuple[str, tuple[str, ...]]:
     """What is to stand behind the message's words, and the names of what could not be read."""
     texts: dict[int, str] = {}
 
@@ -52,7 +54,7 @@ async def read(files: Sequence[Attached]) -> tuple[str, tuple[str, ...]]:
 
     worth = [(place, file) for place, file in enumerate(files) if file.is_text][:MOST_FILES]
     with suppress(TimeoutError):
-        async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(within_s), asyncio.TaskGroup() as group:
             for place, file in worth:
                 group.create_task(fetch(place, file))
     words = [

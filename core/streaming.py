@@ -24,8 +24,8 @@ __all__ = ["Surface", "Tempo", "pages", "show"]
 logger = logging.getLogger(__name__)
 
 MOST_FAILURES = 5  # of the calls that show the end, before the answer is given back to the desk
-SHORTEST_PAUSE_S = 0.01  # between looks at what is new
 FIRST_AGAIN_S = 0.2  # after the first of them; then twice as long each time
+SHORTEST_PAUSE_S = 0.01  # between looks at what is new
 LAST_WORDS_WITHIN_S = 5.0  # when cancelled
 NOTHING_HERE = "…"  # in a message that the answer needs no more, and that cannot go
 
@@ -82,15 +82,17 @@ async def show(
     keys: Sequence[str],
     *,
     every_s: float,
+    again_s: float = FIRST_AGAIN_S,
     edits: bool = True,
     placeholder: str = "",
 ) -> None:
     """Post the first words, edit at most every `every_s` while `tempo` allows, and show the end.
 
     The answer is read by a task of its own, so that a slow platform holds up no model. What shows
-    the end is never left out: RateLimited waits, other failures are repeated MOST_FAILURES times.
-    `edits=False`: only the whole text is posted. `placeholder`: what a new message says until its
-    place is kept, on a platform where `find` cannot look, so that a stray one is never an answer.
+    the end is never left out: RateLimited waits, other failures are repeated MOST_FAILURES times,
+    `again_s` after the first. `edits=False`: only the whole text is posted. `placeholder`: what a
+    new message says until its place is kept, on a platform where `find` cannot look, so that a
+    stray one is never an answer.
 
     Raises AdapterError, and what reading the answer raises. When cancelled, what was read is shown
     within LAST_WORDS_WITHIN_S.
@@ -99,7 +101,7 @@ async def show(
     sheet = Sheet(answer, surface, tempo, keys, placeholder)
     async with asyncio.TaskGroup() as group:
         reader = group.create_task(draft.read(answer))
-        writer = group.create_task(sheet.follow(draft, every_s if edits else None))
+        writer = group.create_task(sheet.follow(draft, every_s if edits else None, again_s))
         try:
             await asyncio.wait({writer})
         finally:
@@ -164,14 +166,14 @@ class Sheet:
         self._is_in_doubt = answer.unsure  # a message may be there that we do not know of
         self._has_turn = False  # the next call has waited for its turn already
 
-    async def follow(self, draft: Draft, every_s: float | None) -> BotError | None:
+    async def follow(self, draft: Draft, every_s: float | None, again_s: float) -> BotError | None:
         """Show the text as it grows, then its end. Returns why that could not be done."""
         try:
             if every_s is not None:
                 await self._show_growing(draft, every_s)
             await draft.over.wait()
             if draft.is_whole:
-                await self._show_whole(draft.text)
+                await self._show_whole(draft.text, again_s)
             elif every_s is not None and draft.error is None:
                 await self._lay(draft.text, may_wait=True)
         except BotError as error:
@@ -209,7 +211,7 @@ class Sheet:
             if self._has_turn:  # a placeholder stands: what there is by now follows at once
                 due = loop.time()
 
-    async def _show_whole(self, text: str) -> None:
+    async def _show_whole(self, text: str, again_s: float) -> None:
         failures = 0
         while True:
             try:
@@ -225,7 +227,7 @@ class Sheet:
                 if failures == MOST_FAILURES:
                     raise
                 logger.warning("the end of an answer is shown again: %s", error)
-                await asyncio.sleep(FIRST_AGAIN_S * 2 ** (failures - 1))
+                await asyncio.sleep(again_s * 2 ** (failures - 1))
 
     async def _lay(self, text: str, *, is_whole: bool = False, may_wait: bool = False) -> bool:
         """Make the messages show `text`; False: not wholly, since the tempo did not allow it."""

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from core import attachments
 from core.attachments import Attached, read
 from core.errors import AdapterError
 
@@ -56,12 +55,10 @@ async def test_the_sixth_goes_by_name_and_the_order_is_kept():
     assert words.index("0.txt") < words.index("4.txt")
 
 
-async def test_one_that_does_not_come_in_time_holds_nothing_up(monkeypatch):
-    monkeypatch.setattr(attachments, "WITHIN_S", 0.05)
-
+async def test_one_that_does_not_come_in_time_holds_nothing_up():
     async def never():
         await asyncio.Event().wait()
 
-    words, unread = await read([file("a.txt"), Attached("b.txt", "", 1, never)])
+    words, unread = await read([file("a.txt"), Attached("b.txt", "", 1, never)], within_s=0.05)
     assert "hello" in words
     assert unread == ("b.txt",)

@@ -3,10 +3,9 @@
 import logging
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
-from core.errors import (
-    Unreachable,
-)
+from core.errors import Unreachable
 from core.generation import ModelServer, Settings
 from tests.core.generation_client import KEY, SECRET_WORDS, client, prompt, read
 from tests.fake_model import Behaviour
@@ -74,11 +73,8 @@ async def test_the_window_is_the_settings_then_the_servers_then_a_guess(server, 
 
 
 async def test_a_models_folder_counts_and_knows_its_window(server, tmp_path):
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?")
-    )
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
     settings = Settings(url=server.url, model="fake")
