@@ -194,7 +194,7 @@ class Desk:
             async with answer:
                 await self._adapter.reply(turn.message, answer)
             await store.finish(turn.id)
-        except Exception:
+        except Exception:  # the same fault, perhaps: the other conversations go on without it
             logger.exception("turn %d: no apology can be shown either", heard.id)
 
     async def _answer_until_shown(self, heard: Turn, *, is_new: bool) -> None:
