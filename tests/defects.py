@@ -20,7 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.defects_discord import DISCORD
+from tests.defects_discord_hearing import DISCORD_HEARING
+from tests.defects_discord_speaking import DISCORD_SPEAKING
+from tests.defects_discord_votes import DISCORD_VOTES
 from tests.defects_first import FIRST
 from tests.defects_slack import SLACK
 from tests.defects_telegram_hearing import TELEGRAM_HEARING
@@ -40,7 +42,7 @@ DEADLINE = "(the deadline)"
 Row = tuple[str, str, str, str]  # its name, its file, what stands there, what is to
 PLATFORMS: dict[str, Sequence[Row]] = {
     "slack": SLACK,
-    "discord": DISCORD,
+    "discord": [*DISCORD_HEARING, *DISCORD_VOTES, *DISCORD_SPEAKING],
     "telegram": [*TELEGRAM_HEARING, *TELEGRAM_VOTES, *TELEGRAM_SPEAKING],
 }
 
