@@ -1,8 +1,7 @@
 """Slack, over Socket Mode: no public address is needed.
 
-An event is stored before it is acknowledged, and anything at all is acknowledged but what could not
-be stored. How answers are shown is in slack_sheet.py. It knows nothing of the model and of the
-store.
+An event is stored before it is acknowledged. What is heard is in slack_hearing.py, and how answers
+are shown in slack_sheet.py. It knows nothing of the model and of the store.
 """
 
 from __future__ import annotations
@@ -10,75 +9,41 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, SecretStr
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters import slack_events
-from adapters.slack_calls import SILENT, Api, ApiError, new_ticket, open_session
-from adapters.slack_events import (
-    CORRECTION,
-    SCOPES,
-    Ears,
-    forwarded,
-    is_ts,
-    ts_of,
-    unescape,
-    when,
-)
-from adapters.slack_files import read
-from adapters.slack_history import AFTER_LINE, AFTER_START, before, since
+from adapters.slack_absence import Absence
+from adapters.slack_calls import SILENT, Api, new_ticket, open_session
+from adapters.slack_events import SCOPES, Ears, is_ts, ts_of, unescape, when
+from adapters.slack_hearing import Hearing
+from adapters.slack_history import AFTER_LINE, Talks, before
 from adapters.slack_sheet import Sheet
 from adapters.slack_socket import LOOK_S, Line
-from adapters.slack_votes import KEPT, NOT_KEPT, VOTED, answer_vote, open_modal, whisper
-from adapters.slack_whisper import Whisper
+from adapters.slack_votes import UnderWay, Votes
+from adapters.slack_whisper import ResponseUrls, Whisper
 from core.answer import Answer
-from core.errors import AdapterError, BotError, Closing, Refused, StoreError
+from core.errors import AdapterError, BotError
 from core.lanes import Lanes
 from core.ports import Inbox
 from core.streaming import show
-from core.types import (
-    Author,
-    ChannelRef,
-    IncomingMessage,
-    IncomingReaction,
-    MessageRef,
-    Noted,
-    Place,
-    Quoted,
-    ThreadRef,
-)
+from core.types import IncomingMessage, MessageRef, Quoted, ThreadRef
 
 logger = logging.getLogger(__name__)
 
 LINES = 2  # an envelope comes on any of them: while Slack renews one, the other hears
 CATCH_UP_S = 8.0  # how long new events wait for what was said while we were away
-FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.5, 30.0  # where it cannot be read
-RECENT = timedelta(days=7)
-MOST_SEEN = 20_000  # conversations that are remembered in case the line is lost
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
-PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
-RESPONSE_S = 1_700.0  # how long a response_url is good for, nearly
-PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}  # and the others: private
 
 THINKING = "is thinking…"
-
-Deed = Callable[[], Awaitable[BoltResponse | None]]
-DONE = BoltResponse(status=200, body="")
-AGAIN = BoltResponse(status=503, body="")  # not acknowledged: Slack delivers it again
 
 
 class Settings(BaseModel):
@@ -98,28 +63,30 @@ class SlackAdapter:
         message that it accepted.
         """
         self._settings, self._every_s, self._settle_s = settings, every_s, settle_s
-        self._places: dict[str, Place] = {}  # by channel
-        self._seen: dict[ThreadRef, str] = {}  # conversations with us, and what was heard last
-        self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()  # of commands, by trigger
+        self._urls = ResponseUrls()  # of commands
+        self._answers: UnderWay = []
         self._lanes = Lanes()  # one for each channel
-        self._answers: list[tuple[IncomingMessage, Answer]] = []  # under way, for all to see
-        self._hearing: set[asyncio.Task[Any]] = set()
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self, inbox: Inbox) -> None:
-        self._inbox = inbox
         async with open_session() as session:
             self._api = self._new_api(session)
             await self._greet()
             seen = await inbox.ready(self._ears.account)
-            self._seen = {
-                talk.thread: talk.last if is_ts(talk.last) else ts_of(talk.at) for talk in seen
-            }
+            talks = Talks(
+                {talk.thread: talk.last if is_ts(talk.last) else ts_of(talk.at) for talk in seen}
+            )
+            by_reaction = self._settings.votes in ("both", "reactions")
+            votes = Votes(self._api, inbox, self._answers, self._later, by_reaction)
+            hearing = Hearing(
+                self._api, self._ears, inbox, votes, self._lanes, talks, self._urls, self._answers
+            )
+            absence = Absence(self._api, self._ears, inbox, hearing, votes, self._lanes, talks)
             try:
                 async with asyncio.TaskGroup() as self._group:
-                    catching_up = self._group.create_task(self._catch_up(self._seen))
+                    catching_up = self._group.create_task(absence.catch_up(talks))
                     await asyncio.wait({catching_up}, timeout=CATCH_UP_S)
-                    await self._listen(self._group)
+                    await self._listen(self._group, hearing, absence)
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from failed
             finally:
@@ -138,14 +105,17 @@ class SlackAdapter:
 
     # Staying connected.
 
-    async def _listen(self, group: asyncio.TaskGroup) -> None:
+    async def _listen(self, group: asyncio.TaskGroup, hearing: Hearing, absence: Absence) -> None:
         app = AsyncApp(
-            client=self._api.client, before_authorize=self._middleware, logger=SILENT, name="mynah"
+            client=self._api.client,
+            before_authorize=hearing.middleware,
+            logger=SILENT,
+            name="mynah",
         )
         token = self._settings.app_token.get_secret_value()
         ticket = partial(new_ticket, self._api, token)
         lines = [Line(app, token, ticket, SILENT) for _ in range(LINES)]
-        was_up, seen = True, self._seen
+        was_up, seen = True, dict[ThreadRef, str]()
         try:
             for line in lines:
                 await line.open()
@@ -155,231 +125,23 @@ class SlackAdapter:
             while True:
                 await asyncio.sleep(LOOK_S)
                 is_up = any(line.is_up for line in lines)
-                if is_up != was_up:
-                    logger.warning("slack: %s", "connected again" if is_up else "connection lost")
-                    if is_up:
-                        group.create_task(self._catch_up(seen, AFTER_LINE))
-                    seen = dict(self._seen)  # what is heard later may be newer than what we miss
+                if is_up and not was_up:
+                    logger.warning("slack: connected again")
+                    group.create_task(absence.catch_up(seen, AFTER_LINE))
+                elif was_up and not is_up:
+                    logger.warning("slack: connection lost")
+                    seen = dict(hearing.talks)  # what is heard later may be newer than what we miss
                 was_up = is_up
         finally:
             await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
-            if self._hearing:
-                await asyncio.wait(self._hearing, timeout=1.0)
-
-    # Hearing.
-
-    async def _middleware(self, body: dict[str, Any]) -> BoltResponse:
-        """Bolt calls this for each envelope, before all else: what it returns is the answer."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._hearing.add(task)
-        task.add_done_callback(self._hearing.discard)
-        try:
-            deed = self._deed(body)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            logger.warning("slack: an event was not understood: %s", type(error).__name__)
-            return DONE
-        try:
-            return (await self._in_order(body, deed) if deed else None) or DONE
-        except (StoreError, Closing) as error:
-            logger.warning("slack: an event is left for later: %s", error)
-            return AGAIN
-        except Exception:  # a fault of ours: the event comes again, and the others go on
-            logger.exception("slack: an event broke")
-            return AGAIN
-
-    async def _in_order(self, body: dict[str, Any], deed: Deed) -> BoltResponse | None:
-        """What is said in a channel is stored as it came, though one waits for a file; and so are
-        the votes there.
-        """
-        event = body.get("event") or {}
-        voted_in = (event.get("item") or {}).get("channel") or ""
-        where = self._ears.channel(event.get("channel") or voted_in)
-        async with self._lanes.enter(ThreadRef(where, "votes" if voted_in else "")):
-            return await deed()
-
-    def _deed(self, body: dict[str, Any]) -> Deed | None:
-        """What is to be done about an envelope; None: nothing."""
-        if "command" in body:
-            return self._command(body)
-        match body.get("type"):
-            case "event_callback":
-                return self._event(body["event"])
-            case "block_actions":
-                return self._pressed(body, body["actions"][0])
-            case "view_submission" if body["view"].get("callback_id") == CORRECTION:
-                return self._corrected(body)
-        return None
-
-    def _event(self, event: dict[str, Any]) -> Deed | None:
-        match event["type"]:
-            case "app_mention" | "message":
-                return self._said_or_changed(event)
-            case "reaction_added" | "reaction_removed":
-                reaction = self._ears.reaction(event)
-                if reaction and self._settings.votes in ("both", "reactions"):
-                    return partial(self._vote, reaction)
-            case "agent_session_stopped":
-                self._stop(event)
-        return None
-
-    def _stop(self, event: dict[str, Any]) -> None:
-        """Slack's own Stop: all that is answered in a thread ends, but for what was asked later.
-
-        https://docs.slack.dev/reference/events/agent_session_stopped
-        """
-        channel, root = self._ears.channel(event["channel"]), event.get("thread_ts") or ""
-        for to, answer in self._answers:
-            is_there = to.ref.channel == channel and root in (to.thread.thread, to.ref.id)
-            if is_there and to.ref.id < event["event_ts"]:  # it may come late
-                answer.stop()
-
-    def _said_or_changed(self, event: dict[str, Any]) -> Deed | None:
-        channel = self._ears.channel(event["channel"])
-        match event.get("subtype"):
-            case None | "file_share" | "thread_broadcast":
-                message = self._ears.message(event)
-                return partial(self._hear, message, event) if message else None
-            case "message_changed":
-                now, before = event["message"], event.get("previous_message") or {}
-                if now.get("subtype") == "tombstone":
-                    return partial(self._inbox.changed, MessageRef(channel, now["ts"]), None)
-                if now.get("user") != self._ears.me and now.get("text") != before.get("text"):
-                    return partial(self._edited, now, channel)
-            case "message_deleted":
-                return partial(self._inbox.changed, MessageRef(channel, event["deleted_ts"]), None)
-        return None
-
-    async def _hear(self, message: IncomingMessage, event: dict[str, Any]) -> None:
-        text, unread = await self._with_files(message.text, event)
-        place = await self._place(message.ref.channel.id, event.get("channel_type") or "")
-        await self._inbox.message(replace(message, text=text, unread=unread, place=place))
-        if message.addressed or message.thread in self._seen:
-            self._has_heard(message.thread, message.ref.id)
-
-    def _has_heard(self, thread: ThreadRef, ts: str) -> None:
-        self._seen[thread] = max(ts, self._seen.get(thread, ""))
-        if len(self._seen) > MOST_SEEN:
-            newest = sorted(self._seen.items(), key=lambda one: one[1])[-MOST_SEEN // 2 :]
-            self._seen = dict(newest)
-
-    async def _edited(self, now: dict[str, Any], channel: ChannelRef) -> None:
-        text, _ = await self._with_files(self._ears.words(now), now)
-        await self._inbox.changed(MessageRef(channel, now["ts"]), text)
-
-    async def _with_files(self, text: str, event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-        token = self._settings.bot_token.get_secret_value()
-        base, files = self._settings.base_url, list(event.get("files") or [])
-        for one in forwarded(event):
-            files += one.get("files") or []
-        read_text, unread = await read(self._api.session, files, token, base)
-        return text + read_text, unread
-
-    async def _place(self, channel: str, kind: str) -> Place:
-        """Who can read there. An app_mention does not say, so that Slack is asked, once."""
-        if not kind and channel not in self._places:
-            try:
-                async with asyncio.timeout(1.0):
-                    about = (await self._api.call("conversations_info", channel=channel))["channel"]
-            except (AdapterError, TimeoutError) as error:
-                logger.info("slack: who reads a channel is unknown: %s", error)
-                return "private"  # what nobody may learn from until its people say so
-            kind = "im" if about.get("is_im") else "group" if about.get("is_private") else "channel"
-        if kind:
-            self._places[channel] = PLACES.get(kind, "private")
-        return self._places[channel]
-
-    # Votes and corrections.
-
-    def _pressed(self, body: dict[str, Any], action: dict[str, Any]) -> Deed | None:
-        trigger = body["trigger_id"]
-        match action.get("action_id"):
-            case slack_events.CORRECT:
-                return partial(self._offer, trigger, action["value"])
-            case slack_events.VOTE:
-                thread = body["message"].get("thread_ts") or ""
-                return partial(self._vote, self._ears.press(body, action), thread, trigger)
-        return None
-
-    async def _vote(
-        self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
-    ) -> None:
-        """`thread`: where the answer stands; None: unknown, as for reactions."""
-        try:
-            noted = await self._judged(reaction)
-        except (StoreError, Closing):
-            if trigger:  # Slack does not deliver a press again
-                self._later(
-                    whisper(self._api, reaction.target, reaction.author.id, thread, NOT_KEPT)
-                )
-                return
-            raise
-        if noted.score is not None or noted.words:
-            self._later(answer_vote(self._api, reaction, noted, thread, trigger))
-
-    async def _judged(self, reaction: IncomingReaction) -> Noted:
-        """A person sees an answer before we know its place: then the vote waits for that."""
-        until = time.monotonic() + PLACED_WITHIN_S
-        while True:
-            noted = await self._inbox.reaction(reaction)
-            is_known = noted.score is not None or noted.words or not reaction.added
-            if is_known or not self._may_be_ours_soon(reaction.target) or time.monotonic() > until:
-                return noted
-            await asyncio.sleep(LOOK_AGAIN_S)
-
-    def _may_be_ours_soon(self, ref: MessageRef) -> bool:
-        return any(
-            answer.unsure and to.ref.channel == ref.channel and to.ref.id < ref.id
-            for to, answer in self._answers
-        )
-
-    async def _offer(self, trigger: str, about: str) -> None:
-        self._later(open_modal(self._api, trigger, about, VOTED[-1]))
-
-    def _corrected(self, body: dict[str, Any]) -> Deed:
-        view, user = body["view"], body["user"]["id"]
-        channel, ts, thread = view["private_metadata"].split(" ")
-        text = view["state"]["values"][CORRECTION][CORRECTION]["value"] or ""
-        target = MessageRef(self._ears.channel(channel), ts)
-        return partial(self._correct, target, self._ears.author(user), text, thread)
-
-    async def _correct(
-        self, target: MessageRef, author: Author, text: str, thread: str
-    ) -> BoltResponse | None:
-        try:
-            await self._inbox.correction(target, author, text)
-        except (StoreError, Closing) as error:
-            logger.warning("slack: a correction is not kept: %s", error)
-            return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})
-        self._later(whisper(self._api, target, author.id, thread, KEPT))
-        return None
-
-    # Commands.
-
-    def _command(self, body: dict[str, Any]) -> Deed:
-        return partial(self._ordered, self._ears.command(body), body.get("response_url") or "")
-
-    async def _ordered(self, message: IncomingMessage, url: str) -> BoltResponse | None:
-        now = time.monotonic()
-        self._urls[message.ref.id] = (url, now)
-        while self._urls and next(iter(self._urls.values()))[1] < now - RESPONSE_S:
-            self._urls.popitem(last=False)
-        try:
-            await self._inbox.message(message)
-        except (StoreError, Closing) as error:  # Slack does not deliver a command again
-            logger.warning("slack: a command is not kept: %s", error)
-            return answered({"response_type": "ephemeral", "text": NOT_KEPT})
-        self._has_heard(message.thread, ts_of(message.at))
-        return None
+            await hearing.end()
 
     # Speaking.
 
     async def reply(self, to: IncomingMessage, answer: Answer) -> None:
         keys = [f"answer:{to.ref.channel.id}/{to.ref.id}"]
         if to.private:
-            url, since = self._urls.pop(to.ref.id, ("", 0.0))
-            fresh = url if time.monotonic() - since < RESPONSE_S else ""
-            whisper = Whisper(self._api, to, answer, fresh)
+            whisper = Whisper(self._api, to, answer, self._urls.take(to.ref.id))
             await show(answer, whisper, self._api.tempo, keys, every_s=self._every_s)
             return
         way = self._api.way(to, answer)
@@ -438,66 +200,6 @@ class SlackAdapter:
 
         await asyncio.gather(*(learn(user) for user in users - self._ears.names.keys()))
 
-    # What was said while we were away.
-
-    async def _catch_up(self, seen: dict[ThreadRef, str], again: timedelta = AFTER_START) -> None:
-        """`seen`: the conversations with us, and what was heard last in each. `again`: how much of
-        what came before the newest is read anew.
-        """
-        oldest = ts_of(datetime.now(UTC) - RECENT)
-        newest = max(seen.values(), default="")
-        self._seen = {thread: last for thread, last in self._seen.items() if last > oldest}
-        channels: dict[ChannelRef, dict[str, str]] = {}
-        for thread, last in seen.items():
-            if last > oldest:
-                channels.setdefault(thread.channel, {})[thread.thread] = last
-        waiting, wait_s = deque(channels.items()), FIRST_AGAIN_S
-        while waiting:
-            channel, threads = waiting.popleft()
-            try:
-                async with self._lanes.enter(ThreadRef(channel)):
-                    missed = await since(self._api, channel.id, threads, oldest, again)
-                    for ts in missed.gone:
-                        await self._inbox.changed(MessageRef(channel, ts), None)
-                    for message, is_new in missed.messages:
-                        with suppress(KeyError, TypeError, ValueError):
-                            if is_new:
-                                await self._hear_late(message, channel)
-                            await self._look_again(message, channel, newest)
-            except (ApiError, Refused, Closing) as error:
-                logger.warning("slack: what was said in a channel is not read: %s", error)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                why = type(error).__name__
-                logger.warning("slack: what was said in a channel is not understood: %s", why)
-            except (AdapterError, StoreError) as error:
-                logger.warning("slack: what was said in a channel is read later: %s", error)
-                waiting.append((channel, threads))
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_AGAIN_S)
-
-    async def _hear_late(self, message: dict[str, Any], channel: ChannelRef) -> None:
-        event = {**message, "type": "message", "channel": channel.id}
-        if deed := self._said_or_changed(event):
-            await deed()
-
-    async def _look_again(self, message: dict[str, Any], channel: ChannelRef, newest: str) -> None:
-        """What became of a message since `newest`, the last that we heard anywhere.
-
-        Thumbs are not told by their time. Those on older answers may be of somebody who asked us
-        since to forget their votes.
-        """
-        ts, is_ours = message["ts"], message.get("user") == self._ears.me
-        if message.get("subtype") == "tombstone":
-            await self._inbox.changed(MessageRef(channel, ts), None)
-        elif not is_ours and (message.get("edited") or {}).get("ts", "") > newest:
-            await self._edited(message, channel)
-        elif is_ours and ts > newest and self._settings.votes in ("both", "reactions"):
-            for reaction in self._ears.thumbs(message, channel):
-                noted = await self._inbox.reaction(reaction)
-                if noted.words:
-                    thread = message.get("thread_ts") or ""
-                    self._later(answer_vote(self._api, reaction, noted, thread, ""))
-
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do what nobody waits for; that it failed is worth a line and no more."""
 
@@ -533,8 +235,3 @@ async def missing(settings: Settings) -> list[str]:
         for scope in SCOPES
         if scope not in given
     ]
-
-
-def answered(payload: dict[str, Any]) -> BoltResponse:
-    """An acknowledgement that says something."""
-    return BoltResponse(status=200, body=payload)

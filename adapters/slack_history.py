@@ -1,4 +1,4 @@
-"""What was said on Slack while nobody listened, or before we were asked."""
+"""What was said on Slack: what was heard last, what nobody heard, and what stood there before."""
 
 from __future__ import annotations
 
@@ -9,14 +9,29 @@ from typing import Any
 
 from adapters.slack_calls import Api, ApiError
 from adapters.slack_events import ts_of, when
+from core.types import ThreadRef
 
 AFTER_START = timedelta(days=1)  # in case the newest was heard before all of an absence was read
 AFTER_LINE = timedelta(minutes=10)  # where the line was lost: what Slack was trying to deliver
 LISTED_AFTER = timedelta(minutes=1)  # what Slack does not list by then was deleted, perhaps
 MOST_PAGES = 20  # of 200 messages, of one channel or thread
 QUOTED_PAGES = 5
+MOST_TALKS = 20_000  # that are remembered in case the line is lost
 
 Message = dict[str, Any]
+
+
+class Talks(dict[ThreadRef, str]):
+    """The conversations with us, and what was heard last in each."""
+
+    def hear(self, thread: ThreadRef, ts: str) -> None:
+        self[thread] = max(ts, self.get(thread, ""))
+        if len(self) > MOST_TALKS:
+            self.forget(sorted(self.values())[-MOST_TALKS // 2])
+
+    def forget(self, before: str) -> None:
+        for thread in [thread for thread, last in self.items() if last < before]:
+            del self[thread]
 
 
 @dataclass(frozen=True, slots=True)

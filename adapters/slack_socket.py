@@ -1,4 +1,4 @@
-"""One Socket Mode connection that is brought back when it dies.
+"""One Socket Mode connection that is brought back when it dies, and what it may say to an envelope.
 
 The SDK connects anew by itself when Slack asks. Where a line is cut it takes its time, and now and
 then it does not come back (slackapi/python-slack-sdk issues 1701, 1110, 1922): then the client is
@@ -11,9 +11,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
@@ -27,6 +29,15 @@ CONNECT_S = 15.0
 LOOK_S = 0.25
 DEAD_S = 1.5  # what the SDK does not bring back for so long is built anew
 LONGEST_PAUSE_S = 30.0  # between tries while Slack cannot be reached
+
+Deed = Callable[[], Awaitable[BoltResponse | None]]  # what is done about an envelope
+DONE = BoltResponse(status=200, body="")
+AGAIN = BoltResponse(status=503, body="")  # not acknowledged: Slack delivers it again
+
+
+def answered(payload: dict[str, Any]) -> BoltResponse:
+    """An acknowledgement that says something."""
+    return BoltResponse(status=200, body=payload)
 
 
 class Handler(AsyncSocketModeHandler):

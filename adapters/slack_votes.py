@@ -1,18 +1,28 @@
-"""How people on Slack are asked for votes: the buttons, what a voter is told, and how better words
-are asked for; but for the buttons, all for one person alone.
+"""How people vote on Slack: the buttons, what a voter is told, and how better words are asked for.
+
+But for the buttons, all of it is for one person alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
+
+from slack_bolt.response import BoltResponse
 
 from adapters.slack_calls import Api, tell
 from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP, VOTE
 from adapters.slack_history import thread_of
+from adapters.slack_socket import answered
 from adapters.slack_text import harmless, notice
-from core.errors import AdapterError
-from core.types import IncomingReaction, MessageRef, Noted
+from core.answer import Answer
+from core.errors import AdapterError, Closing, StoreError
+from core.ports import Inbox
+from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +30,70 @@ ASKED = "What should I have said?"
 VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
+PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
+
+UnderWay = list[tuple[IncomingMessage, Answer]]  # what is answered just now
+
+
+@dataclass
+class Votes:
+    api: Api
+    inbox: Inbox
+    answers: UnderWay
+    later: Callable[[Coroutine[Any, Any, Any]], None]  # does what nobody waits for
+    by_reaction: bool  # whether reactions count
+
+    async def vote(
+        self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
+    ) -> None:
+        """`thread`: where the answer stands; None: unknown, as for reactions. `trigger`: of a
+        press. Raises StoreError and Closing where it is not kept, but for a press.
+        """
+        try:
+            noted = await self._judged(reaction)
+        except (StoreError, Closing):
+            if trigger:  # Slack does not deliver a press again
+                self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT))
+                return
+            raise
+        if noted.score is not None or noted.words:
+            self.later(answer_vote(self.api, reaction, noted, thread, trigger))
+
+    async def _judged(self, reaction: IncomingReaction) -> Noted:
+        """A person sees an answer before we know its place: then the vote waits for that."""
+        until = time.monotonic() + PLACED_WITHIN_S
+        while True:
+            noted = await self.inbox.reaction(reaction)
+            is_known = noted.score is not None or noted.words or not reaction.added
+            if is_known or not self._may_be_ours_soon(reaction.target) or time.monotonic() > until:
+                return noted
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _may_be_ours_soon(self, ref: MessageRef) -> bool:
+        return any(
+            answer.unsure and to.ref.channel == ref.channel and to.ref.id < ref.id
+            for to, answer in self.answers
+        )
+
+    async def found(self, reaction: IncomingReaction, thread: str) -> None:
+        """One that was given while we were away: its voter waits for no answer."""
+        noted = await self.inbox.reaction(reaction)
+        if noted.words:
+            self.later(answer_vote(self.api, reaction, noted, thread, ""))
+
+    async def offer(self, trigger: str, about: str) -> None:
+        self.later(open_modal(self.api, trigger, about, VOTED[-1]))
+
+    async def correct(
+        self, target: MessageRef, author: Author, text: str, thread: str
+    ) -> BoltResponse | None:
+        try:
+            await self.inbox.correction(target, author, text)
+        except (StoreError, Closing) as error:
+            logger.warning("slack: a correction is not kept: %s", error)
+            return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})
+        self.later(whisper(self.api, target, author.id, thread, KEPT))
+        return None
 
 
 async def answer_vote(

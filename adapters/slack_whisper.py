@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from adapters.slack_text import LIMIT, harmless, notice
 from core.answer import Answer
 from core.errors import RateLimited, Refused
 from core.types import IncomingMessage, MessageRef
+
+RESPONSE_S = 1_700.0  # how long a response_url is good for, nearly
 
 
 @dataclass
@@ -79,3 +82,21 @@ class Whisper:
     async def _responded(self, body: dict[str, Any]) -> bool:
         more = {"response_type": "ephemeral", "replace_original": self._uses > 1}
         return await self.api.post(self.response_url, "response_url", json=body | more) == 200
+
+
+class ResponseUrls:
+    """Those of the commands of the last half hour, by the id of the command's message."""
+
+    def __init__(self) -> None:
+        self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def keep(self, id: str, url: str) -> None:
+        now = time.monotonic()
+        self._urls[id] = (url, now)
+        while next(iter(self._urls.values()))[1] < now - RESPONSE_S:
+            self._urls.popitem(last=False)
+
+    def take(self, id: str) -> str:
+        """It is given out once; "" where there is none, or none that is good any more."""
+        url, since = self._urls.pop(id, ("", 0.0))
+        return url if time.monotonic() - since < RESPONSE_S else ""

@@ -6,89 +6,90 @@ Written by reading the adapter and not its tests.
 # ruff: noqa: E501 - what stands there is quoted as it stands
 
 ADAPTER, CALLS, EVENTS = "adapters/slack.py", "adapters/slack_calls.py", "adapters/slack_events.py"
-FILES, HISTORY = "adapters/slack_files.py", "adapters/slack_history.py"
-SHEET, SOCKET, TEXT = (
+FILES, HISTORY, SHEET = (
+    "adapters/slack_files.py",
+    "adapters/slack_history.py",
     "adapters/slack_sheet.py",
-    "adapters/slack_socket.py",
-    "adapters/slack_text.py",
 )
+ABSENCE, HEARING = "adapters/slack_absence.py", "adapters/slack_hearing.py"
+SOCKET, TEXT = "adapters/slack_socket.py", "adapters/slack_text.py"
 VOTES, WHISPER = "adapters/slack_votes.py", "adapters/slack_whisper.py"
 
 SLACK = [
     # Hearing
     (
         "an envelope is acknowledged before it is stored",
-        ADAPTER,
+        HEARING,
         "            return (await self._in_order(body, deed) if deed else None) or DONE\n",
         "            if deed:\n"
-        "                self._hearing.add(asyncio.ensure_future(self._in_order(body, deed)))\n"
+        "                self._tasks.add(asyncio.ensure_future(self._in_order(body, deed)))\n"
         "            return DONE\n",
     ),
     (
         "what the store refuses is acknowledged",
-        ADAPTER,
+        HEARING,
         'logger.warning("slack: an event is left for later: %s", error)\n            return AGAIN',
         'logger.warning("slack: an event is left for later: %s", error)\n            return DONE',
     ),
     (
         "what is not understood comes again for ever",
-        ADAPTER,
+        HEARING,
         'logger.warning("slack: an event was not understood: %s", type(error).__name__)\n            return DONE',
         'logger.warning("slack: an event was not understood: %s", type(error).__name__)\n            return AGAIN',
     ),
     (
         "a channel's events overtake each other",
-        ADAPTER,
-        '        async with self._lanes.enter(ThreadRef(where, "votes" if voted_in else "")):\n            return await deed()\n',
+        HEARING,
+        '        async with self.lanes.enter(ThreadRef(where, "votes" if voted_in else "")):\n            return await deed()\n',
         "        return await deed()\n",
     ),
     (
         "messages with files are not heard",
-        ADAPTER,
+        HEARING,
         'case None | "file_share" | "thread_broadcast":',
         'case None | "thread_broadcast":',
     ),
     (
         "replies that are sent to the channel too are not heard",
-        ADAPTER,
+        HEARING,
         'case None | "file_share" | "thread_broadcast":',
         'case None | "file_share":',
     ),
     (
         "a deleted message that had replies stays",
-        ADAPTER,
+        HEARING,
         'if now.get("subtype") == "tombstone":',
         'if now.get("subtype") == "message_deleted":',
     ),
     (
         "a deletion names the event and not the message",
-        ADAPTER,
+        HEARING,
         'MessageRef(channel, event["deleted_ts"])',
         'MessageRef(channel, event["ts"])',
     ),
     (
         "edits of the bot are heard",
-        ADAPTER,
-        'if now.get("user") != self._ears.me and now.get("text") != before.get("text"):',
+        HEARING,
+        'if now.get("user") != self.ears.me and now.get("text") != before.get("text"):',
         'if now.get("text") != before.get("text"):',
     ),
     (
         "an unfurled link counts as an edit",
-        ADAPTER,
-        'if now.get("user") != self._ears.me and now.get("text") != before.get("text"):',
-        'if now.get("user") != self._ears.me:',
+        HEARING,
+        'if now.get("user") != self.ears.me and now.get("text") != before.get("text"):',
+        'if now.get("user") != self.ears.me:',
     ),
     (
         "an edit keeps the mention",
-        ADAPTER,
-        "self._with_files(self._ears.words(now), now)",
+        HEARING,
+        "self._with_files(self.ears.words(now), now)",
         'self._with_files(now.get("text") or "", now)',
     ),
     (
         "an edit loses the attached text",
-        ADAPTER,
-        "        text, _ = await self._with_files(self._ears.words(now), now)\n",
-        "        text = self._ears.words(now)\n",
+        HEARING,
+        "        text, _ = await self._with_files(self.ears.words(now), now)\n",
+        "        text = self.ears.words(now)\n",
     ),
     (
         "what somebody forwards is not read",
@@ -152,13 +153,13 @@ SLACK = [
     ),
     (
         "a channel nobody knows is public",
-        ADAPTER,
+        HEARING,
         'return "private"  # what nobody may learn from',
         'return "public"  # what nobody may learn from',
     ),
     (
         "group messages are public",
-        ADAPTER,
+        HEARING,
         'PLACES.get(kind, "private")',
         'PLACES.get(kind, "public")',
     ),
@@ -238,15 +239,15 @@ SLACK = [
     ),
     (
         "one channel that cannot be read ends the catching up",
-        ADAPTER,
+        ABSENCE,
         '                logger.warning("slack: what was said in a channel is not read: %s", error)\n',
         "                raise\n",
     ),
     (
         "nothing is caught up after a lost connection",
         ADAPTER,
-        "                    if is_up:\n",
-        "                    if not is_up:\n",
+        "                    group.create_task(absence.catch_up(seen, AFTER_LINE))\n",
+        "",
     ),
     (
         "a week of threads is read again at each start",
@@ -257,8 +258,8 @@ SLACK = [
     (
         "a lost line costs a call for each thread of the day",
         ADAPTER,
-        "group.create_task(self._catch_up(seen, AFTER_LINE))",
-        "group.create_task(self._catch_up(seen))",
+        "absence.catch_up(seen, AFTER_LINE)",
+        "absence.catch_up(seen)",
     ),
     (
         "a mention in a thread that is older than ours is lost",
@@ -268,13 +269,13 @@ SLACK = [
     ),
     (
         "what was edited while we were away stays as it was",
-        ADAPTER,
+        ABSENCE,
         'elif not is_ours and (message.get("edited") or {}).get("ts", "") > newest:',
         "elif not is_ours and not newest:",
     ),
     (
         "what was deleted while we were away stays",
-        ADAPTER,
+        ABSENCE,
         "                    for ts in missed.gone:\n",
         "                    for ts in missed.gone[:0]:\n",
     ),
@@ -286,7 +287,7 @@ SLACK = [
     ),
     (
         "a vote that was forgotten counts again",
-        ADAPTER,
+        ABSENCE,
         "elif is_ours and ts > newest and",
         "elif is_ours and",
     ),
@@ -311,15 +312,15 @@ SLACK = [
     # Votes
     (
         "reactions count though they are switched off",
-        ADAPTER,
-        'if reaction and self._settings.votes in ("both", "reactions"):',
+        HEARING,
+        "if reaction and self.votes.by_reaction:",
         "if reaction:",
     ),
     (
         "a vote on what is not known yet to be ours is lost",
-        ADAPTER,
+        VOTES,
         "            noted = await self._judged(reaction)\n",
-        "            noted = await self._inbox.reaction(reaction)\n",
+        "            noted = await self.inbox.reaction(reaction)\n",
     ),
     (
         "buttons are shown though they are switched off",
@@ -329,14 +330,14 @@ SLACK = [
     ),
     (
         "a reaction that was not stored is acknowledged",
-        ADAPTER,
+        VOTES,
         "                return\n            raise\n        if noted.score",
         "                return\n            return\n        if noted.score",
     ),
     (
         "who pressed is not told that the vote was not kept",
-        ADAPTER,
-        "whisper(self._api, reaction.target, reaction.author.id, thread, NOT_KEPT)",
+        VOTES,
+        "whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT)",
         "asyncio.sleep(0)",
     ),
     (
@@ -361,19 +362,19 @@ SLACK = [
     ("the other name of a thumb is unknown", EVENTS, ' "thumbsdown": DOWN}', "}"),
     (
         "the correction goes to the question's message",
-        ADAPTER,
-        "target = MessageRef(self._ears.channel(channel), ts)",
-        "target = MessageRef(self._ears.channel(channel), thread or ts)",
+        HEARING,
+        "target = MessageRef(self.ears.channel(channel), ts)",
+        "target = MessageRef(self.ears.channel(channel), thread or ts)",
     ),
     (
         "a correction that is not kept closes the form",
-        ADAPTER,
+        VOTES,
         'return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})',
         "return None",
     ),
     (
         "the voter is told in the channel and not in the thread",
-        ADAPTER,
+        HEARING,
         'thread = body["message"].get("thread_ts") or ""',
         'thread = ""',
     ),
@@ -399,7 +400,7 @@ SLACK = [
     ),
     (
         "a command that is not kept says nothing",
-        ADAPTER,
+        HEARING,
         'return answered({"response_type": "ephemeral", "text": NOT_KEPT})',
         "return None",
     ),
@@ -485,13 +486,13 @@ SLACK = [
     ),
     (
         "Slack's own Stop stops nothing",
-        ADAPTER,
+        HEARING,
         '            if is_there and to.ref.id < event["event_ts"]:  # it may come late\n',
         "            if is_there and not to.ref.id:\n",
     ),
     (
         "a late word of a stop ends the next answer",
-        ADAPTER,
+        HEARING,
         'if is_there and to.ref.id < event["event_ts"]:',
         "if is_there:",
     ),

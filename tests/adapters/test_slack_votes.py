@@ -333,7 +333,7 @@ async def test_after_a_restart_a_commands_answer_comes_without_its_response_url(
 async def test_a_whisper_that_fails_is_repeated(house, kind):
     house.slack.commands("/mynah", "help", by="U0BEN")
     (message,) = await house.heard()
-    house.adapter._urls.clear()
+    house.adapter._urls.take(message.ref.id)
     house.slack.fail("chat.postEphemeral", kind)
     await house.answer(message, "Ask me anything.", outcome="command")
     assert house.slack.told("U0BEN")[-1] == "Ask me anything."
