@@ -233,17 +233,17 @@ class ModelServer:
     async def context(self) -> int:
         """The settings' figure, else the server's, else the folder's, else 4,096 with a warning.
 
-        A server may have less room than its model takes. Where it is silent it is asked again.
+        A server may have less room than its model takes. Where it is down it is asked again.
         """
-        if self._context is None and self._settings.url is not None and not self._breaker.open:
-            with contextlib.suppress(GenerationError):
-                self._context = _window(await self._listed(), self._wire_name(self._settings.model))
-        if self._context is None and self._folder is not None:
-            window = await asyncio.to_thread(folder_context, self._folder)
-            if self._settings.url is None:
-                self._context = window
-            if window:
-                return window
+        if self._context is None:
+            of_folder = None
+            if self._folder is not None:
+                of_folder = await asyncio.to_thread(folder_context, self._folder)
+            try:
+                self._context = await self._server_window() or of_folder
+            except GenerationError:
+                if of_folder:
+                    return of_folder
         if self._context is None and not self._warned:
             self._warned = True
             logger.warning(
@@ -251,6 +251,14 @@ class ModelServer:
                 CONTEXT_TOKENS,
             )
         return self._context or CONTEXT_TOKENS
+
+    async def _server_window(self) -> int | None:
+        """What a server that was configured says of the model. Raises GenerationError."""
+        if self._settings.url is None:
+            return None
+        if self._breaker.open:
+            raise Unreachable("It is not asked for a moment.")
+        return _window(await self._listed(), self._wire_name(self._settings.model))
 
     async def count(self, texts: Sequence[str]) -> list[int]:
         """By the folder's tokenizer, else by vLLM's /tokenize, else by estimate. Never raises."""

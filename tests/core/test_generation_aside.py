@@ -80,11 +80,15 @@ async def test_a_models_folder_counts_and_knows_its_window(server, tmp_path):
     settings = Settings(url=server.url, model="fake")
     async with ModelServer(settings, folder=tmp_path) as model:
         assert await model.count(["a b", "a a a", "x " * 30_000]) == [2, 3, 30_000]
-        server.max_model_len = None
+        await server.refuse()
         assert await model.context() == 512
+        await server.listen()
         server.max_model_len = 256  # it has less room than the model takes
         assert await model.context() == 256
     assert server.tokenized == 0
+    server.max_model_len = None
+    async with ModelServer(settings, folder=tmp_path) as model:
+        assert await model.context() == 512
 
 
 async def test_a_damaged_tokenizer_is_no_reason_to_fail(server, tmp_path):
