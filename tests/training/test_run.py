@@ -50,8 +50,7 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     assert "`mynah@000002` answers from now on; `/rollback` takes it back." in words
     assert "not proven" in words
     assert await store.serving() == "mynah@000002"
-    assert generator.prompts[0].model == "mynah@000002"
-    assert {prompt.model for prompt in generator.prompts} <= {"mynah@000002", "base"}
+    assert [prompt.model for prompt in generator.prompts] == ["mynah@000002", "base"]
 
     (tune,) = await store.tunes()
     assert (tune.status, tune.turns) == ("passed", tuple(range(1, 25)))
