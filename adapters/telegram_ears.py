@@ -68,8 +68,7 @@ class Ears:
             return
         if target := heard.corrected(us, said):
             better = heard.words_of(us, said)
-            await inbox.correction(self._ref(*target), author, better)
-            if better:  # a picture alone corrects nothing
+            if await inbox.correction(self._ref(*target), author, better):
                 self._aside(self._voters.thank(said))
             return
         if is_new and not any(heard.is_for(us, part, COMMANDS) for part in parts):

@@ -133,9 +133,9 @@ class Desk:
         with self._engine.watching_for_damage():
             await self._engine.store.change(ref, text)
 
-    async def correction(self, target: MessageRef, author: Author, text: str) -> None:
+    async def correction(self, target: MessageRef, author: Author, text: str) -> bool:
         with self._engine.watching_for_damage():
-            await self._engine.correct(target, author, text)
+            return await self._engine.correct(target, author, text)
 
     async def _heard(self, message: IncomingMessage) -> tuple[Turn | None, bool]:
         """The turn to be answered, and whether it is new. Raises StoreError."""

@@ -255,14 +255,16 @@ class Engine:
         feedback = Feedback(turn.id, who, verdict, reaction.at)
         return Noted(await self.store.put_feedback(feedback), words)
 
-    async def correct(self, target: MessageRef, author: Author, text: str) -> None:
-        """Keep what the bot should have said; ignore it where the answer is not ours, and from
-        whoever has not voted on it.
+    async def correct(self, target: MessageRef, author: Author, text: str) -> bool:
+        """Keep what the bot should have said; False where that is ignored: the answer is not ours,
+        or `author` has not voted on it.
         """
         turn = await self.store.turn_behind(target)
         if turn is None or not text.strip() or author.is_bot:
-            return
-        if await self.store.verdict(turn.id, author.id) is not None:
-            await self.store.put_correction(
-                Correction(turn.id, author.id, clean(text).strip(), self.now())
-            )
+            return False
+        if await self.store.verdict(turn.id, author.id) is None:
+            return False
+        await self.store.put_correction(
+            Correction(turn.id, author.id, clean(text).strip(), self.now())
+        )
+        return True

@@ -60,8 +60,10 @@ class Inbox(Protocol):
         """A person edited a message; None: deleted it."""
         ...
 
-    async def correction(self, target: MessageRef, author: Author, text: str) -> None:
-        """What the bot should have said instead of the answer in `target`."""
+    async def correction(self, target: MessageRef, author: Author, text: str) -> bool:
+        """What the bot should have said instead of the answer in `target`. False: it is not kept,
+        since it says nothing, or since `author` has not voted on that answer.
+        """
         ...
 
 

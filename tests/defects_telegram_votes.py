@@ -68,6 +68,12 @@ TELEGRAM_VOTES = [
         "return int(chat or said.chat.id), asked.message_id",
     ),
     (
+        "who did not vote is thanked for a correction",
+        EARS,
+        "if await inbox.correction(self._ref(*target), author, better):",
+        "if not await inbox.correction(self._ref(*target), author, better) or better:",
+    ),
+    (
         "anybody's link makes a correction",
         HEARD,
         "    if asked is None or not replies_to(us, said):\n",

@@ -56,6 +56,7 @@ class ListInbox:
     corrections: list[tuple[MessageRef, Author, str]] = field(default_factory=list)
     seen: Sequence[Seen] = ()  # what `ready` gives back
     noted: Noted = field(default_factory=lambda: Noted(None))  # what `reaction` gives back
+    strangers: set[str] = field(default_factory=set)  # whose corrections are not kept
     full: bool = False
 
     def _check(self) -> None:
@@ -80,9 +81,10 @@ class ListInbox:
         self._check()
         self.changes.append((ref, text))
 
-    async def correction(self, target: MessageRef, author: Author, text: str) -> None:
+    async def correction(self, target: MessageRef, author: Author, text: str) -> bool:
         self._check()
         self.corrections.append((target, author, text))
+        return bool(text) and author.id not in self.strangers
 
 
 async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:

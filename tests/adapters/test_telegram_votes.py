@@ -183,6 +183,20 @@ async def test_a_correction_without_words_is_not_thanked_for(rig):
     assert rig.telegram.bot_reactions == {(shown.chat.id, said.id): ["👌"]}
 
 
+async def test_only_who_voted_is_thanked_for_a_correction(rig):
+    shown, bob = await rig.answered(await rig.asked(room="public")), rig.who("bob")
+    rig.inbox.noted, rig.inbox.strangers = Noted(-1), {str(bob.id)}
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    [offer] = rig.offers()
+    rig.telegram.says(shown.chat, bob, "as Bob says", reply_to=offer)
+    said = rig.telegram.says(shown.chat, rig.people[""], "as Ann says", reply_to=offer)
+    await until(lambda: rig.telegram.bot_reactions)
+    await rig.settled()
+    assert rig.telegram.bot_reactions == {(shown.chat.id, said.id): ["👌"]}
+    assert [text for *_, text in rig.inbox.corrections] == ["as Bob says", "as Ann says"]
+
+
 async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
     shown = await rig.answered(await rig.asked())
     rig.telegram.reacts(shown, rig.people[""], "👍")

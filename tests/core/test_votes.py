@@ -73,9 +73,9 @@ async def test_a_correction_is_kept_with_its_turn_and_the_last_one_counts(store)
     engine = engine_on(store, ScriptedGenerator([]))
     target = MessageRef(ROOM, "answer to 1")
     await engine.judge(reacted("👎"))
-    for text in ("first try", "  ", "second try \n"):
-        await engine.correct(target, ANN, text)
-    await engine.correct(MessageRef(ROOM, "a person's message"), ANN, "nothing")
+    tries = ("first try", "  ", "second try \n")
+    assert [await engine.correct(target, ANN, text) for text in tries] == [True, False, True]
+    assert not await engine.correct(MessageRef(ROOM, "a person's message"), ANN, "nothing")
     [known] = await store.judged(["list"])
     assert [(c.author_id, c.text) for c in known.corrections] == [("ann", "second try")]
 
@@ -85,9 +85,10 @@ async def test_only_who_voted_on_an_answer_says_what_was_right(store):
     await held(store, "Hello", adapter=ListAdapter(asked()))
     engine = engine_on(store, ScriptedGenerator([]))
     await engine.judge(reacted("👎"))
-    for author in (BOB, ANN):
-        await engine.correct(MessageRef(ROOM, "answer to 1"), author, f"as {author.name} says")
+    target = MessageRef(ROOM, "answer to 1")
+    assert not await engine.correct(target, BOB, "as Bob says")
+    assert await engine.correct(target, ANN, "as Ann says")
     await engine.judge(reacted("👎", added=False))
-    await engine.correct(MessageRef(ROOM, "answer to 1"), ANN, "too late")
+    assert not await engine.correct(target, ANN, "too late")
     [known] = await store.judged(["list"])
     assert [(c.author_id, c.text) for c in known.corrections] == [("ann", "as Ann says")]
