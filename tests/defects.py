@@ -80,8 +80,9 @@ def in_order(tests: Path, platform: str, file: str) -> list[str]:
 
 
 def _words(path: Path) -> set[str]:
-    alike = {"hearing": {"heard", "ears", "events", "files", "history"}, "lines": {"socket"}}
+    alike = {"hearing": {"heard", "ears", "events", "files"}, "absence": {"history"}}
     alike |= {"speaking": {"sheet", "surface", "paper", "text", "calls"}, "faults": {"line"}}
+    alike |= {"lines": {"socket"}, "votes": {"whisper"}}
     own = set(path.stem.split("_")[2:])
     return own.union(*(alike.get(word, set()) for word in own))
 
