@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -58,9 +58,10 @@ async def serve(
         closing = group.create_task(engine.closing.wait(), name=f"closing {adapter.name}")
         await asyncio.wait({running, closing}, return_when=asyncio.FIRST_COMPLETED)
         while desk.tasks and not engine.closing.is_set():
-            await asyncio.wait({closing, *desk.tasks}, return_when=asyncio.FIRST_COMPLETED)
+            doing = [closing, *desk.tasks.values()]
+            await asyncio.wait(doing, return_when=asyncio.FIRST_COMPLETED)
         if desk.tasks:
-            _, late = await asyncio.wait(desk.tasks, timeout=grace_s)
+            _, late = await asyncio.wait(desk.tasks.values(), timeout=grace_s)
             for task in late:
                 task.cancel()
         running.cancel()
@@ -76,13 +77,10 @@ class Desk:
     ) -> None:
         self._engine, self._adapter, self._group = engine, adapter, group
         self._patience_s = patience_s
-        self.tasks: set[asyncio.Task[None]] = set()
-        self._in_work: set[int] = set()  # the ids of their turns
+        self.tasks: dict[int, asyncio.Task[None]] = {}  # by the id of the turn
         # By lane, what is answered; None: the answer is being prepared.
         self._under_way: dict[ThreadRef, tuple[IncomingMessage, Answer | None]] = {}
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
-        self._did_stop: set[int] = set()  # the turns that said "stop" in time
-        self._too_many: set[int] = set()  # the turns that came when too many were on their way
         # What changed on the platform while a turn was about to quote it.
         self._meanwhile: dict[int, dict[MessageRef, str | None]] = {}
         self.too_old = TooOld(adapter.name)
@@ -92,7 +90,7 @@ class Desk:
         with engine.watching_for_damage():
             for turn in await engine.store.unanswered(platform, account):
                 if not await self._is_too_old(turn):
-                    self._start(turn)
+                    self._start(Heard(turn))
             return await engine.store.seen(platform, account, engine.now() - LOOKS_BACK)
 
     async def message(self, message: IncomingMessage) -> None:
@@ -115,12 +113,10 @@ class Desk:
             return
         found = self._engine.commands.find(message.text)
         # The turn of a "stop" waits in the lane; its deed does not.
-        if found and found[0].name == "stop" and self._stop(message):
-            self._did_stop.add(turn.id)
+        did_stop = found is not None and found[0].name == "stop" and self._stop(message)
         # Nobody is sent away after a wait: not what is asked again, nor what a start finds.
-        if is_new and self._engine.line.is_full(len(self._in_work) + 1):
-            self._too_many.add(turn.id)
-        self._start(turn, is_new=is_new)
+        is_too_many = is_new and self._engine.line.is_full(len(self.tasks) + 1)
+        self._start(Heard(turn, did_stop, is_too_many))
 
     async def reaction(self, reaction: IncomingReaction) -> Noted:
         with self._engine.watching_for_damage():
@@ -145,7 +141,7 @@ class Desk:
         new = await store.hear(message)
         # Heard before? Perhaps stored, while whoever delivered it was cut off and never told.
         turn = new or await store.heard(message.ref)
-        if turn is None or turn.status == "done" or turn.id in self._in_work:
+        if turn is None or turn.status == "done" or turn.id in self.tasks:
             return None, False
         return None if await self._is_too_old(turn) else turn, new is not None
 
@@ -161,20 +157,20 @@ class Desk:
         await engine.store.finish(turn.id)
         return True
 
-    def _start(self, turn: Turn, *, is_new: bool = True) -> None:
+    def _start(self, heard: Heard) -> None:
+        turn = heard.turn
         if self._engine.closing.is_set():
             return  # it is stored: the next start answers it
-        task = self._group.create_task(self._guarded(turn, is_new), name=f"turn {turn.id}")
-        self._in_work.add(turn.id)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda _: self._in_work.discard(turn.id))
-        task.add_done_callback(lambda _: self._too_many.discard(turn.id))
+        if turn.id in self.tasks:  # a platform may say "ready" again
+            return
+        self.tasks[turn.id] = self._group.create_task(self._guarded(heard), name=f"turn {turn.id}")
+        self.tasks[turn.id].add_done_callback(lambda _: self.tasks.pop(turn.id))
 
-    async def _guarded(self, turn: Turn, is_new: bool) -> None:
+    async def _guarded(self, heard: Heard) -> None:
+        turn = heard.turn
         async with self._engine.lanes.enter(self._lane(turn.message)) as waited:
             try:
-                await self._answer_until_shown(turn, is_new=is_new and not waited)
+                await self._answer_until_shown(heard, is_fresh=not waited)
             except Exception:  # one failed turn must not take the other conversations down with it
                 self._engine.failures += 1
                 logger.exception("turn %d failed", turn.id)
@@ -197,41 +193,42 @@ class Desk:
         except Exception:  # the same fault, perhaps: the other conversations go on without it
             logger.exception("turn %d: no apology can be shown either", heard.id)
 
-    async def _answer_until_shown(self, heard: Turn, *, is_new: bool) -> None:
+    async def _answer_until_shown(self, heard: Heard, *, is_fresh: bool) -> None:
         """Answer one turn; while the platform or the disk fails, try again ever more slowly.
 
-        `is_new`: it stands as it was heard. One that waited or was tried is read again: it may have
-        been edited, deleted or begun.
+        `is_fresh`: it stands as it was heard. One that waited or was tried is read again: it may
+        have been edited, deleted or begun.
         """
         engine = self._engine
         # Not for ever: the conversation's next turns wait for this one.
         within_s = min(self._patience_s, 3600 * engine.settings.retry_for_h)
-        patience = Patience(f"turn {heard.id}", engine.closing, within_s)
+        patience = Patience(f"turn {heard.turn.id}", engine.closing, within_s)
         while not engine.closing.is_set():
             try:
                 with engine.watching_for_damage():
-                    await self._answer(heard, patience, is_new=is_new)
+                    await self._answer(heard, patience, is_fresh=is_fresh)
                 return
             except (AdapterError, StoreError) as error:
-                is_new = False
+                is_fresh = False
                 if not await patience.again(error) and not engine.closing.is_set():
                     engine.failures += 1
-                    logger.error("turn %d is left to the next start: %s", heard.id, error)
+                    logger.error("turn %d is left to the next start: %s", heard.turn.id, error)
                     return
 
-    async def _answer(self, heard: Turn, patience: Patience, *, is_new: bool) -> None:
+    async def _answer(self, heard: Heard, patience: Patience, *, is_fresh: bool) -> None:
         """One try. Raises AdapterError and StoreError: a further one goes on from there."""
-        engine, lane, turn = self._engine, self._lane(heard.message), heard
+        engine, turn = self._engine, heard.turn
+        message, lane = turn.message, self._lane(turn.message)
         answer: Answer | None = None
         finish = partial(engine.store.finish, turn.id)
-        self._under_way[lane] = heard.message, None
+        self._under_way[lane] = message, None
         try:
-            if not is_new:
-                turn = await engine.store.turn(heard.id)
+            if not is_fresh:
+                turn = await engine.store.turn(turn.id)
             if turn.status == "done":  # it was deleted while it waited
                 return
-            async with await self._open(turn, patience) as answer:
-                self._under_way[lane] = heard.message, answer
+            async with await self._open(replace(heard, turn=turn), patience) as answer:
+                self._under_way[lane] = message, answer
                 if lane in self._unwanted:
                     answer.stop()
                 await self._adapter.reply(turn.message, answer)
@@ -258,9 +255,9 @@ class Desk:
             self._meanwhile.pop(turn.id, None)
             self._unwanted.discard(lane)
 
-    async def _open(self, turn: Turn, patience: Patience) -> Answer:
+    async def _open(self, heard: Heard, patience: Patience) -> Answer:
         """The answer to a turn: known already, a command's, a refusal, or the model's."""
-        engine, message = self._engine, turn.message
+        engine, turn, message = self._engine, heard.turn, heard.turn.message
         make = partial(
             Answer,
             refs=turn.replies,
@@ -282,8 +279,7 @@ class Desk:
             words = engine.phrases.broken_command.format(command=found[0].usage)
             return make(said(words), outcome="refused", record=record)
         if found:
-            call = Call(turn, found[1], did_stop=turn.id in self._did_stop)
-            self._did_stop.discard(turn.id)
+            call = Call(turn, found[1], did_stop=heard.did_stop)
             await engine.store.began(turn.id, None)
             opening = await engine.opening(turn)
             saying = engine.commands.run(found[0], call)
@@ -294,7 +290,7 @@ class Desk:
             await patience.keep(partial(record.settle, text, "command"))
             places = PlaceRecord(engine.store, turn.id)
             return make(said(text), outcome="command", opening=opening, record=places)
-        if turn.id in self._too_many:
+        if heard.is_too_many:
             return make(said(engine.phrases.busy), outcome="refused", record=record)
         if turn.tries >= MOST_TRIES:
             return make(said(engine.phrases.gave_up), outcome="refused", record=record)
@@ -365,6 +361,15 @@ class Desk:
                 await self._engine.store.let_go(turn.id)
         except StoreError as error:
             logger.warning("turn %d: %s", turn.id, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A turn, and how things stood when it was heard."""
+
+    turn: Turn
+    did_stop: bool = False  # it said "stop", and something was under way
+    is_too_many: bool = False  # so many were on their way that it is sent away
 
 
 def reaches(command: IncomingMessage, asked: IncomingMessage) -> bool:
