@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from core.desk import MOST_TRIES, serve
+from core.desk import serve
 from core.errors import StoreError
+from core.turns import MOST_TRIES
 from core.types import Author, MessageRef, Recipe
 from storage.repositories import SqlStore
 from tests.core.room import ANN, NOW, ROOM, WORDS, ListAdapter, asked, engine_on, held, reacted
