@@ -92,7 +92,7 @@ class TelegramAdapter:
                 async with asyncio.TaskGroup() as self._group:
                     self._aside(self._set_menu())
                     self._group.create_task(self._updates.listen(wanted, ears.hear))
-            except BaseExceptionGroup as failed:
+            except BaseExceptionGroup as failed:  # it listens no more; the rest fails quietly
                 raise failed.exceptions[0] from None
             finally:
                 self._group = None
@@ -106,7 +106,7 @@ class TelegramAdapter:
                 moved=self._moved,
                 has_buttons=self._settings.votes in ("both", "buttons"),
             )
-            typing = self._aside(self._type(to, answer))
+            typing = self._aside(self._type(paper, answer))
             try:
                 await show(
                     answer,
@@ -135,15 +135,13 @@ class TelegramAdapter:
             return None
         return self._group.create_task(quietly())
 
-    async def _type(self, to: IncomingMessage, answer: Answer) -> None:
+    async def _type(self, paper: Paper, answer: Answer) -> None:
         """Until a message stands, from which people see that something comes."""
-        chat, topic = int(to.thread.channel.id), int(to.thread.thread or 0) or None
         await asyncio.sleep(TYPING_AFTER_S)
-        chat = self._moved.get(chat, chat)
         while not answer.refs:
             if self._tempo.may(BOT):  # what is said goes before
                 await self._line.bot.send_chat_action(
-                    chat, "typing", message_thread_id=topic, read_timeout=TYPING_S
+                    paper.chat, "typing", message_thread_id=paper.topic, read_timeout=TYPING_S
                 )
             await asyncio.sleep(TYPING_S)
 

@@ -59,7 +59,7 @@ class Paper:
         self._moved, self._has_buttons = moved, has_buttons
         chat = int(to.thread.channel.id)
         self.chat = moved.get(chat, chat)
-        self._topic = int(to.thread.thread or 0) or None
+        self.topic = int(to.thread.thread or 0) or None
         self._rendered = lru_cache(maxsize=8)(render)  # to measure it, then to send it
 
     def size(self, text: str) -> int:
@@ -76,7 +76,7 @@ class Paper:
                 self.chat,
                 plain,
                 entities=entities,
-                message_thread_id=self._topic,
+                message_thread_id=self.topic,
                 reply_parameters=self._under(part),
                 reply_markup=self._buttons(last),
                 link_preview_options=NO_PREVIEW,
@@ -123,7 +123,7 @@ class Paper:
             return await self._line.bot.send_document(
                 self.chat,
                 tg.InputFile(text.encode(), filename="answer.md"),
-                message_thread_id=self._topic,
+                message_thread_id=self.topic,
             )
 
         sent = await self._here(send)

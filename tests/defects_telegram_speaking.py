@@ -54,13 +54,13 @@ TELEGRAM_SPEAKING = [
     (
         "the answer leaves the topic",
         PAPER,
-        "                message_thread_id=self._topic,\n                reply_parameters",
+        "                message_thread_id=self.topic,\n                reply_parameters",
         "                reply_parameters",
     ),
     (
         "the file leaves the topic",
         PAPER,
-        '                tg.InputFile(text.encode(), filename="answer.md"),\n                message_thread_id=self._topic,\n',
+        '                tg.InputFile(text.encode(), filename="answer.md"),\n                message_thread_id=self.topic,\n',
         '                tg.InputFile(text.encode(), filename="answer.md"),\n',
     ),
     (
@@ -205,8 +205,8 @@ TELEGRAM_SPEAKING = [
     (
         "the answer waits for typing",
         ADAPTER,
-        "            typing = self._aside(self._type(to, answer))\n",
-        "            await asyncio.sleep(1)\n            typing = self._aside(self._type(to, answer))\n",
+        "            typing = self._aside(self._type(paper, answer))\n",
+        "            await asyncio.sleep(1)\n            typing = self._aside(self._type(paper, answer))\n",
     ),
     (
         "the rest of a very long answer is dropped",
