@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import ClassVar
 
@@ -37,6 +37,13 @@ def quick(
         late_s=0.4,
         stalled_after_s=stalled_after_s,
     )
+
+
+async def words(count: int, *, every_s: float) -> AsyncGenerator[str]:
+    """As a model says them: one after the other."""
+    for n in range(count):
+        await asyncio.sleep(every_s)
+        yield f"word{n} "
 
 
 class TelegramRig:
@@ -223,7 +230,7 @@ async def served(
     telegram: FakeTelegram | None = None, *, privacy: bool = True, **more
 ) -> AsyncIterator[TelegramRig]:
     """An adapter that runs, on a Telegram that holds every call against the description."""
-    for name in ("http_proxy", "https_proxy", "all_proxy"):  # the SDK's client obeys them
+    for name in ("http_proxy", "https_proxy", "all_proxy"):  # calls would go by them
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
     async with AsyncExitStack() as stack:

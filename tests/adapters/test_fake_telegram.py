@@ -19,7 +19,7 @@ WRONG = {"type": "bold", "offset": 0, "length": 1, "language": 7, "colour": "red
 
 @pytest.fixture
 async def fake(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):  # the bare SDK would go by them
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     async with FakeTelegram(limits=True) as fake:

@@ -8,7 +8,7 @@ import pytest
 from core.answer import Answer
 from core.errors import Refused
 from core.types import MessageRef, Noted
-from tests.adapters.telegram_served import POSTS, served
+from tests.adapters.telegram_served import POSTS, served, words
 from tests.contract import saying
 from tests.fake_telegram import FakeTelegram
 from tests.fake_telegram_chats import Complaint
@@ -35,12 +35,11 @@ async def test_an_edit_that_is_told_to_wait_waits_and_the_end_is_shown(rig):
     message = await rig.asked()
 
     async def pieces():
-        yield "the beginning"
+        yield "the beginning "
         await until(rig.visible)
         rig.telegram.flooded("editMessageText", 1)
-        for n in range(20):
-            await asyncio.sleep(0.02)
-            yield f" word{n}"
+        async for word in words(20, every_s=0.02):
+            yield word
 
     async with Answer(pieces()) as answer:
         await rig.adapter.reply(message, answer)

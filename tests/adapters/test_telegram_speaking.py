@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from adapters.telegram import TelegramAdapter, missing, who_am_i
 from core.answer import Answer
 from core.errors import AdapterError, Refused
-from tests.adapters.telegram_served import POSTS, TelegramRig, served, settings
+from tests.adapters.telegram_served import POSTS, TelegramRig, served, settings, words
+from tests.contract import saying
 from tests.fake_telegram import FakeTelegram
 from tests.fake_telegram_chats import units
 from tests.fakes import until
@@ -142,13 +143,9 @@ async def test_a_new_message_says_that_something_comes_and_then_the_answer(rig):
 
 async def test_what_nobody_would_see_is_not_sent(rig):
     message = await rig.asked()
-    async with Answer(said("\u200b\u2060 ")) as answer:
+    async with Answer(saying(["\u200b\u2060 "])) as answer:
         await rig.adapter.reply(message, answer)
     assert rig.telegram.called(*POSTS) == []
-
-
-async def said(text):
-    yield text
 
 
 async def test_in_a_group_an_answer_stands_under_its_question(rig):
@@ -184,14 +181,8 @@ async def test_the_published_limits_are_kept_in_a_chat_while_an_answer_streams()
     async with FakeTelegram(limits=True) as telegram, served(telegram) as rig:
         rig.adapter = TelegramAdapter(settings(telegram))  # at its real pace
         message = await rig.asked()
-
-        async def pieces():
-            for n in range(50):
-                await asyncio.sleep(0.04)
-                yield f"word{n} "
-
         started = asyncio.get_running_loop().time()
-        async with Answer(pieces()) as answer:
+        async with Answer(words(50, every_s=0.04)) as answer:
             await rig.adapter.reply(message, answer)
         took_s = asyncio.get_running_loop().time() - started
         first = rig.telegram.called("editMessageText")[0].at - started
@@ -205,13 +196,7 @@ async def test_in_a_group_an_answer_is_edited_less_often():
     async with FakeTelegram(limits=True) as telegram, served(telegram) as rig:
         rig.adapter = TelegramAdapter(settings(telegram))  # at its real pace
         message = await rig.asked(room="public")
-
-        async def pieces():
-            for n in range(50):
-                await asyncio.sleep(0.05)
-                yield f"word{n} "
-
-        async with Answer(pieces()) as answer:
+        async with Answer(words(50, every_s=0.05)) as answer:
             await rig.adapter.reply(message, answer)
     assert rig.visible()[0].endswith("word49")
     assert len(telegram.called(*POSTS)) <= 3  # its place, the first words, the end
@@ -244,6 +229,7 @@ async def test_calls_go_by_the_proxy_of_the_environment_and_bear_no_password(mon
             seen.append(request)
             return await super()._serve(request)
 
+    # The environment of the process is what this is about.
     (tmp_path / "netrc").write_text("default login ann password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name in ("no_proxy", "NO_PROXY"):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from adapters.telegram import TelegramAdapter
 from core.types import Noted
-from tests.adapters.telegram_served import served
+from tests.adapters.telegram_served import served, settings
 from tests.fakes import until
 
 LONG = "Your vote is kept, but nothing trains until somebody here says `/training channel on`. " * 3
@@ -255,7 +256,7 @@ async def test_a_press_that_is_delivered_twice_asks_once(rig):
     rig.telegram.presses(shown, rig.people[""], "👎")
     await until(rig.offers)
     await rig.stop()
-    rig.adapter = type(rig.adapter)(rig.adapter._settings, poll_s=1)  # as after a crash
+    rig.adapter = TelegramAdapter(settings(rig.telegram), poll_s=1)  # as after a crash
     rig.telegram.redeliver()
     await rig.start()
     await until(lambda: len(rig.inbox.reactions) == 2)
