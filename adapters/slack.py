@@ -70,7 +70,7 @@ class SlackAdapter:
 
     async def run(self, inbox: Inbox) -> None:
         async with open_session() as session:
-            self._api = self._new_api(session)
+            self._api = api_of(self._settings, session)
             await self._greet()
             seen = await inbox.ready(self._ears.account)
             talks = Talks(
@@ -98,10 +98,6 @@ class SlackAdapter:
         account = f"{self._team}/{who['user_id']}"
         self._ears = Ears(who["user_id"], account, {who["user_id"]: who["user"]})
         logger.info("slack: we are %s in %s", who["user"], who["team"])
-
-    def _new_api(self, session: aiohttp.ClientSession) -> Api:
-        token = self._settings.bot_token.get_secret_value()
-        return Api(token, self._settings.base_url, session)
 
     # Staying connected.
 
@@ -218,7 +214,7 @@ class SlackAdapter:
 async def who_am_i(settings: Settings) -> str:
     """Asked of Slack with both tokens. Raises AdapterError."""
     async with open_session() as session:
-        api = Api(settings.bot_token.get_secret_value(), settings.base_url, session)
+        api = api_of(settings, session)
         who = await api.call("auth_test")
         await new_ticket(api, settings.app_token.get_secret_value())
     return f"{who['user']} in {who['team']} ({who['url']})"
@@ -227,7 +223,7 @@ async def who_am_i(settings: Settings) -> str:
 async def missing(settings: Settings) -> list[str]:
     """A sentence for each scope that the app lacks, asked of Slack. Raises AdapterError."""
     async with open_session() as session:
-        api = Api(settings.bot_token.get_secret_value(), settings.base_url, session)
+        api = api_of(settings, session)
         who = await api.call("auth_test")
     given = set(re.split(r"[,\s]+", who.headers.get("x-oauth-scopes", "")))
     return [
@@ -235,3 +231,7 @@ async def missing(settings: Settings) -> list[str]:
         for scope in SCOPES
         if scope not in given
     ]
+
+
+def api_of(settings: Settings, session: aiohttp.ClientSession) -> Api:
+    return Api(settings.bot_token.get_secret_value(), settings.base_url, session)

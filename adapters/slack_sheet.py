@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.slack_calls import BREATH_S, GONE, Api, ApiError, Way, posts
-from adapters.slack_text import LIMIT, harmless, notice, safe_to_append
+from adapters.slack_text import LIMIT, harmless, safe_to_append, size, written
 from adapters.slack_votes import voting_buttons
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
@@ -48,9 +48,7 @@ class Sheet:
     _said: dict[str, tuple[str, bool]] = field(default_factory=dict)  # by ts; and with buttons?
 
     def size(self, text: str) -> int:
-        """Slack does not say what a character is; UTF-16 units are the most it may mean."""
-        said = harmless(text)
-        return len(said.encode("utf-16-le")) // 2 if said.strip() else 0
+        return size(text)
 
     @property
     def _is_whole(self) -> bool:
@@ -174,9 +172,8 @@ class Sheet:
         """Post or update, with buttons where they belong and the workspace knows them."""
         buttons = self._buttons(last=last)
         if self._takes_blocks and self.api.takes_blocks:
-            blocks = [{"type": "markdown", "text": harmless(text)}, *buttons]
             try:
-                sent = await self._checked(method, **body, blocks=blocks, text=notice(text))
+                sent = await self._checked(method, **body, **written(text, *buttons))
             except ApiError as error:
                 if error.error not in ("invalid_blocks", "invalid_blocks_format"):
                     raise

@@ -6,9 +6,24 @@ Limits: https://docs.slack.dev/reference/block-kit/blocks/markdown-block
 from __future__ import annotations
 
 import re
+from typing import Any
 
 LIMIT = 11_000  # of 12,000 characters that all `markdown` blocks of a message may hold
 NOTICE = 3_900  # `text` beside blocks is for notifications; chat.update takes 4,000
+
+
+def written(text: str, *below: dict[str, Any]) -> dict[str, Any]:
+    """A message that says this, with these blocks below; a notification shows its beginning."""
+    return {"blocks": [{"type": "markdown", "text": harmless(text)}, *below], "text": notice(text)}
+
+
+def size(text: str) -> int:
+    """Slack does not say what a character is; UTF-16 units are the most it may mean. 0: there is
+    nothing to be posted.
+    """
+    said = harmless(text)
+    return len(said.encode("utf-16-le")) // 2 if said.strip() else 0
+
 
 # What Slack takes for a call of many or of one: docs.slack.dev/messaging/formatting-message-text
 # `<@U012>` and `<@U012|ann>`, but not `<@NonNull String>`: code is copied as it stands.

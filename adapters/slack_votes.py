@@ -18,7 +18,7 @@ from adapters.slack_calls import Api, tell
 from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP, VOTE
 from adapters.slack_history import thread_of
 from adapters.slack_socket import answered
-from adapters.slack_text import harmless, notice
+from adapters.slack_text import written
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
 from core.ports import Inbox
@@ -136,8 +136,7 @@ async def whisper(
     if thread is None:
         thread = await _thread(api, about)
     where = {"thread_ts": thread} if thread else {}
-    blocks = [{"type": "markdown", "text": harmless(words)}, *more]
-    await tell(api, about.channel, user, text=notice(words), blocks=blocks, **where)
+    await tell(api, about.channel, user, **written(words, *more), **where)
 
 
 async def _thread(api: Api, ref: MessageRef) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.slack_calls import BREATH_S, Api, tell
-from adapters.slack_text import LIMIT, harmless, notice
+from adapters.slack_text import LIMIT, size, written
 from core.answer import Answer
 from core.errors import RateLimited, Refused
 from core.types import IncomingMessage, MessageRef
@@ -36,8 +36,7 @@ class Whisper:
     MOST_USES = 5  # the last one is the end's
 
     def size(self, text: str) -> int:
-        said = harmless(text)
-        return len(said.encode("utf-16-le")) // 2 if said.strip() else 0
+        return size(text)
 
     async def find(self, part: int) -> MessageRef | None:
         return None  # nobody can look for what one person saw: they are told again
@@ -67,8 +66,7 @@ class Whisper:
         raise Refused("This answer is too long to be shown to one person.")
 
     async def _say(self, text: str, ref: MessageRef) -> None:
-        blocks = [{"type": "markdown", "text": harmless(text)}]
-        body = {"blocks": blocks, "text": notice(text)}
+        body = written(text)
         self._said.pop(ref.id, None)
         if ref == self._ref(0) and self.response_url and self._uses < self.MOST_USES:
             self._uses += 1
