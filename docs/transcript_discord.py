@@ -21,7 +21,8 @@ from core.line import Line
 from core.phrases import Phrases
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
-from tests.fake_discord import TOKEN, FakeDiscord, Message
+from tests.fake_discord import TOKEN, FakeDiscord
+from tests.fake_discord_things import Message
 from tests.fakes import ScriptedGenerator, until
 
 FILE = Path(__file__).with_name("transcript-discord.md")

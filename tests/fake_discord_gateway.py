@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 if TYPE_CHECKING:
-    from tests.fake_discord import Channel, FakeDiscord
+    from tests.fake_discord import FakeDiscord
+    from tests.fake_discord_things import Channel
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
 GUILDS, CONTENT = 1 << 0, 1 << 15
@@ -150,7 +151,7 @@ class Gateway:
     ) -> Session | None:
         fake = self.fake
         self.identified.append(data)
-        if data["token"] != fake.rest.token or self.refuses_tokens:
+        if data["token"] != fake.token or self.refuses_tokens:
             await socket.close(code=4004)
             return None
         if data["intents"] & CONTENT and not fake.allows_content:
@@ -173,7 +174,7 @@ class Gateway:
 
     async def _resume(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> Session | None:
         session = self.sessions.get(data["session_id"])
-        if session is None or data["token"] != self.fake.rest.token:
+        if session is None or data["token"] != self.fake.token:
             await socket.send_str(frame(INVALID, False))
             return None
         for text in session.log[data["seq"] :]:
@@ -204,7 +205,7 @@ class Gateway:
         meant: direct messages, mentions of it, its own."""
         if event not in ("MESSAGE_CREATE", "MESSAGE_UPDATE") or session.intents & CONTENT:
             return data
-        return self.fake.rest.without_content(data, channel)
+        return self.fake.without_content(data, channel)
 
 
 def frame(op: int, data: Any, sequence: int | None = None, event: str | None = None) -> str:

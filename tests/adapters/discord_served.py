@@ -12,7 +12,8 @@ from adapters.discord import DiscordAdapter, Settings
 from core.answer import Answer
 from core.types import IncomingMessage, Outcome
 from tests import fake_discord_spec
-from tests.fake_discord import TOKEN, Channel, FakeDiscord, Message, User
+from tests.fake_discord import TOKEN, FakeDiscord
+from tests.fake_discord_things import Channel, Message, User
 from tests.fakes import ListInbox, until
 
 # Where no test is about them, limits would cost seconds.

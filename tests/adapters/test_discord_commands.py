@@ -79,7 +79,7 @@ async def test_an_answer_that_outlives_its_interaction_ends_in_a_direct_message(
     async def pieces():
         yield "Began. "
         await until(lambda: use.shown)
-        here.fake.rest.expire_tokens()
+        here.fake.expire_tokens()
         yield "Still at it. "
         await asyncio.sleep(0.2)
         yield "Done."
@@ -104,7 +104,7 @@ async def test_where_no_direct_message_is_taken_the_command_is_refused(fake):
     async with served(fake) as here:
         _, heard = await command(here, "/tunes")
     async with served(fake) as here:
-        fake.rest.forbidden.add(fake.direct(here.ada).id)
+        fake.direct(here.ada).forbidden = True
         with pytest.raises(Refused):
             await here.answers(heard, "The base answers.", outcome="command")
 

@@ -8,8 +8,9 @@ import pytest
 
 from tests import contract, fake_discord_spec
 from tests.adapters.discord_served import Served, served
-from tests.fake_discord import TOKEN, Channel, FakeDiscord, Interaction, Message, User
+from tests.fake_discord import TOKEN, FakeDiscord
 from tests.fake_discord_rest import Call
+from tests.fake_discord_things import Channel, Interaction, Message, User
 from tests.fakes import ListInbox, until
 
 POSTS_AND_EDITS = r"/messages(/|$)|^/webhooks"
@@ -112,7 +113,8 @@ class DiscordRig:
         self.fake.fail("POST", "/typing", "slow", 100, seconds=60)
 
     def shut_out(self) -> None:
-        self.fake.rest.forbidden |= set(self.fake.channels)
+        for channel in self.fake.channels.values():
+            channel.forbidden = True
 
     async def drop(self) -> None:
         self.fake.gateway.cut()

@@ -83,7 +83,7 @@ async def test_a_press_is_answered_though_a_call_fails(here: Served, caplog, kin
 
 async def test_a_token_that_is_taken_away_meanwhile_is_named_and_loses_no_answer(here: Served):
     heard = await here.asked("tell me")
-    here.fake.rest.token = "another"
+    here.fake.token = "another"
     with pytest.raises(AdapterError, match="bot_token_env") as caught:
         await here.answers(heard, "Yes.")
     assert not isinstance(caught.value, Refused)  # that would be: show it nobody, ever
@@ -178,4 +178,4 @@ async def test_no_secret_and_no_word_is_in_the_log(fake, caplog):
         await here.answers(here.inbox.messages[-1], "secret plan")
     assert use.token not in caplog.text
     assert "secret plan" not in caplog.text
-    assert fake.rest.token not in caplog.text
+    assert fake.token not in caplog.text

@@ -114,7 +114,7 @@ async def test_a_message_of_a_dead_try_is_found_though_its_nonce_is_forgotten(he
     for number in range(130):
         await here.fake.says(here.bob, here.fake.general, f"chat {number}")
     await here.answers(heard, "Half")
-    here.fake.rest.forget_nonces()
+    here.fake.forget_nonces()
     answer = await here.answers(heard, "The whole.", placing=True)
     assert here.fake.visible(here.fake.general) == "The whole."
     assert len(answer.refs) == 1
@@ -131,7 +131,7 @@ async def test_what_somebody_replied_to_the_question_is_not_taken_for_the_answer
 async def test_the_answer_to_another_question_is_not_taken_for_this_one(here: Served):
     one, two = await here.asked("one"), await here.asked("two")
     await here.answers(two, "Two.")
-    here.fake.rest.forget_nonces()
+    here.fake.forget_nonces()
     await here.answers(one, "One.", placing=True)
     assert sorted(message.content for message in here.fake.by_me(here.fake.general)) == [
         "One.",
@@ -164,10 +164,10 @@ async def test_an_answer_is_finished_though_somebody_closes_its_thread(here: Ser
 
 async def test_a_channel_that_is_gone_or_closed_is_refused(here: Served):
     heard = await here.asked("tell me")
-    here.fake.rest.forbidden.add(here.fake.general.id)
+    here.fake.general.forbidden = True
     with pytest.raises(Refused, match="View Channel"):
         await here.answers(heard, "Yes.")
-    here.fake.rest.forbidden.clear()
+    here.fake.general.forbidden = False
     here.fake.general.gone = True
     with pytest.raises(Refused):
         await here.answers(heard, "Yes.")

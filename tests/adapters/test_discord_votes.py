@@ -237,7 +237,7 @@ async def test_what_a_reaction_in_a_channel_is_answered_with_the_voter_alone_is_
 
 async def test_a_voter_who_takes_no_direct_messages_votes_all_the_same(here: Served):
     here.inbox.noted = Noted(-1)
-    here.fake.rest.forbidden.add(here.fake.direct(here.ada).id)
+    here.fake.direct(here.ada).forbidden = True
     answer = await here.answered()
     await here.fake.reacts(here.ada, answer, "👎")
     await until(lambda: here.fake.rest.sent("POST", "/messages$")[-1].status == 403)
