@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests import specs
 from tests.fake_discord_rest import Call
 
-FILE = Path(__file__).resolve().parents[2] / "shared" / "specs" / "discord-openapi.json"
-MISSING = f"{FILE.name} is not beside the repository, so nothing can be held against it"
+FILE = specs.FOLDER / "discord-openapi.json"
 
 
 @cache

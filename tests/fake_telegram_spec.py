@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from tests import specs
 from tests.fake_telegram_chats import Call
 
-FOLDER = os.environ.get("MYNAH_SPECS") or Path(__file__).resolve().parents[2] / "shared" / "specs"
-FILE = Path(FOLDER) / "telegram-bot-api.json"
-MISSING = f"{FILE.name} is not at hand (MYNAH_SPECS), so nothing can be held against it"
+FILE = specs.FOLDER / "telegram-bot-api.json"
 PLAIN: dict[str, tuple[type, ...]] = {
     "Integer": (int,),
     "String": (str,),

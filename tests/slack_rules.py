@@ -10,12 +10,13 @@ import html
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 
-METHODS = Path(__file__).resolve().parents[2] / "shared" / "specs" / "slack" / "methods"
+from tests import specs
+
+METHODS = specs.FOLDER / "slack" / "methods"
 
 # Described as JSON in a string; a request whose body is JSON holds the thing itself.
 AS_JSON = ("attachments", "blocks", "files", "metadata", "view")

@@ -6,20 +6,8 @@ import pytest
 
 from core.answer import Answer
 from core.errors import Refused
-from tests.adapters.discord_served import Served, checked_discord, served
+from tests.adapters.discord_served import Served, served
 from tests.fakes import ListInbox, until
-
-
-@pytest.fixture
-async def fake():
-    async with checked_discord() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def here(fake):
-    async with served(fake) as here:
-        yield here
 
 
 async def command(here: Served, line: str, channel=None):
@@ -46,22 +34,22 @@ async def test_a_command_without_words_and_in_a_direct_message(here: Served):
     assert (heard.text, heard.place) == ("/help", "direct")
 
 
-async def test_an_answer_that_is_there_at_once_waits_for_the_response(fake):
+async def test_an_answer_that_is_there_at_once_waits_for_the_response(discord):
     class Eager(ListInbox):
         async def message(self, message):
             await super().message(message)
             tasks.append(asyncio.ensure_future(here.answers(message, "Now.")))
 
     tasks: list[asyncio.Task[object]] = []
-    fake.fail("POST", "/callback", "late", seconds=0.2)
-    async with served(fake, Eager()) as here:
-        await until(lambda: fake.commands)
-        use = await fake.commands_(here.ada, fake.general, "/help")
+    discord.fail("POST", "/callback", "late", seconds=0.2)
+    async with served(discord, Eager()) as here:
+        await until(lambda: discord.commands)
+        use = await discord.commands_(here.ada, discord.general, "/help")
         await until(lambda: tasks)
         await tasks[0]
         assert use.shown
         assert use.shown.content == "Now."
-        assert fake.by_me(fake.direct(here.ada)) == []
+        assert discord.by_me(discord.direct(here.ada)) == []
 
 
 async def test_a_long_answer_to_a_command_stays_with_the_asker(here: Served):
@@ -91,20 +79,20 @@ async def test_an_answer_that_outlives_its_interaction_ends_in_a_direct_message(
     assert here.fake.by_me(here.fake.general) == []
 
 
-async def test_after_a_restart_a_command_is_answered_in_a_direct_message(fake):
-    async with served(fake) as here:
+async def test_after_a_restart_a_command_is_answered_in_a_direct_message(discord):
+    async with served(discord) as here:
         _, heard = await command(here, "/tunes")
-    async with served(fake) as here:
+    async with served(discord) as here:
         await here.answers(heard, "The base answers.", outcome="command")
-        assert fake.visible(fake.direct(here.ada)) == "The base answers."
-        assert fake.by_me(fake.general) == []
+        assert discord.visible(discord.direct(here.ada)) == "The base answers."
+        assert discord.by_me(discord.general) == []
 
 
-async def test_where_no_direct_message_is_taken_the_command_is_refused(fake):
-    async with served(fake) as here:
+async def test_where_no_direct_message_is_taken_the_command_is_refused(discord):
+    async with served(discord) as here:
         _, heard = await command(here, "/tunes")
-    async with served(fake) as here:
-        fake.direct(here.ada).forbidden = True
+    async with served(discord) as here:
+        discord.direct(here.ada).forbidden = True
         with pytest.raises(Refused):
             await here.answers(heard, "The base answers.", outcome="command")
 

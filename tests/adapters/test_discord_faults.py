@@ -8,20 +8,8 @@ import pytest
 from adapters.discord import EVERY_S, RATES
 from core.answer import Answer
 from core.errors import AdapterError, RateLimited, Refused
-from tests.adapters.discord_served import Served, checked_discord, served
+from tests.adapters.discord_served import Served, served
 from tests.fakes import until
-
-
-@pytest.fixture
-async def fake():
-    async with checked_discord() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def here(fake):
-    async with served(fake) as here:
-        yield here
 
 
 @pytest.mark.parametrize("kind", ["reset", "lost", "status"])
@@ -132,12 +120,12 @@ async def test_a_limit_on_all_calls_ends_though_the_one_that_met_it_is_given_up(
     assert here.fake.visible(thread) == "Yes."
 
 
-async def test_a_call_that_outlives_the_connection_fails_like_any_other(fake):
+async def test_a_call_that_outlives_the_connection_fails_like_any_other(discord):
     """Else it would be taken for a fault of ours, and its answer for one that cannot be shown."""
-    async with served(fake) as here:
-        thread = await fake.open_thread("birds")
+    async with served(discord) as here:
+        thread = await discord.open_thread("birds")
         heard = await here.asked("hm", thread)
-        fault = fake.fail("GET", "/messages", "429", seconds=0.3)
+        fault = discord.fail("GET", "/messages", "429", seconds=0.3)
         asking = asyncio.create_task(here.adapter.earlier(heard))
         await until(lambda: fault.hits)
         here.running.cancel()
@@ -145,37 +133,37 @@ async def test_a_call_that_outlives_the_connection_fails_like_any_other(fake):
             await asking
 
 
-async def test_with_the_real_limits_many_edits_are_left_out_and_none_refused(fake):
-    fake.rest.has_limits = True
-    async with served(fake, every_s=EVERY_S, rates=RATES) as here:
+async def test_with_the_real_limits_many_edits_are_left_out_and_none_refused(discord):
+    discord.rest.has_limits = True
+    async with served(discord, every_s=EVERY_S, rates=RATES) as here:
         heard = await here.asked("tell me")
         words = [f"{number} " for number in range(1_000)]
         await here.answers(heard, *words, pause_s=0.002)
-        assert fake.visible(fake.general).split() == "".join(words).split()
-        assert fake.rest.refused == 0
-        assert len(fake.rest.sent("PATCH", "/messages")) <= 4
+        assert discord.visible(discord.general).split() == "".join(words).split()
+        assert discord.rest.refused == 0
+        assert len(discord.rest.sent("PATCH", "/messages")) <= 4
 
 
-async def test_answers_in_one_channel_share_its_pace(fake):
-    async with served(fake, every_s=EVERY_S, rates=RATES) as here:
+async def test_answers_in_one_channel_share_its_pace(discord):
+    async with served(discord, every_s=EVERY_S, rates=RATES) as here:
         heard = [await here.asked(f"question {number}") for number in range(3)]
         await asyncio.gather(*(here.answers(one, "Yes.") for one in heard))
-        first, _, last = fake.rest.sent("POST", "/messages$")
+        first, _, last = discord.rest.sent("POST", "/messages$")
         assert last.at - first.at > 0.5  # two may go out at once
 
 
-async def test_no_secret_and_no_word_is_in_the_log(fake, caplog):
+async def test_no_secret_and_no_word_is_in_the_log(discord, caplog):
     caplog.set_level(logging.INFO)
-    fake.fail("PATCH", "/webhooks", "429")
-    fake.fail("POST", "/messages", "status", times=2)
-    async with served(fake) as here:
+    discord.fail("PATCH", "/webhooks", "429")
+    discord.fail("POST", "/messages", "status", times=2)
+    async with served(discord) as here:
         await here.answers(await here.asked("my secret plan"), "your secret plan")
-        await fake.gateway.close(4000)
+        await discord.gateway.close(4000)
         await here.asked("another secret plan")
-        await until(lambda: fake.commands)
-        use = await fake.commands_(here.ada, fake.general, "/help")
+        await until(lambda: discord.commands)
+        use = await discord.commands_(here.ada, discord.general, "/help")
         await until(lambda: use.response)
         await here.answers(here.inbox.messages[-1], "secret plan")
     assert use.token not in caplog.text
     assert "secret plan" not in caplog.text
-    assert fake.token not in caplog.text
+    assert discord.token not in caplog.text

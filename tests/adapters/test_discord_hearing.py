@@ -6,20 +6,8 @@ import pytest
 
 from core.errors import Closing
 from core.types import ThreadRef
-from tests.adapters.discord_served import Served, checked_discord, served
+from tests.adapters.discord_served import Served, served
 from tests.fakes import ListInbox, until
-
-
-@pytest.fixture
-async def fake():
-    async with checked_discord() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def here(fake):
-    async with served(fake) as here:
-        yield here
 
 
 async def test_a_mention_is_addressed_dated_and_cut_off(here: Served):
@@ -157,9 +145,9 @@ async def test_what_is_said_to_somebody_else_in_a_thread_is_theirs(here: Served)
 
 
 @pytest.mark.parametrize(("hidden", "place"), [(True, "private"), (False, "public")])
-async def test_a_channel_that_not_everybody_reads_is_private(fake, hidden, place):
-    channel = fake.open_channel("staff", hidden=hidden)
-    async with served(fake) as here:
+async def test_a_channel_that_not_everybody_reads_is_private(discord, hidden, place):
+    channel = discord.open_channel("staff", hidden=hidden)
+    async with served(discord) as here:
         assert (await here.asked("psst", channel)).place == place
 
 
@@ -229,15 +217,15 @@ async def test_a_channel_is_not_quoted(here: Served):
     assert here.fake.rest.sent("GET", "/messages") == []
 
 
-async def test_what_the_store_does_not_take_comes_again_and_in_order(fake):
+async def test_what_the_store_does_not_take_comes_again_and_in_order(discord):
     inbox = ListInbox()
-    async with served(fake, inbox) as here:
+    async with served(discord, inbox) as here:
         inbox.full = True
         said = [
-            await fake.says(here.ada, fake.general, f"{fake.mention} {number}")
+            await discord.says(here.ada, discord.general, f"{discord.mention} {number}")
             for number in range(3)
         ]
-        await here.fake.edits(said[0], f"{fake.mention} zero")
+        await here.fake.edits(said[0], f"{discord.mention} zero")
         assert inbox.messages == []
         inbox.full = False
         await until(lambda: inbox.changes)
@@ -271,14 +259,14 @@ async def test_a_thread_that_cannot_be_looked_up_now_is_looked_up_again(here: Se
     assert heard.thread.thread == thread.id
 
 
-async def test_what_comes_when_the_house_closes_is_left_to_the_next_start(fake, caplog):
+async def test_what_comes_when_the_house_closes_is_left_to_the_next_start(discord, caplog):
     class Closed(ListInbox):
         async def message(self, message):
             raise Closing("The next start does it.")
 
     caplog.set_level(logging.INFO)
-    async with served(fake, Closed()) as here:
-        await fake.says(here.ada, fake.general, f"{fake.mention} hello")
+    async with served(discord, Closed()) as here:
+        await discord.says(here.ada, discord.general, f"{discord.mention} hello")
         await until(lambda: "left to the next start" in caplog.text)
     assert "Traceback" not in caplog.text
 

@@ -7,21 +7,9 @@ import pytest
 
 from core.answer import Answer
 from core.errors import Refused
-from tests import fake_discord_spec
-from tests.adapters.discord_served import Served, checked_discord, served
+from tests import fake_discord_spec, specs
+from tests.adapters.discord_served import Served, served
 from tests.fakes import until
-
-
-@pytest.fixture
-async def fake():
-    async with checked_discord() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def here(fake):
-    async with served(fake) as here:
-        yield here
 
 
 async def test_an_answer_is_a_reply_that_grows_and_pings_nobody(here: Served):
@@ -173,12 +161,12 @@ async def test_a_channel_that_is_gone_or_closed_is_refused(here: Served):
         await here.answers(heard, "Yes.")
 
 
-async def test_every_kind_of_request_is_as_discord_describes_it(fake):
+async def test_every_kind_of_request_is_as_discord_describes_it(discord):
     if not fake_discord_spec.FILE.exists():
-        pytest.skip(fake_discord_spec.MISSING)
-    async with served(fake) as here:
+        pytest.skip(specs.missing(fake_discord_spec.FILE))
+    async with served(discord) as here:
         await here.answers(await here.asked("tell me"), "line\n" * 3_000, pause_s=0.5)
-        await until(lambda: fake.commands)
-    kinds = {(call.method, call.route) for call in fake.calls}
+        await until(lambda: discord.commands)
+    kinds = {(call.method, call.route) for call in discord.calls}
     assert len(kinds) >= 6
-    assert fake_discord_spec.problems(fake.calls) == []
+    assert fake_discord_spec.problems(discord.calls) == []

@@ -6,22 +6,10 @@ import pytest
 
 from core.answer import Answer
 from core.types import Noted
-from tests.adapters.discord_served import Served, checked_discord, saying, served
+from tests.adapters.discord_served import Served, saying, served
 from tests.fakes import ListInbox, until
 
 QUESTION = "What should I have said?"
-
-
-@pytest.fixture
-async def fake():
-    async with checked_discord() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def here(fake):
-    async with served(fake) as here:
-        yield here
 
 
 async def pressed(here: Served, message, button: str, by=None):
@@ -51,17 +39,17 @@ async def test_reactions_of_the_bot_and_on_what_others_say_are_none(here: Served
     assert here.inbox.reactions == []
 
 
-async def test_reactions_come_in_their_order_though_the_store_is_slow(fake):
+async def test_reactions_come_in_their_order_though_the_store_is_slow(discord):
     class Slow(ListInbox):
         async def reaction(self, reaction):
             await asyncio.sleep(0.01 if reaction.added else 0)
             return await super().reaction(reaction)
 
-    async with served(fake, Slow()) as here:
+    async with served(discord, Slow()) as here:
         answer = await here.answered()
         for _ in range(5):
-            await fake.reacts(here.ada, answer, "👍")
-            await fake.reacts(here.ada, answer, "👍", added=False)
+            await discord.reacts(here.ada, answer, "👍")
+            await discord.reacts(here.ada, answer, "👍", added=False)
         await until(lambda: len(here.inbox.reactions) == 10)
         assert [one.added for one in here.inbox.reactions] == [True, False] * 5
 
@@ -103,7 +91,7 @@ async def test_a_press_is_a_vote_and_only_the_voter_sees_what_stands(here: Serve
 
 
 @pytest.mark.parametrize("how", ["reaction", "press"])
-async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answer(fake, how):
+async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answer(discord, how):
     """People see the message before we are told its id; the library waits at rate limits."""
     known: list[bool] = []
 
@@ -113,16 +101,16 @@ async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answe
             return await super().reaction(reaction)
 
     async def votes():
-        await until(lambda: fake.by_me(fake.general))
-        message = fake.by_me(fake.general)[0]
+        await until(lambda: discord.by_me(discord.general))
+        message = discord.by_me(discord.general)[0]
         if how == "press":
-            await fake.presses(here.bob, message, "👍")
+            await discord.presses(here.bob, message, "👍")
         else:
-            await fake.reacts(here.bob, message, "👍")
+            await discord.reacts(here.bob, message, "👍")
 
-    async with served(fake, Watching()) as here:
+    async with served(discord, Watching()) as here:
         heard = await here.asked("tell me")
-        fake.fail("POST", "/messages$", "slow", seconds=0.4)
+        discord.fail("POST", "/messages$", "slow", seconds=0.4)
         async with Answer(saying(["Yes."])) as answer, asyncio.TaskGroup() as group:
             group.create_task(here.adapter.reply(heard, answer))
             group.create_task(votes())
@@ -155,16 +143,16 @@ async def test_after_a_thumb_down_the_right_words_are_asked_for_in_a_form(here: 
     assert press.shown.buttons == {}
 
 
-async def test_buttons_and_forms_work_after_a_restart(fake):
+async def test_buttons_and_forms_work_after_a_restart(discord):
     inbox = ListInbox(noted=Noted(-1))
-    async with served(fake, inbox) as here:
+    async with served(discord, inbox) as here:
         answer = await here.answered()
-    async with served(fake, inbox) as here:
+    async with served(discord, inbox) as here:
         press = await pressed(here, answer, "👎")
-    async with served(fake, inbox) as here:
+    async with served(discord, inbox) as here:
         opened = await pressed(here, press.shown, QUESTION)
-    async with served(fake, inbox) as here:
-        sent = await fake.fills_in(opened, "Better.")
+    async with served(discord, inbox) as here:
+        sent = await discord.fills_in(opened, "Better.")
         await until(lambda: sent.response)
     assert inbox.reactions[0].target.id == inbox.corrections[0][0].id == answer.id
 
@@ -261,19 +249,19 @@ async def test_a_thumb_up_by_reaction_is_not_talked_about(here: Served):
     ("votes", "buttons", "reactions"),
     [("both", 2, 1), ("buttons", 2, 0), ("reactions", 0, 1), ("none", 0, 0)],
 )
-async def test_a_setting_says_how_people_vote(fake, votes, buttons, reactions):
-    async with served(fake, votes=votes) as here:
+async def test_a_setting_says_how_people_vote(discord, votes, buttons, reactions):
+    async with served(discord, votes=votes) as here:
         answer = await here.answered()
         assert len(answer.buttons) == buttons
-        await fake.reacts(here.ada, answer, "👍")
+        await discord.reacts(here.ada, answer, "👍")
         await here.nothing_more()
         assert len(here.inbox.reactions) == reactions
 
 
-async def test_a_button_from_before_the_setting_changed_says_that_it_is_off(fake):
-    async with served(fake) as here:
+async def test_a_button_from_before_the_setting_changed_says_that_it_is_off(discord):
+    async with served(discord) as here:
         answer = await here.answered()
-    async with served(fake, votes="reactions") as here:
+    async with served(discord, votes="reactions") as here:
         press = await pressed(here, answer, "👍")
         assert "switched off" in press.shown.content
         assert here.inbox.reactions == []

@@ -11,6 +11,7 @@ import telegram as tg
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, RetryAfter
 
 from tests import fake_telegram_spec as spec
+from tests import specs
 from tests.fake_telegram import FakeTelegram
 from tests.fake_telegram_chats import TOKEN
 
@@ -34,7 +35,7 @@ async def bot(fake):
 
 async def test_what_it_tells_is_as_the_vendor_describes_it(fake, bot):
     if not spec.FILE.exists():
-        pytest.skip(spec.MISSING)
+        pytest.skip(specs.missing(spec.FILE))
     ann, lab = fake.person("Ann", "ann_of_tests"), fake.group("Lab", is_forum=True)
     await bot.get_updates(allowed_updates=["message", "message_reaction", "callback_query"])
     keyboard = tg.InlineKeyboardMarkup([[tg.InlineKeyboardButton("👍", callback_data="up")]])
@@ -58,7 +59,7 @@ async def test_what_it_tells_is_as_the_vendor_describes_it(fake, bot):
 
 async def test_what_the_ruler_does_not_know_it_says(fake, bot):
     if not spec.FILE.exists():
-        pytest.skip(spec.MISSING)
+        pytest.skip(specs.missing(spec.FILE))
     chat = fake.private(fake.person("Ann"))
     await bot.send_message(chat.id, "hello", api_kwargs={"tts": True})
     await bot.send_message(chat.id, "hello", api_kwargs={"entities": [WRONG]})

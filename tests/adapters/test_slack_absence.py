@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.errors import AdapterError
 from core.types import ChannelRef, IncomingMessage, MessageRef, Noted, Seen, ThreadRef
-from tests.adapters.slack_served import DIRECT, ROOM, House, checked_slack, moved_in
+from tests.adapters.slack_served import DIRECT, ROOM, moved_in
 from tests.fake_slack import BOT, FakeSlack
 from tests.fakes import ListInbox, until
-
-
-@pytest.fixture
-async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
-    async with checked_slack(monkeypatch) as slack:
-        yield slack
-
-
-@pytest.fixture
-async def house(slack: FakeSlack) -> AsyncIterator[House]:
-    async with moved_in(slack) as house:
-        yield house
-
 
 # What was said before, and while we were away
 

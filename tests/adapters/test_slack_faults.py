@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,24 +10,10 @@ from core.errors import Refused
 from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
-    House,
     checked_slack,
     moved_in,
     wait_s,
 )
-from tests.fake_slack import FakeSlack
-
-
-@pytest.fixture
-async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
-    async with checked_slack(monkeypatch) as slack:
-        yield slack
-
-
-@pytest.fixture
-async def house(slack: FakeSlack) -> AsyncIterator[House]:
-    async with moved_in(slack) as house:
-        yield house
 
 
 async def test_a_workspace_without_streams_is_asked_once(slack):

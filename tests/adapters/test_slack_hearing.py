@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
+from tests import slack_rules, specs
 from tests.adapters.slack_served import (
     CLUB,
     DIRECT,
     ROOM,
-    House,
-    checked_slack,
-    moved_in,
 )
 from tests.fake_slack import BOT, FakeSlack
 from tests.fakes import until
-from tests.slack_rules import METHODS
-
-
-@pytest.fixture
-async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
-    async with checked_slack(monkeypatch) as slack:
-        yield slack
-
-
-@pytest.fixture
-async def house(slack: FakeSlack) -> AsyncIterator[House]:
-    async with moved_in(slack) as house:
-        yield house
 
 
 def test_every_call_is_held_against_the_vendors_descriptions():
-    if not METHODS.exists():
-        pytest.skip("the vendors' descriptions are not beside this repository")
-    assert (METHODS / "chat.postMessage.json").exists()
+    if not slack_rules.METHODS.exists():
+        pytest.skip(specs.missing(slack_rules.METHODS))
+    assert slack_rules.complaints("chat.postMessage", {"text": "hello"}, is_json=True)
+    assert slack_rules.complaints("chat.noSuchMethod", {}, is_json=True)
 
 
 # Hearing

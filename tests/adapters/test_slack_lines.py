@@ -19,26 +19,11 @@ from core.errors import AdapterError, Refused
 from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
-    House,
-    checked_slack,
     moved_in,
     wait_s,
 )
 from tests.fake_slack import APP_TOKEN, BOT_TOKEN, FakeSlack
 from tests.fakes import ListInbox, until
-
-
-@pytest.fixture
-async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
-    async with checked_slack(monkeypatch) as slack:
-        yield slack
-
-
-@pytest.fixture
-async def house(slack: FakeSlack) -> AsyncIterator[House]:
-    async with moved_in(slack) as house:
-        yield house
-
 
 # Connections
 

@@ -6,7 +6,6 @@ What goes wrong with each is in test_slack_faults.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,8 +14,6 @@ from core.answer import Answer
 from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
-    House,
-    checked_slack,
     methods,
     moved_in,
     said,
@@ -24,18 +21,6 @@ from tests.adapters.slack_served import (
 )
 from tests.fake_slack import FakeSlack
 from tests.fakes import until
-
-
-@pytest.fixture
-async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
-    async with checked_slack(monkeypatch) as slack:
-        yield slack
-
-
-@pytest.fixture
-async def house(slack: FakeSlack) -> AsyncIterator[House]:
-    async with moved_in(slack) as house:
-        yield house
 
 
 async def test_an_answer_in_a_thread_is_a_native_stream_put_right_at_its_end(house):

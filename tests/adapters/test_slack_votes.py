@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,26 +16,11 @@ from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
     House,
-    checked_slack,
     moved_in,
     said,
     wait_s,
 )
-from tests.fake_slack import FakeSlack
 from tests.fakes import ListInbox, until
-
-
-@pytest.fixture
-async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
-    async with checked_slack(monkeypatch) as slack:
-        yield slack
-
-
-@pytest.fixture
-async def house(slack: FakeSlack) -> AsyncIterator[House]:
-    async with moved_in(slack) as house:
-        yield house
-
 
 # Votes and corrections
 

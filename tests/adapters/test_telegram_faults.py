@@ -19,6 +19,7 @@ UNPARSED = Complaint(400, "Bad Request: can't parse entities: unsupported start"
 
 @pytest.fixture
 async def rig():
+    """In which some calls are refused, as they must be."""
     async with served() as rig:
         yield rig
 

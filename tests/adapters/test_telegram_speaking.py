@@ -16,13 +16,6 @@ from tests.fake_telegram_chats import units
 from tests.fakes import until
 
 
-@pytest.fixture
-async def rig():
-    async with served() as rig:
-        yield rig
-        assert rig.mistakes == []
-
-
 async def marked(rig, text: str) -> tuple[str, list[tuple[str, str]]]:
     """The answer as a person sees it: its text, and each entity with the words that it covers."""
     shown = await rig.answered(await rig.asked(), text)

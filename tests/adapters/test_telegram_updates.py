@@ -11,12 +11,6 @@ from tests.fake_telegram_chats import Complaint
 from tests.fakes import ListInbox, until
 
 
-@pytest.fixture
-async def rig():
-    async with served() as rig:
-        yield rig
-
-
 async def test_an_update_that_comes_twice_is_heard_once(rig):
     await rig.asked("once")
     await until(lambda: rig.acknowledged == 1)

@@ -10,12 +10,6 @@ from tests.fakes import until
 LONG = "Your vote is kept, but nothing trains until somebody here says `/training channel on`. " * 3
 
 
-@pytest.fixture
-async def rig():
-    async with served() as rig:
-        yield rig
-
-
 def labels(message) -> list[str]:
     return [button["text"] for button in message.buttons]
 

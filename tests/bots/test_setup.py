@@ -12,6 +12,7 @@ import pytest
 
 from bots import setup
 from bots.config import load
+from tests import specs
 from tests.fake_discord import TOKEN as DISCORD_TOKEN
 from tests.fake_discord import FakeDiscord
 from tests.fake_slack import APP_TOKEN, BOT_TOKEN, FakeSlack
@@ -19,8 +20,8 @@ from tests.fake_telegram import FakeTelegram
 from tests.fake_telegram_chats import TOKEN as TELEGRAM_TOKEN
 
 TOP = Path(__file__).resolve().parent.parent.parent
-SPECS = TOP.parent / "shared" / "specs" / "slack"
-SCHEMA = SPECS / "manifest.schema.2.0.0.json"
+SCHEMA = specs.FOLDER / "slack" / "manifest.schema.2.0.0.json"
+EVENTS = specs.FOLDER / "slack" / "events.json"
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def configured(tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_tokens(monkeypatch):
+    """What a developer's environment holds would be taken for this test's."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_BOT_TOKEN", "TELEGRAM_BOT_TOKEN"):
@@ -67,7 +69,7 @@ def test_only_the_manifest_is_on_stdout_and_bears_the_bots_name(tmp_path):
 
 def test_the_manifest_is_valid_by_slacks_own_schema():
     if not SCHEMA.exists():
-        pytest.skip(f"there is no {SCHEMA}")
+        pytest.skip(specs.missing(SCHEMA))
     schema = json.loads(SCHEMA.read_text())
     jsonschema.validate(setup.manifest("Mynah"), schema)
     with pytest.raises(jsonschema.ValidationError):
@@ -75,9 +77,9 @@ def test_the_manifest_is_valid_by_slacks_own_schema():
 
 
 def test_the_manifest_subscribes_to_what_slack_knows_and_has_its_scopes():
-    if not SPECS.exists():
-        pytest.skip(f"there is no {SPECS}")
-    known = {event["name"]: event for event in json.loads((SPECS / "events.json").read_text())}
+    if not EVENTS.exists():
+        pytest.skip(specs.missing(EVENTS))
+    known = {event["name"]: event for event in json.loads(EVENTS.read_text())}
     manifest = setup.manifest("Mynah")
     scopes = set(manifest["oauth_config"]["scopes"]["bot"])
     for event in manifest["settings"]["event_subscriptions"]["bot_events"]:
