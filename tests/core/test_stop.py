@@ -3,6 +3,8 @@
 import asyncio
 
 from core.desk import serve
+from core.errors import StoreError
+from storage.repositories import SqlStore
 from tests.core.room import BOB, WORDS, ListAdapter, asked, engine_on
 from tests.fakes import ScriptedGenerator, until
 
@@ -107,3 +109,29 @@ async def test_a_slash_command_stops_what_its_author_asked_in_a_thread_of_the_ch
         await until(lambda: adapter.shown.get("4") == WORDS.nothing_to_stop)
         assert adapter.shown["2"] == "so far"
         engine.close()
+
+
+class Hesitant(SqlStore):
+    """Its disk has no room when an answer begins, once it is told so."""
+
+    refuses = False
+
+    async def began(self, *how):
+        if self.refuses:
+            self.refuses = False
+            raise StoreError("There is no room left.")
+        await super().began(*how)
+
+
+async def test_a_stop_that_the_disk_does_not_take_at_once_says_that_it_stopped_something(store):
+    store.__class__ = Hesitant
+    generator = ScriptedGenerator(["so far"], hangs=True)
+    adapter = ListAdapter(asked(), stays=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine_on(store, generator), adapter))
+        await generator.waiting.wait()
+        store.refuses = True
+        await adapter.deliver(asked("stop", "2"))
+        adapter.stays.set()
+    assert not store.refuses
+    assert adapter.shown == {"1": f"so far\n\n{WORDS.stopped}", "2": WORDS.stopping}
