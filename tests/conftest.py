@@ -14,6 +14,7 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 @pytest.fixture(autouse=True)
 def no_network_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own socket is patched, because every library goes through it."""
     connect = socket.socket.connect
 
     def guarded(self, address):

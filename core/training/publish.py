@@ -171,7 +171,7 @@ async def publish(
                 raise NotServed("somebody had words forgotten that it learnt from; run it again")
         except NotServed as error:
             report |= refusal(str(error))
-        except BaseException:
+        except BaseException:  # cancelled too: nothing unrecorded may lie under the name
             await asyncio.to_thread(remove, folder, shelf)
             raise
     if not report["passed"]:

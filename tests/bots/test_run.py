@@ -233,7 +233,7 @@ async def test_the_trainer_asks_the_process_that_has_the_store(folder):
 
 
 async def test_check_shows_the_settings_masked_and_who_answers(folder, model, monkeypatch):
-    monkeypatch.setenv("MODEL_KEY", "sk-very-secret")
+    monkeypatch.setenv("MODEL_KEY", "sk-very-secret")  # of the process that `ran` starts
     model.key = "sk-very-secret"
     path = folder / "config.yaml"
     path.write_text(

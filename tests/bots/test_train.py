@@ -35,10 +35,7 @@ async def test_too_few_votes_are_counted(store, folder, tmp_path):
     assert not (tmp_path / "tunes").exists()
 
 
-async def test_votes_of_other_platforms_wait_and_are_named(store, folder, tmp_path, monkeypatch):
-    from adapters import PLATFORMS
-
-    monkeypatch.setitem(PLATFORMS, "slack", None)  # a platform of a later day
+async def test_votes_of_other_platforms_wait_and_are_named(store, folder, tmp_path):
     await vote(store, 12, platform="slack")
     words = await said(trainer(store, tmp_path, folder).retrain(dry=False))
     assert "0 of 10 votes are there" in words

@@ -96,7 +96,7 @@ def faulty(tmp_path, monkeypatch):
     folder = tmp_path / "faulty"
     folder.mkdir()
     shutil.copy(Path(__file__).parent / "faults" / "sitecustomize.py", folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))  # of the steps, which are processes
 
     def say(fault):
         (folder / "fault").unlink(missing_ok=True)

@@ -99,7 +99,7 @@ async def test_closing_it_stops_the_step(folder):
 
 
 async def test_a_step_gets_no_secrets_of_the_bot(folder, monkeypatch):
-    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")  # as the bot's own environment has them
     monkeypatch.setenv("MODEL_KEY", "secret")
     (progress,) = await told(folder("tells its environment"))
     environment = json.loads(progress.what)
@@ -108,7 +108,7 @@ async def test_a_step_gets_no_secrets_of_the_bot(folder, monkeypatch):
 
 
 async def test_a_step_sees_one_gpu_of_those_that_the_bot_sees(folder, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")  # as an operator sets it for the bot
     (progress,) = await told(folder("tells its environment"))
     assert json.loads(progress.what)["CUDA_VISIBLE_DEVICES"] == "2"
 
