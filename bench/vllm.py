@@ -13,14 +13,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
-import socket
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +33,7 @@ from core.conversation import TOKENS_PER_MESSAGE, Messages
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from core.line import Line
 from core.phrases import Phrases
 from core.ports import Inbox
@@ -44,6 +41,7 @@ from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Prompt, 
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
 from tests.tiny_model import make
+from tests.vllm.served import NotStarted, Served
 
 RUNS = 3
 AT_ONCE = (1, 8, 32)
@@ -51,8 +49,6 @@ TURNS, TOKENS = 4, 128  # of each conversation, and of each answer
 CONTEXT = 4096
 LONG_TURNS, LONG_TOKENS, LONG_AT_ONCE = 50, 100, 4
 RATIO, ADDED_MS, CACHED = 0.95, 15.0, 0.85
-READY_WITHIN_S = 600.0
-KEY_FREE = "VLLM_API_KEY"  # of somebody's own environment: not for this server
 WORDS = "What does a thumb up do, and who tells the bird what it learns? " * 3
 numbers = itertools.count(1)
 
@@ -76,7 +72,7 @@ class Feed:
 
     def __init__(self, conversations: int, turns: int) -> None:
         self.conversations, self.turns = conversations, turns
-        self.run_ = Run()
+        self.seen = Run()
         self._asked: dict[str, float] = {}
         self._shown: dict[str, asyncio.Event] = {}
 
@@ -86,7 +82,7 @@ class Feed:
         async with asyncio.TaskGroup() as group:
             for number in range(self.conversations):
                 group.create_task(self._talk(inbox, f"c{number}"))
-        self.run_.took_s = time.monotonic() - began
+        self.seen.took_s = time.monotonic() - began
 
     async def _talk(self, inbox: Inbox, name: str) -> None:
         channel, who = ChannelRef(self.name, "feed", name), Author(f"u{name}", "Ada")
@@ -102,7 +98,7 @@ class Feed:
         async with aclosing(aiter(answer)) as pieces:
             async for _ in pieces:
                 if not answer.refs:
-                    self.run_.first_ms.append((time.monotonic() - self._asked[to.ref.id]) * 1000)
+                    self.seen.first_ms.append((time.monotonic() - self._asked[to.ref.id]) * 1000)
                     await answer.placing()
                     await answer.placed(MessageRef(to.ref.channel, f"answer to {to.ref.id}"))
         self._shown[to.ref.id].set()
@@ -124,24 +120,6 @@ class Recorder(ModelServer):
                 yield piece
 
 
-@dataclass
-class Server:
-    url: str
-    model: Path
-
-    async def metric(self, *names: str) -> list[float]:
-        """Sums of vLLM's own counters."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(self.url.removesuffix("/v1") + "/metrics") as response,
-        ):
-            lines = (await response.text()).splitlines()
-        return [
-            sum(float(one.rsplit(" ", 1)[1]) for one in lines if one.startswith(f"vllm:{name}{{"))
-            for name in names
-        ]
-
-
 async def main() -> None:
     began = where()
     with tempfile.TemporaryDirectory() as folder:
@@ -157,42 +135,30 @@ async def main() -> None:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[Server]:
-    """vLLM with the tiny model, as an operator starts it."""
+async def served(folder: Path) -> AsyncIterator[Served]:
+    """vLLM with the tiny model."""
     model = make(folder / "model", window=CONTEXT)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
-    (folder / "config.yaml").write_text(
-        f"generation: {{url: '{url}', model: '{model}'}}\ntraining: {{folder: '{folder}/tunes'}}\n"
-    )
-    environment = {name: value for name, value in os.environ.items() if name != KEY_FREE}
-    command = ["-m", "bots.serve", "--config", str(folder / "config.yaml")]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdout=asyncio.subprocess.PIPE, env=environment
-    )
-    assert process.stdout
+    server = Served(folder, str(model), model)
     try:
-        async with asyncio.timeout(READY_WITHIN_S):
-            if b"ready" not in await process.stdout.readline():
-                raise SystemExit(await process.wait())
-        yield Server(url, model)
+        with Console(stderr=True).status("Starting vLLM..."):
+            await asyncio.to_thread(server.start)
+        yield server
+    except NotStarted as why:
+        raise SystemExit(str(why)) from why
     finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+        await asyncio.to_thread(server.stop)
 
 
-async def through(server: Server, folder: Path, count: int, turns: int, tokens: int) -> Run:
+async def through(server: Served, folder: Path, count: int, turns: int, tokens: int) -> Run:
     """So many conversations through Mynah."""
     number, phrases, feed = next(numbers), Phrases(), Feed(count, turns)
     store = await SqlStore.open(
         StorageSettings(url=f"sqlite:///{folder}/{number}.db"), holder="bench.vllm"
     )
-    settings = Settings(url=server.url, model=str(server.model), max_tokens=tokens)
+    settings = server.settings(max_tokens=tokens)
     try:
-        async with Recorder(settings, folder=server.model) as client:
-            client.run = feed.run_
+        async with Recorder(settings, folder=server.files) as client:
+            client.run = feed.seen
             engine = Engine(
                 store,
                 client,
@@ -204,13 +170,13 @@ async def through(server: Server, folder: Path, count: int, turns: int, tokens: 
                 line=Line(max(AT_ONCE)),
                 phrases=phrases,
             )
-            (before,) = await server.metric("generation_tokens_total")
+            (before,) = await server.metrics("generation_tokens_total")
             await serve(engine, feed)
-            (after,) = await server.metric("generation_tokens_total")
+            (after,) = await server.metrics("generation_tokens_total")
     finally:
         await store.close()
-    feed.run_.tokens = after - before
-    return feed.run_
+    feed.seen.tokens = after - before
+    return feed.seen
 
 
 def system(number: int) -> str:
@@ -218,7 +184,7 @@ def system(number: int) -> str:
     return f"{number:04}. Be kind, be brief, and never learn on Sundays."
 
 
-async def direct(server: Server, prompts: dict[str, list[Messages]]) -> Run:
+async def direct(server: Served, prompts: dict[str, list[Messages]]) -> Run:
     """The same prompts, by the smallest client that reads a stream."""
     run, lead = Run(), ("system", system(next(numbers)))
 
@@ -226,25 +192,25 @@ async def direct(server: Server, prompts: dict[str, list[Messages]]) -> Run:
         for messages in asked:
             await ask(session, server, (lead, *messages[1:]), TOKENS, run.first_ms)
 
-    (before,) = await server.metric("generation_tokens_total")
+    (before,) = await server.metrics("generation_tokens_total")
     began = time.monotonic()
-    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+    async with server.direct() as session, asyncio.TaskGroup() as group:
         for asked in prompts.values():
             group.create_task(talk(session, asked))
     run.took_s = time.monotonic() - began
-    (after,) = await server.metric("generation_tokens_total")
+    (after,) = await server.metrics("generation_tokens_total")
     run.tokens = after - before
     return run
 
 
 async def ask(
     session: aiohttp.ClientSession,
-    server: Server,
+    server: Served,
     messages: Sequence[tuple[str, str]],
     tokens: int,
     first_ms: list[float],
 ) -> str:
-    body = {"model": str(server.model), "max_tokens": tokens, "temperature": 0, "stream": True}
+    body = {"model": server.model, "max_tokens": tokens, "temperature": 0, "stream": True}
     body["messages"] = [{"role": role, "content": text} for role, text in messages]
     text, began = "", time.monotonic()
     async with session.post(f"{server.url}/chat/completions", json=body) as response:
@@ -285,23 +251,21 @@ def show(runs: dict[tuple[int, str], list[Run]], began: str) -> None:
         target(*line)
 
 
-async def cache(server: Server, folder: Path) -> None:
+async def cache(server: Served, folder: Path) -> None:
     """The share of prompt tokens from the prefix cache, in conversations that outgrow it."""
     names = "prefix_cache_hits_total", "prefix_cache_queries_total"
-    before = await server.metric(*names)
+    before = await server.metrics(*names)
     run = await through(server, folder, LONG_AT_ONCE, LONG_TURNS, LONG_TOKENS)
-    between = await server.metric(*names)
-    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+    between = await server.metrics(*names)
+    async with server.direct() as session, asyncio.TaskGroup() as group:
         lead = system(next(numbers))
-        async with ModelServer(
-            Settings(url=server.url, model=str(server.model)), folder=server.model
-        ) as client:
+        async with server.client() as client:
             tasks = [
                 group.create_task(drop_oldest(session, server, client, lead, asked))
                 for asked in run.prompts.values()
             ]
             await asyncio.wait(tasks)
-    after = await server.metric(*names)
+    after = await server.metrics(*names)
     shares = [(b[0] - a[0]) / (b[1] - a[1]) for a, b in ((before, between), (between, after))]
     longest = max(len(asked) for asked in run.prompts.values())
     caption = f"{LONG_AT_ONCE} conversations of {longest} turns, context of {CONTEXT} tokens"
@@ -315,7 +279,7 @@ async def cache(server: Server, folder: Path) -> None:
 
 async def drop_oldest(
     session: aiohttp.ClientSession,
-    server: Server,
+    server: Served,
     client: ModelServer,
     lead: str,
     asked: list[Messages],

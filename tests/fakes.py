@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -92,3 +93,11 @@ async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> No
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def free_port() -> int:
+    """Free now: whoever is to listen there does so soon."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

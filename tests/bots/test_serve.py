@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from bots.launch import GPUS
+from tests.fakes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAND_IN = """
@@ -83,12 +83,6 @@ def served(tmp_path):
 @pytest.fixture
 def told(tmp_path):
     return lambda: json.loads((tmp_path / "told").read_text())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def end_of(process):

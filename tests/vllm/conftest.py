@@ -1,26 +1,13 @@
-"""A real vLLM with the starter model, started by `python -m bots.serve` as an operator would."""
+"""One vLLM with the starter model for all tests here, and adapters for it."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from pydantic import SecretStr
 
-from core.generation import ModelServer, Settings
+from tests.vllm.served import ROOT, NotStarted, Served
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 STARTER = ROOT / "starter" / "model"
-READY_WITHIN_S = 600  # a busy machine; a quiet one takes a minute
-KEY = "a key for the tests"
 
 
 def pytest_collection_modifyitems(items):
@@ -30,89 +17,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(900))
 
 
-class Served:
-    """One vLLM that can be killed and started anew. Must be stopped."""
-
-    def __init__(self, folder):
-        self.folder, self.shelf = folder, folder / "tunes"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-        (folder / "config.yaml").write_text(
-            f"generation: {{url: '{self.url}', model: starter, key_env: VLLM_TEST_KEY}}\n"
-            f"training: {{folder: '{self.shelf}'}}\n"
-        )
-        if (ROOT / ".venv-vllm").is_dir():
-            (folder / ".venv-vllm").symlink_to(ROOT / ".venv-vllm")
-        self.process: Any = None
-
-    def start(self):
-        # Exact sums: what is answered must not depend on what else is in the batch.
-        command = [sys.executable, "-m", "bots.serve", "--", "--dtype", "float32"]
-        environment = {"PYTHONPATH": str(ROOT), "VLLM_TEST_KEY": KEY, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        line = self.process.stdout.readline()
-        if "ready" not in line:
-            _, said = self.process.communicate()
-            if "make vllm" in said:
-                pytest.skip(f"vLLM is not installed: {said.splitlines()[-1]}")
-            pytest.fail(said)
-
-    def kill(self):
-        """As the kernel does when memory runs out: at once, all of it."""
-        self.process.kill()
-        self.process.communicate()
-        until = time.monotonic() + 20
-        while self.answers():
-            assert time.monotonic() < until, "vLLM outlived bots.serve"
-            time.sleep(0.05)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.communicate(timeout=60)
-
-    def answers(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    @asynccontextmanager
-    async def client(self, **settings):
-        how = Settings(url=self.url, model="starter", key=SecretStr(KEY), **settings)
-        async with ModelServer(how, folder=STARTER) as client:
-            yield client
-
-    @asynccontextmanager
-    async def direct(self):
-        """Straight to vLLM, without us."""
-        headers = {"Authorization": f"Bearer {KEY}"}
-        async with aiohttp.ClientSession(headers=headers) as session:
-            yield session
-
-    async def metric(self, name):
-        """The sum of one of vLLM's own figures."""
-        async with (
-            self.direct() as session,
-            session.get(self.url.removesuffix("/v1") + "/metrics") as response,
-        ):
-            lines = (await response.text()).splitlines()
-        found = [line for line in lines if line.startswith(f"vllm:{name}{{")]
-        assert found, name
-        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
-
-
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
-    one = Served(tmp_path_factory.mktemp("vllm"))
-    one.start()
+    # Exact sums: what is answered must not depend on what else is in the batch.
+    flags = ("--dtype", "float32")
+    one = Served(tmp_path_factory.mktemp("vllm"), "starter", STARTER, flags)
+    try:
+        one.start()
+    except NotStarted as why:
+        if "make vllm" in str(why):  # it is 3 GB, and the ordinary tests do without
+            pytest.skip(f"vLLM is not installed: {why}")
+        raise
     yield one
     one.stop()
 

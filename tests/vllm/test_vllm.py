@@ -147,7 +147,7 @@ async def test_an_answer_that_is_closed_ends_on_the_server_within_a_second(serve
 
 
 async def running(served, number):
-    return await served.metric("num_requests_running") == number
+    return await served.metrics("num_requests_running") == [number]
 
 
 async def until(condition, within_s):
