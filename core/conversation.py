@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.types import Quoted, Role, Turn
+from core.types import Quoted, Role, ThreadRef, Turn
 
 Messages = tuple[tuple[Role, str], ...]
 
@@ -110,6 +110,13 @@ def digest(messages: Messages) -> str:
     """A hash of the exact messages, roles and borders included: SHA-256, hexadecimal."""
     exact = json.dumps(messages, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(exact.encode()).hexdigest()
+
+
+def key(thread: ThreadRef) -> str:
+    """A conversation's name that a server may know and log: no platform's id can be read in it."""
+    channel = thread.channel
+    ids = json.dumps((channel.platform, channel.account, channel.id, thread.thread))
+    return hashlib.sha256(ids.encode()).hexdigest()
 
 
 def fitting(sizes: Sequence[int], fixed: int, budget: int) -> int:

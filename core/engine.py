@@ -20,6 +20,7 @@ from core.conversation import (
     Past,
     behind,
     digest,
+    key,
     render,
 )
 from core.errors import Closing, StoreDamaged
@@ -171,7 +172,7 @@ class Engine:
         shown = past.within(of_past, of_system + of_question, budget)
         messages = render(system, shown.turns, behind(shown.quotes, message.text))
         model = await self.store.serving() or self.model
-        prompt = Prompt(messages, model, max_tokens, self.temperature)
+        prompt = Prompt(messages, model, max_tokens, self.temperature, key(message.thread))
         ids = tuple(turn.id for turn in shown.turns)
         first, ahead = ids[0] if ids else None, ids if past.is_first else ()
         recipe = Recipe(model, system, first, digest(messages), shown.quotes, ahead)
@@ -220,18 +221,27 @@ class Engine:
         return f"{self.phrases.cannot_read(message.unread)}\n\n" if message.unread else ""
 
     async def generate(
-        self, prompt: Prompt, asking: Callable[[], object] = lambda: None
+        self,
+        prompt: Prompt,
+        asking: Callable[[], object] = lambda: None,
+        anew: Callable[[], Awaitable[Prompt]] | None = None,
     ) -> AsyncGenerator[str]:
         """Wait in line, then the model's pieces. Raises Closing where that came first.
 
-        Whoever waits long is told how many are ahead. `asking` is called when the wait is over,
-        just before the model is asked.
+        Whoever waits long is told how many are ahead. `anew`: the prompt as it is after a wait, for
+        what it is made of may have been edited or deleted; what it raises is raised. `asking` is
+        called when the wait is over, just before the model is asked.
         """
-        if self.line.is_long:
-            yield Aside(self.phrases.in_line.format(ahead=self.line.waiting))
-        async with self.line.enter():
+        async with self.line.stand() as place:
+            has_waited, ahead = not place.done(), self.line.many_ahead(place)
+            while ahead:
+                yield Aside(self.phrases.in_line.format(ahead=ahead))
+                ahead = await self.line.fewer(place, ahead)
+            await place
             if self.closing.is_set():
                 raise Closing("The next start answers this.")
+            if has_waited and anew:
+                prompt = await anew()
             asking()
             async with aclosing(self.generator.stream(prompt)) as pieces:
                 async for piece in pieces:

@@ -39,6 +39,10 @@ CONNECT_WITHIN_S = 5.0
 DRAIN_WITHIN_S = 0.2  # for the end of the body after the end of the answer
 LOOP_CHARS = 20_000  # more than this is counted in a thread
 
+# What vllm-router chooses a server by. Where there is none it takes the text itself, and logs it:
+# so every request has one, also /tokenize.
+SESSION = "X-Session-ID"
+
 T = TypeVar("T")
 
 
@@ -106,9 +110,11 @@ class ModelServer:
         return f"ModelServer({self._settings!r})"  # pydantic masks the key
 
     async def __aenter__(self) -> Self:
-        key = self._settings.key
+        headers = {SESSION: "mynah"}
+        if key := self._settings.key:
+            headers["Authorization"] = f"Bearer {key.get_secret_value()}"
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else None,
+            headers=headers,
             # How many at once is the lanes' business; how long, the deadlines'.
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S),
@@ -183,7 +189,10 @@ class ModelServer:
             "stream": True,
         }
         watch.began()
-        post = self._session.post(f"{url}/chat/completions", json=body, allow_redirects=False)
+        session = {SESSION: prompt.conversation} if prompt.conversation else None
+        post = self._session.post(
+            f"{url}/chat/completions", json=body, headers=session, allow_redirects=False
+        )
         response = await watch.within(post)
         try:
             if response.status != 200:

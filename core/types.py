@@ -119,12 +119,17 @@ class Aside(str):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model is shown, and how it is to answer. `model` is the base's name or a tune's."""
+    """What the model is shown, and how it is to answer. `model` is the base's name or a tune's.
+
+    `conversation`: the same for all turns of one, so that a router before several servers sends
+    them to one (`core.conversation.key`); "": of none.
+    """
 
     messages: tuple[tuple[Role, str], ...]
     model: str
     max_tokens: int
     temperature: float
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class FakeModel:
 
     requests: list[dict[str, Any]] = field(default_factory=list)  # the bodies, in order
     times: list[float] = field(default_factory=list)  # when each came, by time.monotonic()
+    sessions: list[str | None] = field(default_factory=list)  # what a router would choose by
     tokenized: int = 0  # how many texts were counted
     peers: set[tuple[str, int]] = field(default_factory=set)  # the connections that asked
     streaming: int = 0  # answers under way
@@ -111,6 +112,7 @@ class FakeModel:
         body = await request.json()
         self.requests.append(body)
         self.times.append(time.monotonic())
+        self.sessions.append(request.headers.get("X-Session-ID"))
         if request.transport is not None:
             self.peers.add(request.transport.get_extra_info("peername"))
         if self.record is not None:
@@ -206,6 +208,7 @@ class FakeModel:
         if self.tokenize_status != 200:
             return web.json_response({"detail": "not this time"}, status=self.tokenize_status)
         self.tokenized += 1
+        self.sessions.append(request.headers.get("X-Session-ID"))
         count = len((await request.json())["prompt"].split())
         return web.json_response({"count": count, "tokens": list(range(count))})
 
