@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # heavy: `--help` does without
     from bots.launch import Launch
 
 ROOT = Path(__file__).resolve().parent.parent
-LOG = "vllm.log"
+LOG = "vllm-{port}.log"  # there may be several
 SHOW_EVERY_S = 0.25
 SAY_EVERY_S = 10.0  # where no terminal shows how it goes
 END_WITHIN_S = 30.0  # vLLM lets go of its GPU; then it is killed
@@ -39,7 +39,8 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
-        return asyncio.run(serve(launch(config, arguments.host, arguments.vllm), LOG_FOLDER / LOG))
+        what = launch(config, arguments.host, arguments.vllm)
+        return asyncio.run(serve(what, LOG_FOLDER / LOG.format(port=what.port)))
     except BotError as error:
         print(f"mynah: {error}", file=sys.stderr)
         return 2
