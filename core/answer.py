@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol, Self
 
-from core.errors import BotError, CutShort, GenerationError, StoreDamaged, StoreError
+from core.errors import BotError, CutShort, GenerationError, StoreDamaged, StoreError, Unasked
 from core.phrases import Phrases
 from core.types import Aside, MessageRef, Outcome
 
@@ -76,7 +76,7 @@ class Answer:
     async def __aiter__(self) -> AsyncGenerator[str]:
         if self._opening:
             yield self._opening
-        outcome = self._whole
+        outcome, instead = self._whole, ""
         try:
             if self._stop:
                 await self._pieces.aclose()  # stopped before it began: the loop finds nothing
@@ -91,6 +91,8 @@ class Answer:
                 self._waiting_task = asyncio.current_task()
         except CutShort:
             outcome = "cut"
+        except Unasked as end:
+            outcome, instead = end.outcome, str(end)
         except GenerationError as error:
             logger.warning("generation failed: %s: %s", type(error).__name__, error)
             outcome = "failed"
@@ -108,6 +110,9 @@ class Answer:
         if self._stop:
             outcome = "stopped"
         await self._pieces.aclose()
+        if instead:
+            self.text = instead
+            yield instead
         unkept = ""
         while failure := await self._settle(outcome):
             if not unkept:

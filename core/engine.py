@@ -221,18 +221,27 @@ class Engine:
         return f"{self.phrases.cannot_read(message.unread)}\n\n" if message.unread else ""
 
     async def generate(
-        self, prompt: Prompt, asking: Callable[[], object] = lambda: None
+        self,
+        prompt: Prompt,
+        asking: Callable[[], object] = lambda: None,
+        anew: Callable[[], Awaitable[Prompt]] | None = None,
     ) -> AsyncGenerator[str]:
         """Wait in line, then the model's pieces. Raises Closing where that came first.
 
-        Whoever waits long is told how many are ahead. `asking` is called when the wait is over,
-        just before the model is asked.
+        Whoever waits long is told how many are ahead. `anew`: the prompt as it is after a wait, for
+        what it is made of may have been edited or deleted; what it raises is raised. `asking` is
+        called when the wait is over, just before the model is asked.
         """
-        if self.line.is_long:
-            yield Aside(self.phrases.in_line.format(ahead=self.line.waiting))
-        async with self.line.enter():
+        async with self.line.stand() as place:
+            has_waited, ahead = not place.done(), self.line.many_ahead(place)
+            while ahead:
+                yield Aside(self.phrases.in_line.format(ahead=ahead))
+                ahead = await self.line.fewer(place, ahead)
+            await place
             if self.closing.is_set():
                 raise Closing("The next start answers this.")
+            if has_waited and anew:
+                prompt = await anew()
             asking()
             async with aclosing(self.generator.stream(prompt)) as pieces:
                 async for piece in pieces:

@@ -17,10 +17,13 @@ The errors of the house:
   x AdapterError          the platform failed
     - RateLimited         carries `retry_after_s`
     - Refused             the credentials or rights are missing; names them
+  x Unasked               the question is not put to the model after all; says how the turn ends
   x Closing               the process ends before this began; the next start does it
 """
 
 from __future__ import annotations
+
+from core.types import Outcome
 
 
 class BotError(Exception):
@@ -87,6 +90,13 @@ class RateLimited(AdapterError):
 
 class Refused(AdapterError):
     pass
+
+
+class Unasked(BotError):
+    def __init__(self, outcome: Outcome, words: str = "") -> None:
+        """`words`: to be said instead."""
+        super().__init__(words)
+        self.outcome = outcome
 
 
 class Closing(BotError):

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from itertools import takewhile
 
 from core.ports import Speaker
 from core.types import Prompt
@@ -17,27 +18,28 @@ from core.types import Prompt
 LONG_FROM = 3  # so few ahead are gone in a moment, also where one is answered at a time
 FULL_AFTER = 20  # rounds of the server: who came then would wait for minutes
 PATIENCE_S = 60.0
+LOOKS_EVERY_S = 5.0  # whoever waits sees so late that the line has moved
+
+Place = asyncio.Future[None]
+"""Somebody's place in the line; done when their turn has come."""
 
 
 class Line:
     """`at_once` generations side by side; whoever comes then waits."""
 
-    def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, at_once: int, *, patience_s: float = PATIENCE_S, looks_every_s: float = LOOKS_EVERY_S
+    ) -> None:
         """`patience_s`: so long training's own requests stand aside."""
-        self.at_once, self._patience_s = at_once, patience_s
+        self.at_once, self._patience_s, self._looks_every_s = at_once, patience_s, looks_every_s
         self._under_way = 0
-        self._people: deque[asyncio.Future[None]] = deque()
-        self._training: deque[asyncio.Future[None]] = deque()
+        self._people: deque[Place] = deque()
+        self._training: deque[Place] = deque()
 
     @property
     def waiting(self) -> int:
         """How many people wait."""
-        return sum(not waiter.done() for waiter in self._people)
-
-    @property
-    def is_long(self) -> bool:
-        """Whether somebody who comes now should be told how many are ahead."""
-        return self.waiting >= max(LONG_FROM, self.at_once)
+        return sum(not place.done() for place in self._people)
 
     def is_full(self, coming: int) -> bool:
         """Whether whoever comes now should rather come again later: so many are on their way."""
@@ -46,44 +48,63 @@ class Line:
     @asynccontextmanager
     async def enter(self, *, training: bool = False) -> AsyncIterator[None]:
         """Wait for one's turn; leaving the block lets the next one in."""
-        ahead = self._people or (training and self._training)
-        if self._under_way < self.at_once and not ahead:
-            self._under_way += 1
-        else:
-            await self._wait(self._training if training else self._people)
-        try:
+        async with self.stand(training=training) as place:
+            await place
             yield
-        finally:
-            self._under_way -= 1
-            self._let_in()
 
-    async def _wait(self, line: deque[asyncio.Future[None]]) -> None:
+    @asynccontextmanager
+    async def stand(self, *, training: bool = False) -> AsyncIterator[Place]:
+        """A place in the line. Leaving the block gives it up, or lets the next one in."""
         loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        line.append(waiter)
-        patience = loop.call_later(self._patience_s, self._promote, waiter)
+        place: Place = loop.create_future()
+        (self._training if training else self._people).append(place)
+        self._let_in()
+        patience = loop.call_later(self._patience_s, self._promote, place)
         try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():  # let in at the very moment
-                self._under_way -= 1
-                self._let_in()
-            raise
+            yield place
         finally:
             patience.cancel()
+            if place.done() and not place.cancelled():
+                self._under_way -= 1
+                self._let_in()
+            place.cancel()
 
-    def _promote(self, waiter: asyncio.Future[None]) -> None:
+    def many_ahead(self, place: Place) -> int:
+        """How many people are ahead, where those are so many that whoever waits should be told;
+        else 0.
+        """
+        ahead = self._ahead(place)
+        return ahead if ahead >= max(LONG_FROM, self.at_once) else 0
+
+    async def fewer(self, place: Place, than: int) -> int:
+        """How many are ahead, as soon as half of them have gone; 0: one's turn has come.
+
+        Half, since to tell each step would take the platform's calls from those who are answered.
+        """
+        while not place.done():
+            await asyncio.wait({place}, timeout=self._looks_every_s)
+            if 0 < (ahead := self._ahead(place)) <= than / 2:
+                return ahead
+        return 0
+
+    def _ahead(self, place: Place) -> int:
+        if place.done():
+            return 0
+        before = takewhile(lambda other: other is not place, self._people)
+        return sum(not other.done() for other in before)
+
+    def _promote(self, place: Place) -> None:
         """Training stood aside long enough: from here on it waits like a person."""
-        if waiter in self._training:
-            self._training.remove(waiter)
-            self._people.append(waiter)
+        if place in self._training:
+            self._training.remove(place)
+            self._people.append(place)
 
     def _let_in(self) -> None:
         while self._under_way < self.at_once and (line := self._people or self._training):
-            waiter = line.popleft()
-            if not waiter.done():  # else whoever it was has gone
+            place = line.popleft()
+            if not place.done():  # else whoever it was has gone
                 self._under_way += 1
-                waiter.set_result(None)
+                place.set_result(None)
 
 
 class AfterPeople:

@@ -36,7 +36,7 @@ class Phrases(BaseModel):
         "_That is too long for me: about {tokens} tokens, and I can read {limit} at once."
         " Please send a shorter part._"
     )
-    in_line: str = "_{ahead} questions are ahead of yours._\n\n"
+    in_line: str = "_Questions ahead of yours: {ahead}._\n\n"
     busy: str = "_Too many people ask me at once just now. Please ask me again in a few minutes._"
     too_many: str = (
         "_That is more than {limit} messages in a minute. Please give me a moment and ask again._"

@@ -14,11 +14,11 @@ from functools import partial
 from core.answer import Answer
 from core.commands import Call, said
 from core.engine import Engine, says_nothing
-from core.errors import AdapterError, Closing, Refused, StoreError
+from core.errors import AdapterError, Closing, Refused, StoreError, Unasked
 from core.patience import Patience
 from core.ports import Adapter
 from core.records import PlaceRecord, TurnRecord
-from core.types import IncomingMessage, MessageRef, Quoted, Recipe, ThreadRef, Turn
+from core.types import IncomingMessage, MessageRef, Prompt, Quoted, Recipe, ThreadRef, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -214,12 +214,33 @@ class Turns:
             return make(said(asked), outcome="refused", record=record)
         prompt, recipe, opening = asked
 
+        async def anew() -> Prompt:
+            nonlocal recipe
+            prompt, recipe = await self._asked_anew(turn, recipe)
+            return prompt
+
         def asking() -> None:
             # Not awaited: the request to the model does not wait for this commit. The store keeps
             # the order of its writes, so it is there before the answer's end is.
             self._group.create_task(self._began(turn, recipe))
 
-        return make(engine.generate(prompt, asking), opening=opening, record=record)
+        return make(engine.generate(prompt, asking, anew), opening=opening, record=record)
+
+    async def _asked_anew(self, turn: Turn, recipe: Recipe) -> tuple[Prompt, Recipe]:
+        """The question as it stands after a wait in line. Raises Unasked: it stands no more."""
+        now = await self._engine.store.turn(turn.id)
+        if now.status == "done":
+            raise Unasked("expired")
+        changes = self._meanwhile.get(turn.id, {})
+        quotes = [replace(q, text=changes.get(q.ref, q.text) or "") for q in recipe.quotes]
+
+        async def earlier() -> Sequence[Quoted]:
+            return quotes
+
+        asked = await self._engine.question(now, earlier)
+        if isinstance(asked, str):
+            raise Unasked("refused", asked)
+        return asked[:2]
 
     async def _earlier(self, turn: Turn) -> Sequence[Quoted]:
         """What was said in the turn's thread before it; nothing where the platform fails."""

@@ -13,6 +13,7 @@ from core.errors import AdapterError
 from core.line import Line
 from core.phrases import Phrases
 from core.types import (
+    Aside,
     Author,
     ChannelRef,
     IncomingMessage,
@@ -65,6 +66,9 @@ class ListAdapter:
             await answer.placed(MessageRef(ROOM, f"answer to {to.ref.id}"))
         text = ""
         async for piece in answer:
+            if isinstance(piece, Aside):
+                self.shown[to.ref.id] = text + piece
+                continue
             text += piece
             self.shown[to.ref.id] = text
             if self.fails:
