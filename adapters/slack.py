@@ -43,7 +43,8 @@ QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
 
-THINKING = "is thinking…"
+THINKING = "is thinking…"  # Slack puts our name before it
+WAITING = "is busy. {words}"
 
 
 class Settings(BaseModel):
@@ -148,12 +149,23 @@ class SlackAdapter:
         every_s = self._every_s
         if way == "stream":
             every_s *= APPENDS * (1 + len(self._api.streams))
+        aside = None
         if to.thread.thread and not answer.refs:
-            self._later(self._think(to, answer))
+            aside = partial(self._wait, to, self._later(self._think(to, answer)))
         self._api.under_way += way != "post"
         self._answers.append((to, answer))
         try:
-            await show(answer, sheet, self._api.tempo, keys, every_s=every_s, edits=way != "post")
+            await show(
+                answer,
+                sheet,
+                self._api.tempo,
+                keys,
+                every_s=every_s,
+                edits=way != "post",
+                aside=aside,
+            )
+            if aside and not answer.refs:  # nothing was said: no message took the status away
+                self._later(self._say_status(to, ""))
         finally:
             self._answers.remove((to, answer))
             self._api.under_way -= way != "post"
@@ -162,12 +174,21 @@ class SlackAdapter:
     async def _think(self, to: IncomingMessage, answer: Answer) -> None:
         await asyncio.sleep(THINKING_S)
         if not answer.refs and answer.outcome is None:
-            await self._api.call(
-                "assistant_threads_setStatus",
-                channel_id=to.ref.channel.id,
-                thread_ts=to.thread.thread,
-                status=THINKING,
-            )
+            await self._say_status(to, THINKING)
+
+    def _wait(self, to: IncomingMessage, thinking: asyncio.Task[None] | None, aside: str) -> None:
+        """Where no message stands yet: a stream could not take the words back."""
+        if thinking:
+            thinking.cancel()
+        self._later(self._say_status(to, WAITING.format(words=aside.strip(" \n_*"))))
+
+    async def _say_status(self, to: IncomingMessage, status: str) -> None:
+        await self._api.call(
+            "assistant_threads_setStatus",
+            channel_id=to.ref.channel.id,
+            thread_ts=to.thread.thread,
+            status=status,
+        )
 
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         root, channel = to.thread.thread, to.ref.channel
@@ -196,7 +217,7 @@ class SlackAdapter:
 
         await asyncio.gather(*(learn(user) for user in users - self._ears.names.keys()))
 
-    def _later(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _later(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None] | None:
         """Do what nobody waits for; that it failed is worth a line and no more."""
 
         async def quietly() -> None:
@@ -207,8 +228,8 @@ class SlackAdapter:
 
         if self._group is None:
             work.close()
-        else:
-            self._group.create_task(quietly())
+            return None
+        return self._group.create_task(quietly())
 
 
 async def who_am_i(settings: Settings) -> str:

@@ -40,7 +40,7 @@ class Votes:
     api: Api
     inbox: Inbox
     answers: UnderWay
-    later: Callable[[Coroutine[Any, Any, Any]], None]  # does what nobody waits for
+    later: Callable[[Coroutine[Any, Any, Any]], object]  # does what nobody waits for
     by_reaction: bool  # whether reactions count
 
     async def vote(

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from core.answer import Answer
 from core.errors import AdapterError, BotError, RateLimited, Refused
 from core.pages import Page, Pager, pages
 from core.tempo import Tempo
-from core.types import MessageRef
+from core.types import Aside, MessageRef
 
 __all__ = ["Surface", "Tempo", "pages", "show"]
 
@@ -27,6 +28,7 @@ MOST_FAILURES = 5  # of the calls that show the end, before the answer is given 
 FIRST_AGAIN_S = 0.2  # after the first of them; then twice as long each time
 SHORTEST_PAUSE_S = 0.01  # between looks at what is new
 LAST_WORDS_WITHIN_S = 5.0  # when cancelled
+REMOVED = ("", False)  # what a message shows that is gone
 NOTHING_HERE = "…"  # in a message that the answer needs no more, and that cannot go
 
 
@@ -85,6 +87,7 @@ async def show(
     again_s: float = FIRST_AGAIN_S,
     edits: bool = True,
     placeholder: str = "",
+    aside: Callable[[str], object] | None = None,
 ) -> None:
     """Post the first words, edit at most every `every_s` while `tempo` allows, and show the end.
 
@@ -92,12 +95,13 @@ async def show(
     the end is never left out: RateLimited waits, other failures are repeated MOST_FAILURES times,
     `again_s` after the first. `edits=False`: only the whole text is posted. `placeholder`: what a
     new message says until its place is kept, on a platform where `find` cannot look, so that a
-    stray one is never an answer.
+    stray one is never an answer. `aside`: takes the asides, which else stand behind the text; for a
+    surface whose messages can only grow.
 
     Raises AdapterError, and what reading the answer raises. When cancelled, what was read is shown
     within LAST_WORDS_WITHIN_S.
     """
-    draft = Draft()
+    draft = Draft(aside)
     sheet = Sheet(answer, surface, tempo, keys, placeholder)
     async with asyncio.TaskGroup() as group:
         reader = group.create_task(draft.read(answer))
@@ -116,8 +120,9 @@ async def show(
 class Draft:
     """The text of an answer as far as it is read."""
 
-    def __init__(self) -> None:
-        self.text = ""
+    def __init__(self, say_aside: Callable[[str], object] | None = None) -> None:
+        self.text, self.aside = "", ""
+        self._say_aside = say_aside
         self.is_whole = False
         self.error: BotError | None = None  # why there is no more of it
         self.news = asyncio.Event()
@@ -126,7 +131,7 @@ class Draft:
     async def read(self, answer: Answer) -> None:
         try:
             async for piece in answer:
-                self.text += piece
+                self._take(piece)
                 self.news.set()
             self.is_whole = True
         except BotError as error:
@@ -134,6 +139,14 @@ class Draft:
         finally:
             self.over.set()
             self.news.set()
+
+    def _take(self, piece: str) -> None:
+        if not isinstance(piece, Aside):
+            self.text, self.aside = self.text + piece, ""
+        elif self._say_aside:
+            self._say_aside(piece)
+        else:
+            self.aside = piece
 
     async def ends_by(self, when: float) -> bool:
         """Return as soon as nothing more will come, or at that time of the loop."""
@@ -189,14 +202,14 @@ class Sheet:
             if await draft.ends_by(due):
                 return
             draft.news.clear()
-            if not self._answer.refs and self._pages(draft.text):
+            if not self._answer.refs and self._pages(draft.text, draft.aside):
                 await self._turn()  # somebody waits for a first word: it goes before others' edits
                 self._has_turn = True
                 if draft.over.is_set():
                     return
             due, is_shown = loop.time() + max(every_s, SHORTEST_PAUSE_S), False
             try:
-                is_shown = await self._lay(draft.text)
+                is_shown = await self._lay(draft.text, draft.aside)
                 failures = 0
             except RateLimited as error:
                 self._tempo.hold(error.retry_after_s, *self._keys)
@@ -229,9 +242,11 @@ class Sheet:
                 logger.warning("the end of an answer is shown again: %s", error)
                 await asyncio.sleep(again_s * 2 ** (failures - 1))
 
-    async def _lay(self, text: str, *, is_whole: bool = False, may_wait: bool = False) -> bool:
+    async def _lay(
+        self, text: str, aside: str = "", *, is_whole: bool = False, may_wait: bool = False
+    ) -> bool:
         """Make the messages show `text`; False: not wholly, since the tempo did not allow it."""
-        pages = self._pages(text)
+        pages = self._pages(text, aside)
         if self._takes_files:
             pages = pages[: self._surface.most_pages]
         for part, page in enumerate(pages):
@@ -258,7 +273,9 @@ class Sheet:
         return True
 
     async def _tidy(self, text: str) -> None:
-        """What stands behind the messages: the rest as a file, or what an earlier try left."""
+        """What stands behind the messages: the rest as a file, or what an earlier try left, or an
+        aside that nothing followed.
+        """
         pages, most, refs = self._pages(text), self._surface.most_pages, self._answer.refs
         if self._takes_files and len(pages) > most == len(refs):
             await self._turn()
@@ -273,11 +290,11 @@ class Sheet:
         await self._is_found(len(refs))  # one more that an earlier, longer try may have left
         shown = min(len(pages), most + 1) if self._takes_files else len(pages)
         for part in range(shown, len(refs)):
-            if part not in self._shown:
+            if self._shown.get(part) != REMOVED:
                 await self._turn()
                 with contextlib.suppress(Refused):  # the answer itself stands there
                     await self._surface.remove(refs[part])
-                self._shown[part] = ("", False)
+                self._shown[part] = REMOVED
 
     async def _turn(self) -> None:
         if not self._has_turn:
@@ -305,9 +322,13 @@ class Sheet:
             raise
         await self._answer.placed(ref)
 
-    def _pages(self, text: str) -> list[Page]:
-        """Those that make a message: platforms refuse what shows nothing."""
+    def _pages(self, text: str, aside: str = "") -> list[Page]:
+        """Those that make a message: platforms refuse what shows nothing. Where there is no room
+        for the aside, it is left out.
+        """
         *done, last = self._pager.pages(text)
+        if aside and self._size(last.text + aside) <= self._surface.limit:
+            last = replace(last, text=last.text + aside)
         for page in done[len(self._are_shown) :]:
             self._are_shown.append(self._is_seen(page))
         pages = [page for page, is_shown in zip(done, self._are_shown, strict=True) if is_shown]

@@ -114,7 +114,9 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Aside(str):
-    """Words of ours among the pieces of an answer: shown, not kept, and never the model's."""
+    """Words of ours among the pieces of an answer. They are shown behind what was said until the
+    next piece comes, or the end; they are not kept, and never the model's.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import pytest
 
 from adapters.slack_text import harmless, safe_to_append
 from core.answer import Answer
+from core.errors import Unasked
+from core.types import Aside
 from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
@@ -202,6 +204,52 @@ async def test_thinking_is_shown_while_nothing_else_is_and_costs_no_waiting(hous
     assert house.slack.count("assistant.threads.setStatus") == 1
     await house.answer(await house.asked(), "At once.")
     assert house.slack.count("assistant.threads.setStatus") == 1
+
+
+WAIT = Aside("_Questions ahead of yours: 7._\n\n")
+
+
+async def test_whoever_waits_in_a_thread_is_told_in_the_status_and_the_answer_is_a_stream(house):
+    to = await house.asked()
+    told = house.slack.statuses
+    await house.answer(
+        to,
+        WAIT,
+        lambda: house.slack.until(lambda: told),
+        Aside("_Questions ahead of yours: 3._"),
+        lambda: house.slack.until(lambda: len(told) == 2),
+        "Hello ",
+        house.sees("Hello "),
+        "world.",
+    )
+    assert told == [f"is busy. Questions ahead of yours: {ahead}." for ahead in (7, 3)]
+    assert methods(house.slack) == ["chat.startStream", "chat.stopStream", "chat.update"]
+    assert house.slack.visible(ROOM, to.thread.thread) == ["Hello world."]
+
+
+async def test_whoever_waits_beside_a_thread_is_told_in_the_message_and_the_answer_replaces_it(
+    house,
+):
+    to = await house.asked(channel=DIRECT)
+    await house.answer(to, WAIT, house.sees(WAIT, DIRECT), "Hello ", "world.")
+    assert house.slack.visible(DIRECT, "") == ["Hello world."]
+    assert house.slack.statuses == []
+
+
+@pytest.mark.parametrize("channel", [ROOM, DIRECT])
+async def test_a_question_that_is_deleted_in_the_line_leaves_nothing_behind(house, channel):
+    to = await house.asked(**({"channel": DIRECT} if channel == DIRECT else {}))
+
+    async def withdrawn():
+        yield WAIT
+        await house.slack.until(lambda: house.slack.statuses or house.slack.bots(channel))
+        raise Unasked("expired")
+
+    async with Answer(withdrawn()) as answer:
+        await house.adapter.reply(to, answer)
+    assert house.slack.bots(channel) == []
+    if channel == ROOM:
+        await house.slack.until(lambda: house.slack.statuses[-1] == "")
 
 
 async def test_no_message_carries_the_answer_of_a_conversation_beside_it(house):

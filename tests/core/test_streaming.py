@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from core.answer import Answer
-from core.errors import AdapterError, RateLimited, Refused
+from core.errors import AdapterError, RateLimited, Refused, Unasked
 from core.streaming import Tempo, show
+from core.types import Aside
 from tests.core.paper import FREE, Paper, saying, shown
 from tests.fakes import until
 
@@ -181,3 +182,62 @@ async def test_the_whole_text_is_shown_whenever_it_was_read_before_the_cancellat
     with pytest.raises(asyncio.CancelledError):
         await task
     assert paper.visible == ["all of it"]
+
+
+WAIT = Aside("_Questions ahead of yours: 7._\n\n")
+
+
+async def test_an_aside_stands_until_the_next_piece_and_never_in_the_answer():
+    paper = Paper()
+    pieces = ["Hello! ", WAIT, Aside("3 ahead"), "It is ", "so."]
+    answer = await shown(paper, *pieces, pause_s=0.03)
+    assert paper.sent[:3] == ["Hello! ", f"Hello! {WAIT}", "Hello! 3 ahead"]
+    assert "Hello! It is " in paper.sent
+    assert paper.visible == ["Hello! It is so."]
+    assert answer.text == "Hello! It is so."
+
+
+async def test_an_aside_that_nothing_follows_goes_and_so_does_its_message():
+    paper = Paper()
+
+    async def withdrawn():
+        yield WAIT
+        await until(lambda: paper.visible == [WAIT])
+        raise Unasked("expired")
+
+    answer = Answer(withdrawn())
+    await show(answer, paper, Tempo(FREE), ["room:1"], every_s=0.01)
+    assert paper.sent == [WAIT, "nothing"]
+    assert paper.visible == []
+    assert (answer.text, answer.outcome) == ("", "expired")
+
+
+async def test_an_aside_for_which_there_is_no_room_is_left_out():
+    paper, long = Paper(limit=200), "word " * 33
+    await shown(paper, long, Aside("7 ahead" * 9), "and so on.", pause_s=0.03)
+    assert not any("7 ahead" in sent for sent in paper.sent)
+    assert paper.visible == [f"{long}and so on."]
+
+
+async def test_where_messages_only_grow_asides_are_told_elsewhere():
+    paper, told = Paper(), []
+    await shown(paper, WAIT, "It is ", "so.", pause_s=0.03, aside=told.append)
+    assert told == [WAIT]
+    assert paper.visible == ["It is so."]
+    assert not any("ahead" in sent for sent in paper.sent)
+
+
+async def test_where_an_answer_waits_and_we_stop_the_next_try_goes_on_in_its_message():
+    paper = Paper()
+
+    async def waiting():
+        yield WAIT
+        await asyncio.Event().wait()
+
+    answer = Answer(waiting())
+    task = asyncio.create_task(show(answer, paper, Tempo(FREE), ["room:1"], every_s=0.01))
+    await until(lambda: paper.visible == [WAIT])
+    task.cancel()
+    await asyncio.wait({task})
+    await shown(paper, "At last.", answer={"refs": answer.refs})
+    assert paper.visible == ["At last."]
