@@ -20,6 +20,10 @@ class Busy(Overloaded):
         self.retry_after_s = retry_after_s
 
 
+class Locked(Rejected):
+    """401 or 403: the server does not accept our key, or a router did not pass it on."""
+
+
 class Missing(Rejected):
     """404, 405 or 501: the server has no such thing to ask."""
 
@@ -57,7 +61,7 @@ def refusal(response: aiohttp.ClientResponse) -> GenerationError:
     if status >= 500:
         return Broken(f"The model's server failed ({status}).")
     if status in (401, 403):
-        return Rejected(
+        return Locked(
             f"The model's server does not accept the key ({status}): "
             "check the variable that generation.key_env names."
         )

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from core.breaker import Breaker
 from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
-from core.failures import Busy, Missing, our_errors, refusal
+from core.failures import Busy, Locked, Missing, our_errors, refusal
 from core.tokens import Counter, Counts, estimate, folder_context, folder_counter
 from core.types import Prompt, tune_name
 from core.wire import Reply
@@ -312,7 +312,7 @@ class ModelServer:
             async with asyncio.timeout(ASIDE_WITHIN_S), asyncio.TaskGroup() as group:
                 for text in texts:
                     group.create_task(ask(text))
-        except* Missing:
+        except* (Locked, Missing):
             self._server_counts = False
             logger.info("the model's server does not count tokens: they are estimated")
         except* (GenerationError, TimeoutError):

@@ -43,7 +43,8 @@ async def test_tokens_are_estimated_where_nobody_counts(server):
 
 
 @pytest.mark.parametrize(
-    ("status", "counts"), [(400, True), (413, True), (500, True), (405, False), (501, False)]
+    ("status", "counts"),
+    [(400, True), (413, True), (500, True), (401, False), (405, False), (501, False)],
 )
 async def test_one_refused_text_does_not_end_counting_by_the_server(server, status, counts):
     server.tokenize_status = status
