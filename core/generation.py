@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from core.breaker import Breaker
 from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
 from core.failures import Busy, Locked, Missing, our_errors, refusal
+from core.meter import Asked, Tally
 from core.tokens import Counter, Counts, estimate, folder_context, folder_counter
 from core.types import Prompt, tune_name
 from core.wire import Reply
@@ -105,6 +106,7 @@ class ModelServer:
         self._server_counts = settings.url is not None  # until it says that it has no /tokenize
         self._context = settings.context_tokens
         self._warned = False
+        self.tally = Tally()
 
     def __repr__(self) -> str:
         return f"ModelServer({self._settings!r})"  # pydantic masks the key
@@ -133,33 +135,34 @@ class ModelServer:
         for the first token lasts; after it nothing is, so nothing is shown twice. A refused request
         (4xx but 429) is never tried again. Closing it closes the connection: the server stops.
         """
-        watch = _Watch(self._settings)
-        pause_s, longest_s = self._backoff_s
-        failure: GenerationError | None = None
-        while True:
-            url = await self._address(watch.first_s())
-            await self._breaker.enter(watch.first_s())
-            given = False
-            try:
-                async with aclosing(self._tokens(url, prompt, watch)) as pieces:
-                    async for piece in pieces:
-                        if piece:
-                            given = True
-                            yield piece
-                return
-            except (Unreachable, Overloaded, Broken) as error:
-                wait_s = pause_s * random.uniform(0.5, 1.0)
-                if isinstance(error, Busy):
-                    wait_s += error.retry_after_s
-                if given or wait_s >= watch.first_s():
-                    raise
-                failure = error
-            except TimedOut as error:
-                if given or failure is None:
-                    raise
-                raise failure from error  # what the server said tells more than its silence
-            await asyncio.sleep(wait_s)
-            pause_s = min(2 * pause_s, longest_s)
+        with self.tally.counting() as asked:
+            watch = _Watch(self._settings, asked)
+            pause_s, longest_s = self._backoff_s
+            failure: GenerationError | None = None
+            while True:
+                url = await self._address(watch.first_s())
+                await self._breaker.enter(watch.first_s())
+                given = False
+                try:
+                    async with aclosing(self._tokens(url, prompt, watch)) as pieces:
+                        async for piece in pieces:
+                            if piece:
+                                given = True
+                                yield piece
+                    return
+                except (Unreachable, Overloaded, Broken) as error:
+                    wait_s = pause_s * random.uniform(0.5, 1.0)
+                    if isinstance(error, Busy):
+                        wait_s += error.retry_after_s
+                    if given or wait_s >= watch.first_s():
+                        raise
+                    failure = error
+                except TimedOut as error:
+                    if given or failure is None:
+                        raise
+                    raise failure from error  # what the server said tells more than its silence
+                await asyncio.sleep(wait_s)
+                pause_s = min(2 * pause_s, longest_s)
 
     async def _tokens(self, url: str, prompt: Prompt, watch: _Watch) -> AsyncGenerator[str]:
         """What `_ask` gives; the breaker is told how it went until the first token."""
@@ -170,6 +173,7 @@ class ModelServer:
                     if not heard:
                         heard = True
                         self._breaker.worked()
+                        watch.asked.spoke()
                     yield piece
         except (Unreachable, Overloaded, Broken, TimedOut):
             if not heard:
@@ -194,10 +198,10 @@ class ModelServer:
             f"{url}/chat/completions", json=body, headers=session, allow_redirects=False
         )
         response = await watch.within(post)
+        reply = Reply()
         try:
             if response.status != 200:
                 raise refusal(response)
-            reply = Reply()
             while not reply.ended:
                 text = reply.feed(await watch.within(response.content.readany()))
                 if reply.alive:
@@ -207,6 +211,7 @@ class ModelServer:
                 await _drain(response)
             reply.verdict()
         finally:
+            watch.asked.tokens += reply.tokens
             response.close()  # where the body is unfinished this ends the connection
 
     def _model(self, name: str) -> str:
@@ -318,27 +323,41 @@ class ModelServer:
         except* (GenerationError, TimeoutError):
             logger.debug("the model's server did not count: tokens are estimated this time")
 
+    async def metrics_page(self) -> str:
+        """The server's figures as Prometheus reads them; see core.model_metrics. Raises
+        GenerationError: Rejected where it has none, or none for us.
+        """
+        if self._settings.url is None:
+            raise Missing("The embedded server tells no figures.")  # transformers 5.19
+        url = (await self._address(0)).removesuffix("/v1") + "/metrics"
+        return str(await self._aside("GET", url, is_json=False))
+
     async def _listed(self) -> list[dict[str, Any]]:
         match await self._aside("GET", f"{await self._address(0)}/models"):
             case {"data": [*entries]}:
                 return [entry for entry in entries if isinstance(entry, dict) and "id" in entry]
         raise Broken("The model's server does not list its models: check generation.url.")
 
-    async def _aside(self, method: str, url: str, body: object = None) -> object:
-        """The JSON that the server answers. Raises GenerationError."""
+    async def _aside(
+        self, method: str, url: str, body: object = None, *, is_json: bool = True
+    ) -> object:
+        """The JSON that the server answers, or its text. Raises GenerationError."""
         ask = self._session.request(method, url, json=body, allow_redirects=False)
         with our_errors("The model's server did not answer in time."):
             async with asyncio.timeout(ASIDE_WITHIN_S), ask as response:
                 if response.status != 200:
                     raise refusal(response)
-                answer: object = await response.json(content_type=None)
+                answer: object = (
+                    await response.json(content_type=None) if is_json else await response.text()
+                )
                 return answer
 
 
 class _Watch:
     """The deadlines of one call. What its reader does between two pieces counts only in all."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, asked: Asked) -> None:
+        self.asked = asked
         self._time = asyncio.get_running_loop().time
         self._between_s = settings.between_tokens_within_s
         now = self._time()

@@ -26,6 +26,9 @@ class Reply:
         self.ended = False  # nothing that follows belongs to the answer
         self.alive = False  # the last bytes held a token, be it only of a thought
         self.finish: str | None = None  # the server's word for why it ended
+        # Events with text, of which vLLM sends one a token; at the end the server's own count,
+        # where it gives one.
+        self.tokens = 0
         self._events = _Events()
         self._failure: GenerationError | None = None
         self._spoke = False
@@ -72,14 +75,20 @@ class Reply:
             case {"error": error} if error:
                 raise Broken("The model's server reported an error in the middle of the answer.")
             case {"choices": [{"delta": {"content": str(text)}}, *_]}:
-                self.alive = self.alive or bool(text)
+                if text:
+                    self.alive = True
+                    self.tokens += 1
             case {"choices": [{"delta": {"reasoning_content": str()} | {"reasoning": str()}}, *_]}:
                 text, self.alive = "", True
+                self.tokens += 1
             case _:
                 text = ""
         match event:
             case {"choices": [{"finish_reason": str(reason)}, *_]}:
                 self.finish, self.ended = reason, True
+                match event.get("usage"):
+                    case {"completion_tokens": int(tokens)}:
+                        self.tokens = tokens
         return text
 
 

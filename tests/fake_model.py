@@ -60,6 +60,8 @@ class FakeModel:
     max_model_len: int | None = 2048
     tokenizes: bool = True
     tokenize_status: int = 200  # else /tokenize refuses
+    metrics: str | None = None  # the page of its figures; None: it has none
+    metrics_after_s: float = 0.0
     piece_chars: int = 4
     port: int = 0
     record: Path | None = None  # a JSON line per chat request
@@ -68,6 +70,7 @@ class FakeModel:
     times: list[float] = field(default_factory=list)  # when each came, by time.monotonic()
     sessions: list[str | None] = field(default_factory=list)  # what a router would choose by
     tokenized: int = 0  # how many texts were counted
+    metrics_asked: int = 0
     peers: set[tuple[str, int]] = field(default_factory=set)  # the connections that asked
     streaming: int = 0  # answers under way
     completed: int = 0  # answers given to their end
@@ -79,6 +82,7 @@ class FakeModel:
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_post("/tokenize", self._tokenize)
+        app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
         )
@@ -211,6 +215,15 @@ class FakeModel:
         self.sessions.append(request.headers.get("X-Session-ID"))
         count = len((await request.json())["prompt"].split())
         return web.json_response({"count": count, "tokens": list(range(count))})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal(request):
+            return refusal
+        self.metrics_asked += 1
+        await asyncio.sleep(self.metrics_after_s)
+        if self.metrics is None:
+            return web.json_response({"detail": "Not Found"}, status=404)
+        return web.Response(text=self.metrics, content_type="text/plain")
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self.key is None or request.headers.get("Authorization") == f"Bearer {self.key}":
