@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bots.config import Config
@@ -18,6 +19,7 @@ from core.engine import Engine
 from core.errors import ConfigError
 from core.generation import ModelServer
 from core.line import AfterPeople, Line
+from core.meter import Meter
 from core.phrases import Phrases
 from core.ports import Speaker
 from storage.repositories import SqlStore
@@ -86,10 +88,18 @@ async def house(
             watching_for_damage=engine.watching_for_damage,
         )
         await stack.enter_async_context(keeper)
+        meter = Meter(generator.metrics_page, generator.tally, lambda: line.waiting)
+        await stack.enter_async_context(meter)
         path = await asyncio.to_thread(lambda: config.storage.path)
         if path:
-            await stack.enter_async_context(door(socket_of(path), trainer.verbs()))
+            verbs = {**trainer.verbs(), "metrics": lambda asked: metrics(meter)}
+            await stack.enter_async_context(door(socket_of(path), verbs))
         yield House(store, engine, trainer, ready)
+
+
+async def metrics(meter: Meter) -> AsyncGenerator[str]:
+    """The figures of the model's side, as one object in JSON."""
+    yield json.dumps(asdict(await meter.metrics()))
 
 
 @asynccontextmanager

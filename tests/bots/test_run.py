@@ -14,6 +14,7 @@ from adapters.console import CHANNEL, ME
 from core.phrases import Phrases
 from core.types import IncomingMessage, MessageRef, ThreadRef
 from storage.repositories import Settings, SqlStore
+from tests.core.figures_page import page
 from tests.fake_model import Behaviour, FakeModel
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -271,6 +272,44 @@ async def test_check_names_the_models_that_the_server_has(folder, model):
     code, out, _ = await ran(folder, "--check")
     assert code == 1
     assert "it has: fake" in out
+
+
+async def test_check_shows_the_servers_own_figures_since_its_start(folder, model):
+    model.metrics = page(first_tokens=(0, 0, 2, 0, 0, 0), tokens=1234, cache=(100, 75), waiting=2)
+    code, out, notes = await ran(folder, "--check")
+    assert code == 0, out + notes
+    assert "since its start: first token after 0.055 s" in out
+    assert "1,234 tokens" in out
+    assert "2 waiting" in out
+    assert "75% of the prompts from the cache" in out
+    assert "no errors" in out
+
+
+async def test_check_asks_a_bot_that_runs_for_the_last_minutes(folder, model):
+    model.metrics = page(tokens=1000)
+    bot = await start(folder)
+    try:
+        bot.stdin.write(b"hello\n")
+        await bot.stdout.readline()
+        model.metrics = page(tokens=1500, running=3)
+        code, out, notes = await ran(folder, "--check")
+        assert code == 0, out + notes
+        assert "in the last " in out
+        assert " 500 tokens, " in out
+        assert "3 running, 0 waiting, 0 in line" in out
+        model.metrics = None
+        _, out, _ = await ran(folder, "--check")
+        assert " 4 tokens, " in out  # by our own count: one a piece
+    finally:
+        bot.stdin.close()
+        await bot.wait()
+
+
+async def test_check_says_nothing_of_figures_where_nobody_has_any(folder, model):
+    code, out, _ = await ran(folder, "--check")
+    assert code == 0
+    assert "tokens/s" not in out
+    assert "since its start" not in out
 
 
 async def test_what_people_write_is_in_no_log(folder):
