@@ -113,7 +113,8 @@ def _of_rank(part: float, ordered: Sequence[float]) -> float | None:
 
 class Meter:
     """The figures of the last minutes, at any time. `async with` it: it reads the server's page
-    every minute, so that there is something to compare with.
+    every minute, so that there is something to compare with. Where there is not, as at first and
+    after the server's restart, the counts are our client's.
 
     A server that has none, or not for us, is then left alone until somebody asks.
     """
@@ -168,10 +169,10 @@ class Meter:
             page = await self._page()
             now = await asyncio.to_thread(reading, page, self._tally.now())
             kept = self._kept
-            if kept and now.restarted_since(kept[-1]):  # then all it tells is of the time since
-                at = kept[-1].at
+            # What it counted since cannot be told from another server's whole life: a router may
+            # show us one page and then another.
+            if kept and now.restarted_since(kept[-1]):
                 kept.clear()
-                kept.append(Reading(at))
             while kept and kept[0].at < now.at - RECENT_S - self._every_s:
                 kept.popleft()
             before = kept[0] if kept else now
