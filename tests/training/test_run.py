@@ -102,6 +102,8 @@ async def test_the_command_stops_cleanly(base, tmp_path, sign, status):
         *(sys.executable, "-m", "bots.train", "--config", str(tmp_path / "config.yaml")),
         cwd=Path(__file__).parents[2],
         stdout=asyncio.subprocess.PIPE,
+        # As in a terminal: what a shell runs behind it, such as these tests, may ignore signals.
+        preexec_fn=lambda: signal.signal(sign, signal.SIG_DFL),
     )
     assert process.stdout
     runs = tmp_path / "tunes" / ".run"
