@@ -153,14 +153,14 @@ SLACK_SPEAKING = [
     (
         "the model waits for what is cosmetic",
         ADAPTER,
-        "            self._later(self._think(to, answer))\n",
-        "            await self._think(to, answer)\n",
+        "self._later(self._think(to, answer))",
+        "await self._think(to, answer)",
     ),
     (
         "nobody sees that the bot is thinking",
         ADAPTER,
-        "        if not answer.refs and answer.outcome is None:\n            await self._api.call(",
-        "        if answer.refs and answer.outcome is None:\n            await self._api.call(",
+        "        if not answer.refs and answer.outcome is None:\n            await self._say_status(",
+        "        if answer.refs and answer.outcome is None:\n            await self._say_status(",
     ),
     (
         "the answer's place is not noted before it is posted",
