@@ -220,10 +220,11 @@ class FakeModel:
         if refusal := self._refusal(request):
             return refusal
         self.metrics_asked += 1
+        text = self.metrics
         await asyncio.sleep(self.metrics_after_s)
-        if self.metrics is None:
+        if text is None:
             return web.json_response({"detail": "Not Found"}, status=404)
-        return web.Response(text=self.metrics, content_type="text/plain")
+        return web.Response(text=text, content_type="text/plain")
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self.key is None or request.headers.get("Authorization") == f"Bearer {self.key}":
