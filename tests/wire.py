@@ -21,6 +21,7 @@ from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
 from core.ports import Inbox
 from core.types import (
+    Aside,
     Author,
     ChannelRef,
     IncomingMessage,
@@ -85,6 +86,9 @@ class WireAdapter:
         """Post the first piece, edit now and then; the last edit shows it whole."""
         text, last, shown = "", 0.0, list[str]()
         async for piece in answer:
+            if isinstance(piece, Aside):
+                await self._show(to, answer, text + piece, shown)
+                continue
             text += piece
             if time.monotonic() - last >= EVERY_S:
                 await self._show(to, answer, text, shown)

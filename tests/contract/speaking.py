@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable
 
 from core.answer import Answer
 from core.errors import Broken
+from core.types import Aside
 from tests.contract.rig import Rig, need
 from tests.contract.talk import asked, replied, shown
 from tests.fakes import until
@@ -33,6 +34,19 @@ class Speaking:
             await until(lambda: "first words" in " ".join(rig.visible()))
             seen.set()
         assert rig.visible() == ["first words and the rest"]
+
+    async def test_what_is_said_while_it_waits_goes_when_the_answer_comes(self, rig: Rig):
+        need(rig, "messages")
+        message, before = await asked(rig), rig.calls
+
+        async def pieces() -> AsyncGenerator[str]:
+            yield Aside("Questions ahead of yours: 7.")
+            await until(lambda: rig.calls > before)
+            yield "The answer."
+
+        async with Answer(pieces()) as answer:
+            await rig.adapter.reply(message, answer)
+        assert rig.visible() == [answer.text] == ["The answer."]
 
     async def test_an_empty_answer_shows_nothing(self, rig: Rig):
         need(rig, "messages")
