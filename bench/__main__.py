@@ -19,6 +19,7 @@ ALL = (
     "hearing",
     "history",
     "client_libraries",
+    "fast_server",
     "beside",
     "platforms",
 )

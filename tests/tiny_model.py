@@ -28,10 +28,18 @@ def needed() -> None:
         pytest.importorskip(library, reason=f"{library} is not installed (the extra `local`)")
 
 
-def make(folder: Path, *, seed: int = 0, ends: bool = False, window: int = 512) -> Path:
+def make(
+    folder: Path,
+    *,
+    seed: int = 0,
+    ends: bool = False,
+    window: int = 512,
+    says_ascii: bool = False,
+) -> Path:
     """A folder as the hub would give it: config, weights, tokenizer, chat template.
 
     `ends`: the model may end its answer; else it never does and speaks up to the length limit.
+    `says_ascii`: at temperature 0; else half of its tokens are bytes that are no text.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -67,6 +75,15 @@ def make(folder: Path, *, seed: int = 0, ends: bool = False, window: int = 512) 
         initializer_range=0.3,  # so that two seeds say different things
     )
     model = LlamaForCausalLM(config)
+    if says_ascii:  # the likeliest token's logit is above 0
+        said = [str(fast.decode([n])) for n in range(len(fast))]
+        others = [n for n, text in enumerate(said) if n < len(SPECIAL) or not plain(text)]
+        with torch.no_grad():
+            model.model.embed_tokens.weight[others] = 0
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+def plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()

@@ -30,10 +30,19 @@ class NotStarted(Exception):
 class Served:
     """One vLLM that can be killed and started anew, in a folder of its own. Must be stopped."""
 
-    def __init__(self, folder: Path, model: str, files: Path, flags: Sequence[str] = ()) -> None:
-        """`model`: as config.yaml names it; `files`: where its tokenizer lies."""
-        self.folder, self.shelf, self.model, self.files = folder, folder / "tunes", model, files
-        self.flags = flags
+    def __init__(
+        self,
+        folder: Path,
+        model: str,
+        files: Path,
+        flags: Sequence[str] = (),
+        shelf: Path | None = None,
+    ) -> None:
+        """`model`: as config.yaml names it; `files`: where its tokenizer lies; `shelf`: of the
+        tunes, where several servers share one.
+        """
+        self.folder, self.shelf, self.model = folder, shelf or folder / "tunes", model
+        self.files, self.flags = files, flags
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         (folder / "config.yaml").write_text(
@@ -88,7 +97,8 @@ class Served:
     async def direct(self) -> AsyncIterator[aiohttp.ClientSession]:
         """Straight to vLLM, without us."""
         headers = {"Authorization": f"Bearer {KEY}"}
-        async with aiohttp.ClientSession(headers=headers) as session:
+        no_limit = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(headers=headers, connector=no_limit) as session:
             yield session
 
     async def metrics(self, *names: str) -> list[float]:
