@@ -26,8 +26,8 @@ class Reply:
         self.ended = False  # nothing that follows belongs to the answer
         self.alive = False  # the last bytes held a token, be it only of a thought
         self.finish: str | None = None  # the server's word for why it ended
-        # Events with text, of which vLLM sends one a token; at the end the server's own count,
-        # where it gives one.
+        # Events with text, mostly one a token, and none for the token that ends; at the end the
+        # server's own count, where it gives one (`transformers serve` does).
         self.tokens = 0
         self._events = _Events()
         self._failure: GenerationError | None = None

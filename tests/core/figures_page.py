@@ -16,7 +16,8 @@ def page(
     engines=1,
 ):
     """`first_tokens`: so many within each of BOUNDS, `cache`: tokens asked for and found, `ended`:
-    requests by reason; all of each engine.
+    requests by reason; all of each engine, but for
+    `turned_away`.
     """
     lines = [
         "# HELP python_gc_objects_collected_total Objects collected during gc",
@@ -46,13 +47,15 @@ def page(
     family("external_prefix_cache_hits_total", "counter", ("", "", 77))
     family("generation_tokens_total", "counter", ("", "", tokens))
     family("generation_tokens_created", "gauge", ("", "", 1.795280123e9))
-    reasons = {"stop": 0, "length": 0, "abort": 0, "error": 0, **(ended or {})}
+    reasons = {"stop": 0, "length": 0, "abort": 0, "error": 0, "repetition": 0, **(ended or {})}
     family(
         "request_success_total",
         "counter",
         *(("", f'finished_reason="{reason}",', count) for reason, count in reasons.items()),
     )
-    family("admission_rejections_total", "counter", ("", 'reason="queue_full",', turned_away))
+    lines.append("# TYPE vllm:admission_rejections_total counter")
+    labels = 'model_name="a",reason="max_num_queued_reqs"'  # no engine here
+    lines.append(f"vllm:admission_rejections_total{{{labels}}} {float(turned_away)}")
     within, so_far = [], 0
     for bound, count in zip(BOUNDS, first_tokens, strict=True):
         so_far += count

@@ -41,7 +41,7 @@ def test_one_page_tells_of_the_time_since_the_servers_start():
         running=3,
         waiting=2,
         cache_hit_share=0.75,
-        errors={"error": 1, "queue_full": 5},
+        errors={"error": 1, "max_num_queued_reqs": 5},
     )
 
 
