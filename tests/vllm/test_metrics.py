@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from core.generation import ModelServer
 from core.meter import Meter
-from core.types import Prompt
 from tests.vllm.test_vllm import placed, prompt, said
 
 LONG = "Tell me about votes, tunes and the gate, one after the other, and leave nothing out. " * 20
@@ -50,16 +49,19 @@ async def test_tokens_are_counted_exactly_and_a_prompt_said_twice_hits_the_cache
     assert told.tokens_per_s == told.tokens / told.over_s
 
 
-async def test_what_is_under_way_is_seen_and_what_is_broken_off_is_no_error(served):
+async def test_what_others_ask_is_seen_and_what_they_break_off_is_no_error(served):
     chatty = placed(served, 16)
-    async with served.client() as client, meter(client) as figures:
+    async with served.client() as client, served.client() as other, meter(other) as figures:
         await said(client, prompt("hi", chatty, tokens=2))
+        await until_idle(other)
         async with aclosing(client.stream(prompt("hi", chatty, tokens=1800))) as pieces:
             await anext(pieces)
             assert (await told_when(figures, lambda told: told.running == 1)).waiting == 0
-        await said(client, Prompt((("user", "hi"),), "mynah@999999", 8, 0.0))
+        await said(client, prompt("hi", "mynah@999999"))
         told = await told_when(figures, lambda told: told.running == 0)
-    assert told.errors == {"Rejected": 1}
+        assert told.errors == {}
+        assert other.tally.metrics(0).running == 0  # it was never ours
+        assert client.tally.metrics(0).errors == {"Rejected": 1}
 
 
 async def test_without_the_key_it_tells_nothing(served):
