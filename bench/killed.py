@@ -38,10 +38,10 @@ from tests.fakes import until
 from tests.vllm.served import NotStarted, Served
 
 CONVERSATIONS, TURNS, KILLS = 100, 4, 3
-BEGIN_WITHIN_S = 150.0  # the conversations, one after the other
-THINKS_S, AGAIN_S = (4.0, 24.0), (5.0, 15.0)  # between an answer and what is asked next, or again
-GROWING = 3  # answers of which something was said already, when vLLM is killed
-BETWEEN_S = 20.0  # from "ready" to the next time
+BEGIN_WITHIN_S = 20.0  # of a "ready", a quarter of the conversations
+THINKS_S, AGAIN_S = (3.0, 9.0), (5.0, 15.0)  # between an answer and what is asked next, or again
+GROWING = 2  # answers of which something was said already, when vLLM is killed
+KILL_AFTER_S = 8.0  # a "ready"
 EDITS_EVERY_S = 0.25
 MOST_TRIES = 12  # of one question
 LOG = Path(__file__).resolve().parent.parent / "docs" / "server-killed.md"
@@ -155,6 +155,7 @@ class Room:
         self.asked: dict[MessageRef, Asked] = {}
         self.talks: list[list[list[Asked]]] = []  # by conversation and turn, each with its tries
         self.under_way: set[Answer] = set()
+        self.ready = [asyncio.Event() for _ in range(KILLS + 1)]  # the server, so often
         self._tempo = Tempo({"room": (1_000_000, 1.0)})
 
     @property
@@ -164,6 +165,7 @@ class Room:
     async def run(self, inbox: Inbox) -> None:
         await inbox.ready("room")
         self.now = Clock()
+        self.ready[0].set()
         async with asyncio.TaskGroup() as group:
             for number in range(CONVERSATIONS):
                 self.talks.append([])
@@ -171,7 +173,8 @@ class Room:
 
     async def _talk(self, inbox: Inbox, number: int, turns: list[list[Asked]]) -> None:
         rng = random.Random(number)
-        await asyncio.sleep(number * BEGIN_WITHIN_S / CONVERSATIONS)
+        await self.ready[number % len(self.ready)].wait()
+        await asyncio.sleep(rng.uniform(0, BEGIN_WITHIN_S))
         channel, who = ChannelRef(self.name, "room", f"c{number}"), Author(f"u{number}", "Ada")
         for turn in range(TURNS):
             tries: list[Asked] = []
@@ -251,13 +254,15 @@ async def talk(server: Served, room: Room, folder: Path) -> tuple[list[Kill], in
 
 async def kill(server: Served, room: Room, line: Line) -> list[Kill]:
     kills = []
-    for _ in range(KILLS):
-        await asyncio.sleep(BETWEEN_S)
+    for back in room.ready[1:]:
+        await asyncio.sleep(KILL_AFTER_S)
         await until(lambda: room.growing >= GROWING, within_s=60)
         kills.append(Kill(room.now(), room.growing, len(room.under_way)))
+        print(f"killed after {room.now():.0f} s", flush=True)
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
         kills[-1].ready_s = room.now()
+        back.set()
     return kills
 
 
@@ -304,7 +309,7 @@ def told(room: Room, kills: Sequence[Kill], wrong: int, machine: str) -> str:
     lines += ["", PEOPLE, ""]
     lines += ["| conversation | began at |" + "".join(f" {n + 1} |" for n in range(TURNS))]
     lines += ["|---:|---:|" + "---|" * TURNS]
-    for number, talk in enumerate(room.talks, 1):
+    for number, talk in enumerate(sorted(room.talks, key=lambda talk: talk[0][0].at_s), 1):
         cells = " | ".join("; ".join(one.told() for one in tries) for tries in talk)
         lines.append(f"| {number} | {talk[0][0].at_s:.0f} s | {cells} |")
     return "\n".join([*lines, ""])
