@@ -23,7 +23,7 @@ from core.conversation import (
     key,
     render,
 )
-from core.errors import Closing, StoreDamaged
+from core.errors import Closing, StoreDamaged, Unreachable
 from core.feedback import score
 from core.lanes import Lanes
 from core.limits import Pace
@@ -226,7 +226,8 @@ class Engine:
         asking: Callable[[], object] = lambda: None,
         anew: Callable[[], Awaitable[Prompt]] | None = None,
     ) -> AsyncGenerator[str]:
-        """Wait in line, then the model's pieces. Raises Closing where that came first.
+        """Wait in line, then the model's pieces. Raises Closing where that came first, and
+        Unreachable where the server did not answer those ahead either.
 
         Whoever waits long is told how many are ahead. `anew`: the prompt as it is after a wait, for
         what it is made of may have been edited or deleted; what it raises is raised. `asking` is
@@ -243,9 +244,14 @@ class Engine:
             if has_waited and anew:
                 prompt = await anew()
             asking()
-            async with aclosing(self.generator.stream(prompt)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            began = asyncio.get_running_loop().time()
+            try:
+                async with aclosing(self.generator.stream(prompt)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except Unreachable as error:
+                self.line.turn_away(error, began)
+                raise
 
     async def judge(self, reaction: IncomingReaction) -> Noted:
         """Keep a verdict on one of our answers; ignore every other reaction.

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from itertools import takewhile
 
+from core.errors import GenerationError
 from core.ports import Speaker
 from core.types import Prompt
 
@@ -20,8 +21,13 @@ FULL_AFTER = 20  # rounds of the server: who came then would wait for minutes
 PATIENCE_S = 60.0
 LOOKS_EVERY_S = 5.0  # whoever waits sees so late that the line has moved
 
-Place = asyncio.Future[None]
-"""Somebody's place in the line; done when their turn has come."""
+
+class Place(asyncio.Future[None]):
+    """Somebody's place in the line; done when their turn has come, or will not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since = self.get_loop().time()
 
 
 class Line:
@@ -55,19 +61,26 @@ class Line:
     @asynccontextmanager
     async def stand(self, *, training: bool = False) -> AsyncIterator[Place]:
         """A place in the line. Leaving the block gives it up, or lets the next one in."""
-        loop = asyncio.get_running_loop()
-        place: Place = loop.create_future()
+        place = Place()
         (self._training if training else self._people).append(place)
         self._let_in()
-        patience = loop.call_later(self._patience_s, self._promote, place)
+        patience = place.get_loop().call_later(self._patience_s, self._promote, place)
         try:
             yield place
         finally:
             patience.cancel()
-            if place.done() and not place.cancelled():
+            if place.done() and not place.cancelled() and place.exception() is None:
                 self._under_way -= 1
                 self._let_in()
             place.cancel()
+
+    def turn_away(self, error: GenerationError, since: float) -> None:
+        """Nothing came of a question that was put to the server then, by the loop's clock: whoever
+        waits since then is told so now. To each it would be a wait as long again.
+        """
+        for place in self._people:
+            if place.since <= since and not place.done():
+                place.set_exception(error)
 
     def many_ahead(self, place: Place) -> int:
         """How many people are ahead, where those are so many that whoever waits should be told;

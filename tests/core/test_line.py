@@ -1,9 +1,10 @@
 """Who waits for the model's server: in order, people before training, told when it is long."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from core.desk import serve
+from core.errors import Unreachable
 from core.line import FULL_AFTER, AfterPeople, Line
 from core.types import Prompt
 from tests.core.room import WORDS, ListAdapter, asked, engine_on
@@ -24,6 +25,10 @@ class Crowd:
         self.tasks[name] = self.group.create_task(self.stand(name, training))
 
     async def stand(self, name, training):
+        with suppress(Unreachable):
+            await self.wait(name, training)
+
+    async def wait(self, name, training):
         async with self.line.enter(training=training):
             self.inside.append(name)
             self.most = max(self.most, len(self.inside))
@@ -116,6 +121,22 @@ async def test_a_place_given_to_somebody_who_leaves_at_that_moment_goes_on_to_th
         people.tasks["b"].cancel()
         await people.settled()
         assert people.inside == ["c"]
+
+
+async def test_whoever_is_turned_away_lets_nobody_in():
+    async with crowd(1) as people:
+        for name in "abc":
+            people.comes(name)
+        await people.settled()
+        now = asyncio.get_running_loop().time()
+        people.comes("d")
+        people.comes("e")
+        await people.settled()
+        people.line.turn_away(Unreachable("It is down."), now)
+        await people.settled()
+        assert (people.inside, people.line.waiting) == (["a"], 2)
+        await people.goes("a")
+        assert people.inside == ["d"]
 
 
 async def test_whoever_waits_hears_each_time_when_half_of_those_ahead_have_gone():

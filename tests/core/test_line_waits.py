@@ -1,12 +1,13 @@
 """Turns that wait in the line before the model's server: as they stand when they leave it."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
 from core.conversation import digest
 from core.desk import serve
+from core.errors import Unreachable
 from core.types import MessageRef
 from tests.core.room import BOB, ROOM, WORDS, ListAdapter, asked, engine_on, quote
 from tests.fakes import ScriptedGenerator, until
@@ -28,9 +29,9 @@ class Busy(ScriptedGenerator):
 
 
 @asynccontextmanager
-async def waiting(store, *questions, before=(), **settings):
+async def waiting(store, *questions, before=(), speaker=None, **settings):
     """These wait in line behind one that is being answered; at the end of the block they go on."""
-    speaker, adapter = Busy(), ListAdapter(stays=True, before=before)
+    speaker, adapter = speaker or Busy(), ListAdapter(stays=True, before=before)
     engine = engine_on(store, speaker, at_once=1, **settings)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(serve(engine, adapter))
@@ -112,3 +113,30 @@ async def test_whoever_forgets_themselves_in_the_line_is_not_asked_for(store):
         await until(lambda: "3" in adapter.shown)
     assert questions_to(speaker) == ["first", "so?"]
     assert adapter.shown["1"] == ""
+
+
+async def test_where_the_server_is_down_whoever_waits_as_long_is_told_at_the_same_time(store):
+    """And not each after the wait of those ahead."""
+
+    class Down(Busy):
+        async def stream(self, prompt):
+            async with aclosing(super().stream(prompt)) as pieces:
+                async for piece in pieces:
+                    if len(self.prompts) == 2:
+                        raise Unreachable("It is down.")
+                    self.free.clear()
+                    yield piece
+
+    questions = [asked("hi", str(n), f"t{n}") for n in range(1, 4)]
+    async with waiting(store, *questions, speaker=Down()) as (speaker, adapter):
+        speaker.free.set()  # the first is answered; the second waits for a server that is down
+        await until(lambda: len(speaker.prompts) == 2)
+        await adapter.deliver(asked("later", "4", "t4"))
+        await until(lambda: "4" in adapter.replied)
+        speaker.free.set()
+        sorry = dict.fromkeys("123", WORDS.apology)
+        await until(lambda: adapter.shown.items() >= sorry.items())
+    assert questions_to(speaker) == ["first", "hi", "later"]
+    assert adapter.shown["4"] == "fine"
+    turn = await store.heard(MessageRef(ROOM, "3"))
+    assert (turn.status, turn.outcome) == ("done", "failed")
