@@ -10,6 +10,7 @@ docs/server-killed.md.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import sys
 import tempfile
@@ -90,11 +91,12 @@ class Asked:
     def took_s(self) -> float:
         return self.seen[-1][0] - self.at_s if self.seen else 0.0
 
-    def told(self) -> str:
-        ahead = sum("ahead of yours" in text for _, text in self.seen)
+    @property
+    def how(self) -> str:
+        """What its asker would say of it."""
         words = f" at word {len(self.shown.split()) - len(WORDS.interrupted.split())}"
-        end = self.end + words * (self.end == "cut")
-        return f"{end} after {self.took_s:.1f} s" + ", told of the line" * bool(ahead)
+        line = any("ahead of yours" in text for _, text in self.seen)
+        return self.end + words * (self.end == "cut") + " behind others" * line
 
 
 @dataclass
@@ -310,9 +312,19 @@ def told(room: Room, kills: Sequence[Kill], wrong: int, machine: str) -> str:
     lines += ["| conversation | began at |" + "".join(f" {n + 1} |" for n in range(TURNS))]
     lines += ["|---:|---:|" + "---|" * TURNS]
     for number, talk in enumerate(sorted(room.talks, key=lambda talk: talk[0][0].at_s), 1):
-        cells = " | ".join("; ".join(one.told() for one in tries) for tries in talk)
+        cells = " | ".join(map(saw, talk))
         lines.append(f"| {number} | {talk[0][0].at_s:.0f} s | {cells} |")
     return "\n".join([*lines, ""])
+
+
+def saw(tries: Sequence[Asked]) -> str:
+    """What became of a question and of its being asked again; what was alike, at once."""
+    cells = []
+    for how, alike in itertools.groupby(tries, key=lambda one: one.how):
+        took = [one.took_s for one in alike]
+        times = f"{len(took)} times, " if len(took) > 1 else ""
+        cells.append(f"{how}, {times}after {', '.join(f'{s:.1f}' for s in took)} s")
+    return "; then ".join(cells)
 
 
 def whole_at_last(turns: Sequence[Sequence[Asked]]) -> int:
