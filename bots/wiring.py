@@ -27,7 +27,7 @@ from storage.repositories import SqlStore
 STARTER = Path(__file__).resolve().parent.parent / "starter" / "model"
 OPERATOR = "console:you"  # who sits at the console runs the bot
 AT_ONCE_EMBEDDED = 1  # transformers serve answers one request at a time
-AT_ONCE_SERVER = 32  # vLLM batches; what it takes well depends on the GPU
+AT_ONCE_SERVER = 32  # vLLM on one core: more only make each slower (bench/README.md)
 LOG_FOLDER = Path("data")
 # Returns when the embedded server has loaded its model, however late. Raises Unreachable.
 Ready = Callable[[], Coroutine[None, None, object]]
