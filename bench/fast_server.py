@@ -24,8 +24,8 @@ from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
-from bench import smallest, target, where
-from bench.talks import Run, talked
+from bench import target, where
+from bench.talks import Run, bare, talked
 from core.generation import Settings
 
 CONVERSATIONS, TURNS, TOKENS, RUNS = 256, 3, 256, 3
@@ -82,9 +82,10 @@ async def measure(url: str, folder: Path, began: str) -> None:
 
 async def direct(url: str, ours: Run) -> Run:
     run = Run(tokens=ours.tokens)
+    questions = [[messages[-1][1] for messages in asked] for asked in ours.prompts.values()]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         began, spent_s = time.monotonic(), time.process_time()
-        await smallest.talks(session, url, MODEL, ours.prompts.values(), TOKENS)
+        await bare(session, url, MODEL, questions, TOKENS)
         run.took_s, run.processor_s = time.monotonic() - began, time.process_time() - spent_s
     return run
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import aiohttp
 
 Messages = Sequence[tuple[str, str]]  # roles and texts
-Talks = Iterable[Sequence[Messages]]
 
 
 async def ask(
@@ -28,12 +26,14 @@ async def ask(
     return text, first_ms
 
 
-async def talks(
-    session: aiohttp.ClientSession, url: str, model: str, all_: Talks, most: int
+async def talk(
+    session: aiohttp.ClientSession, url: str, model: str, lead: str, asked: list[str], tokens: int
 ) -> list[float]:
-    """Conversations side by side, each a question at a time; the times of all first pieces."""
-
-    async def talk(one: Sequence[Messages]) -> list[float]:
-        return [(await ask(session, url, model, messages, most))[1] for messages in one]
-
-    return [first_ms for some in await asyncio.gather(*map(talk, all_)) for first_ms in some]
+    """A conversation, with the answers that it gets; the times of the first pieces."""
+    past, times = [("system", lead)], []
+    for question in asked:
+        past.append(("user", question))
+        text, first_ms = await ask(session, url, model, past, tokens)
+        past.append(("assistant", text))
+        times.append(first_ms)
+    return times

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
+
+from bench import smallest
 from core.answer import Answer
 from core.commands import Commands
 from core.conversation import Messages
@@ -135,6 +138,17 @@ async def talked(
     finally:
         await store.close()
     return feed.seen
+
+
+async def bare(
+    session: aiohttp.ClientSession, url: str, model: str, talks: Iterable[list[str]], tokens: int
+) -> list[float]:
+    """Such conversations, given by their questions, by the smallest client; the times of all first
+    pieces.
+    """
+    lead = system(next(numbers))
+    talking = [smallest.talk(session, url, model, lead, asked, tokens) for asked in talks]
+    return list(itertools.chain(*await asyncio.gather(*talking)))
 
 
 def system(number: int) -> str:

@@ -22,8 +22,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import smallest, target, vllm_at_once, vllm_cache, where
-from bench.talks import Run, numbers, system, talked
+from bench import target, vllm_at_once, vllm_cache, where
+from bench.talks import Run, bare, talked
 from tests.tiny_model import make
 from tests.vllm.served import NotStarted, Served
 
@@ -82,15 +82,13 @@ async def through(server: Served, folder: Path, count: int) -> Run:
 
 
 async def direct(server: Served, ours: Run) -> Run:
-    """The same prompts, by the smallest client."""
-    run, lead = Run(), ("system", system(next(numbers)))
-    conversations = [
-        [(lead, *messages[1:]) for messages in asked] for asked in ours.prompts.values()
-    ]
+    """The same questions, by the smallest client, with the answers that it gets itself."""
+    run = Run()
+    questions = [[messages[-1][1] for messages in asked] for asked in ours.prompts.values()]
     (before,) = await server.metrics("generation_tokens_total")
     async with server.direct() as session:
         began, spent_s = time.monotonic(), time.process_time()
-        first_ms = await smallest.talks(session, server.url, server.model, conversations, TOKENS)
+        first_ms = await bare(session, server.url, server.model, questions, TOKENS)
         run.took_s, run.processor_s = time.monotonic() - began, time.process_time() - spent_s
     (after,) = await server.metrics("generation_tokens_total")
     run.first_ms, run.tokens = first_ms, after - before

@@ -12,8 +12,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from bench import smallest
-from bench.talks import numbers, system
+from bench.talks import bare
 from tests.vllm.served import Served
 
 AT_ONCE = (4, 8, 16, 32, 64, 128)
@@ -26,12 +25,11 @@ async def measure(server: Served, words: str, tokens: int) -> None:
     for count in AT_ONCE:
         rates, firsts = [], []
         for _ in range(RUNS):
-            lead = system(next(numbers))
-            asked = [[(("system", lead), ("user", f"{n}: {words}"))] for n in range(count)]
+            asked = [[f"{n}: {words}"] for n in range(count)]
             (before,) = await server.metrics("generation_tokens_total")
             async with server.direct() as session:
                 began = time.monotonic()
-                first_ms = await smallest.talks(session, server.url, server.model, asked, tokens)
+                first_ms = await bare(session, server.url, server.model, asked, tokens)
                 took_s = time.monotonic() - began
             (after,) = await server.metrics("generation_tokens_total")
             rates.append((after - before) / took_s)
