@@ -90,7 +90,7 @@ class Desk:
         # The turn of a "stop" waits in the lane; its deed does not.
         did_stop = found is not None and found[0].name == "stop" and self._turns.stop(message)
         # Nobody is sent away after a wait: not what is asked again, nor what a start finds.
-        is_too_many = is_new and self._engine.line.is_full(len(self._turns.tasks) + 1)
+        is_too_many = is_new and self._engine.line.is_full(self._engine.on_their_way + 1)
         self._turns.begin(Heard(turn, did_stop, is_too_many))
 
     async def reaction(self, reaction: IncomingReaction) -> Noted:

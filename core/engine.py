@@ -127,6 +127,7 @@ class Engine:
         self.pace = Pace(settings.turns_per_minute)
         self.damage: StoreDamaged | None = None  # why we closed, where the store is at fault
         self.failures = 0  # turns that ended without an answer since the start
+        self.on_their_way = 0  # turns of all desks that are heard and not yet shown
         self.closing = asyncio.Event()
 
     def close(self) -> None:

@@ -44,7 +44,7 @@ class Line:
 
     @property
     def waiting(self) -> int:
-        """How many people wait."""
+        """How many wait as people do."""
         return sum(not place.done() for place in self._people)
 
     def is_full(self, coming: int) -> bool:
@@ -83,14 +83,15 @@ class Line:
                 place.set_exception(error)
 
     def many_ahead(self, place: Place) -> int:
-        """How many people are ahead, where those are so many that whoever waits should be told;
+        """How many are ahead, where those are so many that whoever waits should be told;
         else 0.
         """
         ahead = self._ahead(place)
         return ahead if ahead >= max(LONG_FROM, self.at_once) else 0
 
     async def fewer(self, place: Place, than: int) -> int:
-        """How many are ahead, as soon as half of them have gone; 0: one's turn has come.
+        """How many are ahead, once half of them have gone; 0: one's turn has come. It looks now and
+        then.
 
         Half, since to tell each step would take the platform's calls from those who are answered.
         """

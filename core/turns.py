@@ -58,7 +58,12 @@ class Turns:
         if turn.id in self.tasks:  # a platform may say "ready" again
             return
         self.tasks[turn.id] = self._group.create_task(self._guarded(heard), name=f"turn {turn.id}")
-        self.tasks[turn.id].add_done_callback(lambda _: self.tasks.pop(turn.id))
+        self._engine.on_their_way += 1
+        self.tasks[turn.id].add_done_callback(partial(self._ended, turn))
+
+    def _ended(self, turn: Turn, task: asyncio.Task[None]) -> None:
+        self.tasks.pop(turn.id)
+        self._engine.on_their_way -= 1
 
     def stop(self, message: IncomingMessage) -> bool:
         """Stop what is answered in this conversation, else what only its author waits for; False:

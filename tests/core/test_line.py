@@ -220,6 +220,29 @@ async def test_in_a_long_line_people_are_told_how_many_are_ahead_and_it_is_not_k
     assert [said.answer for said in (await store.history(turn, 9)).turns] == ["fine"]
 
 
+async def test_the_line_is_one_for_all_platforms(store):
+    speaker = ScriptedGenerator(["fine"], hangs=True)
+    here, there = ListAdapter(stays=True), ListAdapter(stays=True)
+    engine = engine_on(store, speaker, at_once=1)
+    async with asyncio.TaskGroup() as group:
+        for adapter in (here, there):
+            group.create_task(serve(engine, adapter))
+            await until(lambda adapter=adapter: adapter.seen is not None)
+        for number in range(FULL_AFTER + 1):
+            await here.deliver(asked(id=str(number), thread=f"t{number}"))
+            await speaker.waiting.wait()
+        await until(lambda: engine.line.waiting == FULL_AFTER)
+        await there.deliver(asked(id="late", thread="late"))
+        await until(lambda: there.shown.get("late") == WORDS.busy)
+        await until(lambda: engine.on_their_way == FULL_AFTER + 1)
+        speaker.hangs = False
+        await here.deliver(asked("stop", id="s", thread="t0"))
+        await until(lambda: len(here.shown) == FULL_AFTER + 2)
+        here.stays.set()
+        there.stays.set()
+    assert engine.on_their_way == 0
+
+
 async def test_when_the_line_is_full_one_sentence_says_so(store):
     speaker, adapter = ScriptedGenerator(["fine"], hangs=True), ListAdapter(stays=True)
     engine = engine_on(store, speaker, at_once=1)
