@@ -120,7 +120,8 @@ class Keeper:
 
     async def _ask(self, model: str) -> None:
         """Raises GenerationError where not even a word comes."""
-        prompt = Prompt((("user", PROBE),), model, 1, 0.0)
+        # Behind a router another server each time: the one that failed has its turn.
+        prompt = Prompt((("user", PROBE),), model, 1, 0.0, f"keeper {self._failures()}")
         with suppress(CutShort, Empty):
             async with aclosing(self._generator.stream(prompt)) as pieces:
                 async for _ in pieces:

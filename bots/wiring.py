@@ -78,6 +78,7 @@ async def house(
             phrases=phrases,
         )
         await trainer.clear_up()
+        # Past the line: what serves must be known in seconds, and it asks for one token.
         keeper = Keeper(
             store,
             generator,

@@ -143,6 +143,8 @@ async def test_after_an_answer_failed_the_server_is_asked_anew(store, server, tm
     failures = 1
     await one.look()
     assert await store.serving() == FIRST
+    asked = [prompt.conversation for prompt in server.prompts if prompt.model == SECOND]
+    assert asked[0] != asked[1]  # else a router would show it the same server for ever
 
 
 async def test_damage_that_it_meets_is_told(store, server, tmp_path):
