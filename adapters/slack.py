@@ -151,7 +151,7 @@ class SlackAdapter:
             every_s *= APPENDS * (1 + len(self._api.streams))
         aside = None
         if to.thread.thread and not answer.refs:
-            aside = partial(self._wait, to, self._later(self._think(to, answer)))
+            aside = partial(self._wait, to, answer, self._later(self._think(to, answer)))
         self._api.under_way += way != "post"
         self._answers.append((to, answer))
         try:
@@ -176,11 +176,18 @@ class SlackAdapter:
         if not answer.refs and answer.outcome is None:
             await self._say_status(to, THINKING)
 
-    def _wait(self, to: IncomingMessage, thinking: asyncio.Task[None] | None, aside: str) -> None:
+    def _wait(
+        self,
+        to: IncomingMessage,
+        answer: Answer,
+        thinking: asyncio.Task[None] | None,
+        aside: str,
+    ) -> None:
         """Where no message stands yet: a stream could not take the words back."""
         if thinking:
             thinking.cancel()
-        self._later(self._say_status(to, WAITING.format(words=aside.strip(" \n_*"))))
+        if not answer.refs and answer.outcome is None:
+            self._later(self._say_status(to, WAITING.format(words=aside.strip(" \n_*"))))
 
     async def _say_status(self, to: IncomingMessage, status: str) -> None:
         await self._api.call(

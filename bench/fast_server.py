@@ -2,7 +2,8 @@
 
 256 conversations, each of a few turns, through the desk, the engine, the store and the client, from
 a fake server on the other core that has all tokens of an answer ready and streams them as fast as
-they are read, each an event of its own, as vLLM writes them. Beside it the smallest async client.
+they are read, each an event of its own, as vLLM writes them; so a read has many. What a token costs
+that comes alone is in bench.vllm. Beside it the smallest async client.
 """
 
 from __future__ import annotations

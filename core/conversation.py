@@ -113,7 +113,9 @@ def digest(messages: Messages) -> str:
 
 
 def key(thread: ThreadRef) -> str:
-    """A conversation's name that a server may know and log: no platform's id can be read in it."""
+    """A conversation's name for a server. No platform's id stands in it, though whoever has it
+    could find one by trying them all.
+    """
     channel = thread.channel
     ids = json.dumps((channel.platform, channel.account, channel.id, thread.thread))
     return hashlib.sha256(ids.encode()).hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from core.errors import Broken
 
@@ -50,10 +50,8 @@ class ModelMetrics:
 
     def or_else(self, other: ModelMetrics) -> ModelMetrics:
         """What is not known here, as `other` has it."""
-        both = ((mine.name, getattr(self, mine.name)) for mine in fields(self))
-        return ModelMetrics(
-            **{name: getattr(other, name) if known is None else known for name, known in both}
-        )
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return ModelMetrics(**{**asdict(other), **known})
 
 
 @dataclass(frozen=True, slots=True)
