@@ -20,7 +20,7 @@ from bots.wiring import base_of
 from core.errors import BotError
 from core.training.recipe import RANK
 
-BESIDE = Path(".venv-vllm/bin/python")  # `make vllm` puts it into the folder of Mynah
+BESIDE = Path(".venv-vllm/bin/python")  # in the folder of Mynah: `make vllm`, or the README's line
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's and AMD's drivers; under WSL2
 
 # As many tunes in one batch: the one that serves, the one on trial, one that somebody compares.
@@ -28,12 +28,14 @@ TUNES_AT_ONCE, TUNES_KEPT = 3, 8
 CPU_CACHE_BYTES = 1 << 30  # by itself the CPU build takes half of the memory
 
 NO_VLLM = (
-    "vLLM is not installed. With a GPU: pip install -e '.[vllm]'. Without one: `make vllm`, or"
-    " leave generation.url out: then Mynah starts its embedded server."
+    "vLLM is not installed. With a GPU: `python3 -m venv .venv-vllm && .venv-vllm/bin/pip install"
+    " vllm==0.32.0`. Without one: `make vllm`, or leave generation.url out: then Mynah starts its"
+    " embedded server."
 )
 NO_GPU = (
-    "This vLLM is the build for GPUs, and there is none here. `make vllm` installs the build for"
-    " CPUs beside it; or leave generation.url out: then Mynah starts its embedded server."
+    "This vLLM is the build for GPUs, and there is none here. Remove .venv-vllm, then `make vllm`"
+    " installs the build for CPUs; or leave generation.url out: then Mynah starts its embedded"
+    " server."
 )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from bots.config import load
 from bots.door import door
-from bots.launch import BESIDE
+from bots.launch import BESIDE, NO_VLLM
 from bots.serve import parser
 from core.training.publish import RUNS
 from tests.fake_model import FakeModel
@@ -129,9 +130,17 @@ def test_all_that_the_images_copy_is_there():
 def test_the_versions_of_vllm_are_one():
     image = re.search(r"^FROM vllm/vllm-openai:v(\S+) ", DOCKERFILE, re.MULTILINE)
     make = re.search(r"^VLLM_VERSION := (\S+)$", (TOP / "Makefile").read_text(), re.MULTILINE)
+    router = re.search(r"^ROUTER_VERSION := (\S+)$", (TOP / "Makefile").read_text(), re.MULTILINE)
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert image
     assert make
+    assert router
     assert image[1] == make[1]
+    assert extras["vllm"] == [f"vllm=={make[1]}"]
+    assert set(re.findall(r"\bvllm==([\w.]+\w)", readme + NO_VLLM)) == {make[1]}
+    assert set(re.findall(r"\bvllm-router==([\w.]+\w)", readme)) == {router[1]}
+    assert set(re.findall(r"\brouter (\d[\w.]+\w)", readme)) == {router[1]}
 
 
 async def checked(text, folder):

@@ -5,6 +5,7 @@ the real one does with it is for tests/vllm.
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,15 +165,19 @@ def test_a_taken_port_is_said(served):
 def test_without_vllm_it_says_how_to_get_it(served):
     code, _, err = end_of(served(build=None))
     assert code == 2
-    assert "pip install -e '.[vllm]'" in err
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    beside = re.search(r"^python3 -m venv .venv-vllm && .*$", readme, re.MULTILINE)
+    assert beside
+    assert f"`{beside[0]}`" in err
     assert "make vllm" in err
 
 
 @pytest.mark.skipif(any(map(os.path.exists, GPUS)), reason="there is a GPU here")
 def test_the_build_for_gpus_is_not_started_without_one(served):
+    """`make vllm` leaves alone what is in .venv-vllm: it would change nothing."""
     code, _, err = end_of(served(build="vllm"))
     assert code == 2
-    assert "make vllm" in err
+    assert "Remove .venv-vllm, then `make vllm`" in err
 
 
 def test_without_an_address_it_says_what_to_write(served):
