@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import re
 import sys
 import tempfile
 import time
@@ -59,6 +60,7 @@ QUESTIONS = (
     "Do you run without a GPU?",
 )
 WORDS = Phrases()
+IN_LINE = re.compile(re.escape(WORDS.in_line.strip()).replace(re.escape("{ahead}"), r"\d+"))
 PEOPLE = "What each person saw, by question:"
 
 
@@ -95,7 +97,7 @@ class Asked:
     def how(self) -> str:
         """What its asker would say of it."""
         words = f" at word {len(self.shown.split()) - len(WORDS.interrupted.split())}"
-        line = any("ahead of yours" in text for _, text in self.seen)
+        line = any(IN_LINE.search(text) for _, text in self.seen)
         return self.end + words * (self.end == "cut") + " behind others" * line
 
 
@@ -212,8 +214,8 @@ async def main(log: Path) -> None:
         try:
             await asyncio.to_thread(server.start)
             kills, wrong = await talk(server, room, Path(name))
-        except NotStarted as why:
-            raise SystemExit(str(why)) from why
+        except* NotStarted as why:  # at a restart it comes in a group
+            raise SystemExit(str(why.exceptions[0])) from why
         finally:
             await asyncio.to_thread(server.stop)
     text = told(room, kills, wrong, machine)
@@ -248,7 +250,9 @@ async def talk(server: Served, room: Room, folder: Path) -> tuple[list[Kill], in
             assert turn
             assert turn.outcome
             kept = turn.answer + WORDS.note(turn.outcome, turn.answer)
-            wrong += turn.status != "done" or kept.strip() != asked.shown
+            is_as_shown = kept.strip() == asked.shown
+            is_whole = asked.end != "whole" or turn.outcome == "answered"
+            wrong += turn.status != "done" or not is_as_shown or not is_whole
         return killing.result(), wrong
     finally:
         await store.close()
