@@ -11,9 +11,11 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from adapters import PLATFORMS
 from bots.config import load
 from bots.door import door
 from bots.launch import BESIDE, NO_VLLM
+from bots.run import parser as bots_parser
 from bots.serve import parser
 from core.training.publish import RUNS
 from tests.fake_model import FakeModel
@@ -21,6 +23,7 @@ from tests.fake_model import FakeModel
 TOP = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((TOP / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
+README = (TOP / "README.md").read_text(encoding="utf-8")
 DOCKERFILE = (TOP / "Dockerfile").read_text()
 EACH = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
 
@@ -112,6 +115,23 @@ def test_vllm_is_started_by_bots_serve_and_asks_for_a_key(tmp_path):
     assert "127.0.0.1:8000/health" in script(SERVICES["vllm"])
 
 
+@pytest.mark.parametrize("platform", [name for name in PLATFORMS if name != "console"])
+def test_the_bot_serves_the_platform_that_is_named_and_no_console(platform):
+    """Whose standard input is nobody's: it would end at once, and be started again for ever."""
+    command = SERVICES["bot"]["command"]
+    asked = [re.sub(r"\$\{PLATFORM:\?[^}]+\}", platform, word) for word in command]
+    tokens = dict.fromkeys(SERVICES["bot"]["environment"], "secret")
+    named = bots_parser().parse_args(asked).platform
+    assert list(load(TOP / "config.yaml", named, env=tokens).platforms) == [platform]
+    kept = re.search(r"printf '(.*)'.* > \.env$", README, re.MULTILINE)
+    assert kept
+    assert {"PLATFORM", "MODEL_KEY"} == set(re.findall(r"([A-Z_]+)=", kept[1]))
+
+
+def test_the_bot_is_started_before_its_model_is_downloaded():
+    assert SERVICES["bot"]["depends_on"] == ["vllm"]
+
+
 def test_a_gpu_is_kept_for_vllm():
     devices = SERVICES["vllm"]["deploy"]["resources"]["reservations"]["devices"]
     assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
@@ -131,16 +151,15 @@ def test_the_versions_of_vllm_are_one():
     image = re.search(r"^FROM vllm/vllm-openai:v(\S+) ", DOCKERFILE, re.MULTILINE)
     make = re.search(r"^VLLM_VERSION := (\S+)$", (TOP / "Makefile").read_text(), re.MULTILINE)
     router = re.search(r"^ROUTER_VERSION := (\S+)$", (TOP / "Makefile").read_text(), re.MULTILINE)
-    readme = (TOP / "README.md").read_text(encoding="utf-8")
     extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert image
     assert make
     assert router
     assert image[1] == make[1]
     assert extras["vllm"] == [f"vllm=={make[1]}"]
-    assert set(re.findall(r"\bvllm==([\w.]+\w)", readme + NO_VLLM)) == {make[1]}
-    assert set(re.findall(r"\bvllm-router==([\w.]+\w)", readme)) == {router[1]}
-    assert set(re.findall(r"\brouter (\d[\w.]+\w)", readme)) == {router[1]}
+    assert set(re.findall(r"\bvllm==([\w.]+\w)", README + NO_VLLM)) == {make[1]}
+    assert set(re.findall(r"\bvllm-router==([\w.]+\w)", README)) == {router[1]}
+    assert set(re.findall(r"\brouter (\d[\w.]+\w)", README)) == {router[1]}
 
 
 async def checked(text, folder):

@@ -1,6 +1,7 @@
 """What README.md promises exists: its commands, make targets and settings are the real ones."""
 
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -60,6 +61,27 @@ def test_the_settings_shown_are_valid(tmp_path):
         assert key[1] in yaml.safe_load((TOP / "config.yaml").read_text()).get(key[0], {}) or (
             key[0] in ("config", "mynah", "report")  # file names
         )
+
+
+@pytest.mark.parametrize("before", [(), (0,), (1,)], ids=["as shipped", "after one", "after two"])
+@pytest.mark.parametrize("line", [0, 1], ids=["one machine", "docker"])
+def test_the_lines_that_write_settings_do_so_whichever_came_before(tmp_path, line, before):
+    lines = re.findall(r"^sed -i .* config\.yaml$", README, re.MULTILINE)
+    assert len(lines) == 2
+    shutil.copy(TOP / "config.yaml", tmp_path)
+    for number in (*before, line):
+        subprocess.run(["sh", "-c", lines[number]], cwd=tmp_path, check=True)
+    config = load(tmp_path / "config.yaml", ["console"], env={"MODEL_KEY": "k"})
+    host = ("127.0.0.1", "vllm")[line]
+    assert config.generation.url == f"http://{host}:8000/v1"
+    assert config.generation.model == "Qwen/Qwen3-8B"
+    assert config.generation.key or host == "127.0.0.1"
+    assert config.storage.url == "sqlite:///data/mynah.db"
+    for copy in re.findall(r"^(sed '.* config\.yaml) > \w+\.yaml && ", README, re.MULTILINE):
+        text = subprocess.check_output(["sh", "-c", copy], cwd=tmp_path, text=True)
+        (tmp_path / "copy.yaml").write_text(text)
+        other = load(tmp_path / "copy.yaml", ["console"], env={"MODEL_KEY": "k"}).generation.url
+        assert other in (f"http://{host}:8001/v1", f"http://{host}:8002/v1")
 
 
 @pytest.mark.parametrize("name", ["slack", "discord", "telegram"])
