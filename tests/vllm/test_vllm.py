@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from core.answer import Answer
 from core.errors import GenerationError
 from core.failures import Missing
 from core.training.publish import publish
@@ -144,6 +145,33 @@ async def test_an_answer_that_is_closed_ends_on_the_server_within_a_second(serve
         closed = time.monotonic()
         await until(lambda: running(served, 0), 5)
         assert time.monotonic() - closed < 1
+
+
+@pytest.mark.parametrize(("outcome", "within_s"), [("stopped", 180), ("failed", 2)])
+async def test_an_answer_that_is_stopped_or_takes_too_long_ends_on_the_server_within_a_second(
+    served, outcome, within_s
+):
+    chatty = placed(served, 6)
+    async with served.client() as client:
+        await said(client, prompt("hi", chatty, tokens=2))
+    async with served.client(answer_within_s=within_s) as client, asyncio.TaskGroup() as group:
+        over = time.monotonic() + within_s
+        async with Answer(client.stream(prompt("hi", chatty, tokens=1800))) as answer:
+            reading = group.create_task(read(answer))
+            await until(lambda: running(served, 1), 5)
+            if outcome == "stopped":
+                over = time.monotonic()
+                answer.stop()
+            await reading
+            await until(lambda: running(served, 0), 5)
+            assert time.monotonic() - over < 1
+    assert answer.text
+    assert answer.outcome == outcome
+
+
+async def read(answer):
+    async for _ in answer:
+        pass
 
 
 async def running(served, number):
