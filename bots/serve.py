@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # heavy: `--help` does without
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG = "vllm-{port}.log"  # there may be several
+BEFORE = ".before.log"  # of the life before: why it ended
 SHOW_EVERY_S = 0.25
 SAY_EVERY_S = 10.0  # where no terminal shows how it goes
 END_WITHIN_S = 30.0  # vLLM lets go of its GPU; then it is killed
@@ -71,6 +72,8 @@ async def serve(what: Launch, log: Path) -> int:
     try:
         what.tunes.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # where a supervisor starts us anew
+            log.replace(log.with_suffix(BEFORE))
         written = log.open("wb")
     except OSError as error:
         raise BotError(f"{error.filename} cannot be written: {error.strerror}.") from error

@@ -153,6 +153,20 @@ def test_an_end_of_its_own_is_told_with_its_reason(served):
     assert "Traceback" not in err
 
 
+def test_the_log_of_the_life_before_is_kept(served, tmp_path):
+    """Who supervises it starts it anew at once: why it ended would be gone."""
+    process = served(BREAKS="1")
+    end_of(process)
+    log = tmp_path / "data" / f"vllm-{process.port}.log"
+    before = log.with_name(f"vllm-{process.port}.before.log")
+    before.write_text("of a life before that one")
+    log.write_text(log.read_text() + "the first life")
+    subprocess.run(process.args, **process.start, capture_output=True, timeout=15)
+    assert "the weights cannot be read" in before.read_text()
+    assert before.read_text().endswith("the first life")
+    assert "the first life" not in log.read_text()
+
+
 def test_a_taken_port_is_said(served):
     first = served()
     first.stdout.readline()
