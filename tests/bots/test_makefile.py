@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.vllm.conftest import not_installed
+
 TOP = Path(__file__).resolve().parent.parent.parent
 CPU, CUDA = "TORCH_INDEX=https://example.invalid/cpu", "TORCH_INDEX="
 
@@ -47,6 +49,17 @@ def test_another_build_takes_the_place_of_the_one_that_is_there(installed, befor
     assert "'.[local,train]'" in again  # what the build needs beside it
     assert ("CPU build" in again) == (after == CPU)
     assert ("CUDA build" in again) == (after == CUDA)
+
+
+def test_where_vllm_must_be_there_its_tests_do_not_pass_over_its_absence(tmp_path, monkeypatch):
+    """Else all of them would be skipped, and green, if it were no longer found."""
+    assert "MYNAH_VLLM=must " in steps("test-vllm", f"VENV={tmp_path}", f"VLLM={tmp_path}")
+    monkeypatch.delenv("MYNAH_VLLM", raising=False)
+    with pytest.raises(pytest.skip.Exception):
+        not_installed("not found")
+    monkeypatch.setenv("MYNAH_VLLM", "must")
+    with pytest.raises(pytest.fail.Exception, match="not found"):
+        not_installed("not found")
 
 
 def test_vllm_comes_with_the_router_also_beside_one_that_was_installed_without(tmp_path):

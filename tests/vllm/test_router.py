@@ -21,7 +21,7 @@ from core.generation import ModelServer, Settings
 from core.tokens import estimate
 from core.types import ChannelRef, Prompt, ThreadRef
 from tests.fakes import free_port
-from tests.vllm.conftest import STARTER, adapter
+from tests.vllm.conftest import STARTER, adapter, not_installed
 from tests.vllm.served import KEY, ROOT, NotStarted, Served
 from tests.vllm.test_vllm import running, said, until
 
@@ -107,14 +107,14 @@ class Fleet:
 def fleet(tmp_path_factory):
     router = shutil.which("vllm-router", path=ROOT / ".venv-vllm" / "bin")
     if router is None:
-        pytest.skip("vllm-router is not installed: `make vllm`")
+        not_installed("there is no vllm-router: `make vllm`")
     fleet = Fleet(tmp_path_factory.mktemp("fleet"), router)
     try:
         fleet.start()
         yield fleet
     except NotStarted as why:
         if "make vllm" in str(why):
-            pytest.skip(f"vLLM is not installed: {why}")
+            not_installed(str(why))
         raise
     finally:
         fleet.stop()
