@@ -227,7 +227,7 @@ async def test_the_line_is_one_for_all_platforms(store):
     async with asyncio.TaskGroup() as group:
         for adapter in (here, there):
             group.create_task(serve(engine, adapter))
-            await until(lambda adapter=adapter: adapter.seen is not None)
+        await until(lambda: here.seen is not None and there.seen is not None)
         for number in range(FULL_AFTER + 1):
             await here.deliver(asked(id=str(number), thread=f"t{number}"))
             await speaker.waiting.wait()
