@@ -10,6 +10,7 @@ distribution named vllm.
 from __future__ import annotations
 
 import importlib
+import multiprocessing.spawn
 import runpy
 import threading
 from typing import Any
@@ -22,6 +23,7 @@ OPEN = ("/health",)  # also without a key
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     guard_all()
+    reach_all_processes()
     runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__", alter_sys=True)
 
 
@@ -41,5 +43,33 @@ def guard_all() -> None:
     authenticate.AuthenticationMiddleware.__call__ = guarded
 
 
+def reach_all_processes() -> None:
+    """Each process that vLLM spawns imports this file first, and so runs its last lines."""
+    data = multiprocessing.spawn.get_preparation_data
+
+    def with_us(name: str) -> dict[str, Any]:
+        return {**data(name), "init_main_from_name": "bots.serve_child"}
+
+    multiprocessing.spawn.get_preparation_data = with_us
+
+
+def keep_the_base_apart() -> None:
+    """On CPUs vLLM 0.32 marks what no tune is to answer with slot -1, and takes the weights of slot
+    -1: the last one. Once that is filled, the base answers with that tune's weights wherever a
+    batch has more than one (vllm/lora/ops/torch_ops/lora_ops.py). Here its share is 0.
+    """
+    ops: Any = importlib.import_module("vllm.lora.ops.torch_ops.lora_ops")
+    punica: Any = importlib.import_module("vllm.lora.punica_wrapper.punica_cpu")
+    shrink = ops.bgmv_shrink
+
+    def apart(inputs: Any, weights: Any, out: Any, slots: Any, scaling: float = 1.0) -> None:
+        shrink(inputs, weights, out, slots, scaling)
+        out[: len(slots)][slots < 0] = 0
+
+    ops.bgmv_shrink = punica.bgmv_shrink = apart
+
+
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__":  # a process that vLLM spawned
+    keep_the_base_apart()

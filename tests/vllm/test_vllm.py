@@ -75,8 +75,11 @@ async def test_without_the_key_nobody_is_answered(served):
             assert response.status == 200
 
 
-async def test_two_tunes_and_the_base_at_once_are_each_answered_by_their_own(served):
-    models = ["starter", placed(served, 1), placed(served, 2)]
+async def test_tunes_and_the_base_at_once_are_each_answered_by_their_own(served):
+    """As many tunes as it has slots for: on CPUs, vLLM by itself then answers the base's questions
+    with the last of them.
+    """
+    models = ["starter", *(placed(served, seed) for seed in (1, 2, 8))]
     cases = [(model, ask) for model in models for ask in QUESTIONS]
     async with served.client() as client:
         alone = {case: await said(client, prompt(case[1], case[0])) for case in cases}
