@@ -200,8 +200,7 @@ async def test_the_key_is_asked_for_and_what_is_said_stays_out_of_the_routers_lo
     assert "Przybylski" not in fleet.log.read_text()
 
 
-async def test_when_a_server_is_killed_the_other_answers_its_conversations(fleet):
-    """The last one here: it leaves one server."""
+async def test_when_a_server_is_killed_the_other_answers_its_conversations_until_it_is_back(fleet):
     async with fleet.client() as client:
         homes = await fleet.homes(client)
         gone, left = fleet.servers[homes[1]], 1 - homes[1]
@@ -223,3 +222,9 @@ async def test_when_a_server_is_killed_the_other_answers_its_conversations(fleet
             assert error in ("", "CutShort")
             assert took < 5
         assert await fleet.servers[left].metrics("num_requests_running") == [0]
+        await asyncio.to_thread(gone.start)
+        began = time.monotonic()
+        async with asyncio.timeout(60):
+            while await fleet.homes(client) != homes:
+                pass
+        print(f"all at home again {time.monotonic() - began:.1f} s after it is back")
