@@ -1,4 +1,4 @@
-"""Why core.generation uses aiohttp: processor time of a client per 1,000 streamed tokens.
+"""Why core.connection uses aiohttp: processor time of a client per 1,000 streamed tokens.
 
     python -m bench.client_libraries [--tokens 2000] [--runs 5]
 
@@ -24,7 +24,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from core.generation import ModelServer, Settings
+from core.connection import Settings
+from core.generation import ModelServer
 from core.types import Prompt
 
 Arm = Callable[[str, str], Coroutine[None, None, str]]

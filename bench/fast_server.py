@@ -27,7 +27,7 @@ from rich.table import Table
 
 from bench import target, where
 from bench.talks import Run, bare, talked
-from core.generation import Settings
+from core.connection import Settings
 
 CONVERSATIONS, TURNS, TOKENS, RUNS = 256, 3, 256, 3
 PER_SECOND = 20_000

@@ -27,7 +27,7 @@ from sqlalchemy import URL
 
 from bench import target, where
 from bots.wiring import STARTER
-from core import engine, generation
+from core import connection, engine
 from core.commands import Commands
 from core.engine import Engine
 from core.generation import ModelServer
@@ -147,7 +147,7 @@ async def main() -> None:
         took = fill(large, many + long)
         console.print(f"1,000,000 turns made in {took:.0f} s, {large.stat().st_size >> 20} MiB")
         one, two = await opened(small), await opened(large)
-        nowhere = generation.Settings(url="http://127.0.0.1:9/v1", context_tokens=32_768)
+        nowhere = connection.Settings(url="http://127.0.0.1:9/v1", context_tokens=32_768)
         async with ModelServer(nowhere, folder=STARTER) as model:
             cases = [
                 Case("10,000 turns", engine_on(one, model), [place for place, _ in few]),

@@ -19,11 +19,12 @@ import aiohttp
 from bench import smallest
 from core.answer import Answer
 from core.commands import Commands
+from core.connection import Settings
 from core.conversation import Messages
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from core.line import Line
 from core.phrases import Phrases
 from core.ports import Inbox

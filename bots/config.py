@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters import PLATFORMS, settings_of, unknown
-from core import engine, generation
+from core import connection, engine
 from core.errors import ConfigError, StoreError
 from core.training import settings as training
 from storage import repositories
@@ -31,7 +31,7 @@ At = tuple[str, ...]  # where a value stands in the file: ("platforms", "slack",
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "bot": engine.Settings,
-    "generation": generation.Settings,
+    "generation": connection.Settings,
     "storage": repositories.Settings,
     "training": training.Settings,
 }
@@ -40,7 +40,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
 @dataclass(frozen=True)
 class Config:
     bot: engine.Settings
-    generation: generation.Settings
+    generation: connection.Settings
     storage: repositories.Settings
     training: training.Settings
     platforms: Mapping[str, BaseModel]  # those that are to be served, in the order of the file

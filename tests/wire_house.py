@@ -15,11 +15,11 @@ import yaml
 
 from core.breaker import Breaker
 from core.commands import Commands
+from core.connection import Settings as ModelSettings
 from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
 from core.generation import ModelServer
-from core.generation import Settings as ModelSettings
 from core.line import Line
 from core.phrases import Phrases
 from storage.repositories import Settings as StorageSettings

@@ -6,10 +6,11 @@ The fixture `server` is in conftest.py.
 from contextlib import asynccontextmanager
 
 from core.breaker import Breaker
+from core.connection import Settings
 from core.errors import (
     GenerationError,
 )
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from core.types import Prompt
 
 KEY = "sk-very-secret"

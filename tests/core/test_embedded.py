@@ -14,9 +14,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from core.connection import Settings
 from core.embedded import EmbeddedServer
 from core.errors import Broken, CutShort, Unreachable
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from core.types import Prompt
 from tests import tiny_model
 

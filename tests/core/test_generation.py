@@ -8,13 +8,14 @@ import pytest
 from pydantic import SecretStr
 
 from core.breaker import Breaker
+from core.connection import Settings
 from core.errors import (
     Broken,
     CutShort,
     Empty,
     Rejected,
 )
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from core.wire import Reply
 from tests.core.generation_client import KEY, client, prompt, read
 from tests.fake_model import Behaviour

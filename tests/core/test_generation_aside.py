@@ -5,8 +5,9 @@ import logging
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from core.connection import Settings
 from core.errors import Unreachable
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from tests.core.generation_client import KEY, SECRET_WORDS, client, prompt, read
 from tests.fake_model import Behaviour
 
@@ -67,7 +68,7 @@ async def test_the_window_is_the_settings_then_the_servers_then_a_guess(server, 
         assert await model.context() == 2048
     server.max_model_len = None
     async with client(server) as model:
-        with caplog.at_level(logging.WARNING, "core.generation"):
+        with caplog.at_level(logging.WARNING, "core.connection"):
             assert await model.context() == 4096
             assert await model.context() == 4096
     assert len(caplog.records) == 1

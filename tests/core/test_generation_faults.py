@@ -6,6 +6,7 @@ import time
 import pytest
 
 from core.breaker import Breaker
+from core.connection import Settings
 from core.errors import (
     Broken,
     Overloaded,
@@ -13,7 +14,7 @@ from core.errors import (
     TimedOut,
     Unreachable,
 )
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from tests.core.generation_client import KEY, SECRET_WORDS, client, prompt, read
 from tests.fake_model import FOREVER, Behaviour, FakeModel
 from tests.fakes import until

@@ -2,8 +2,9 @@
 
 import re
 
+from core.connection import Settings
 from core.desk import serve
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from tests.core.generation_client import client, prompt, read
 from tests.core.room import ListAdapter, asked, engine_on
 

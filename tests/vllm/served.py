@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from core.generation import ModelServer, Settings
+from core.connection import Settings
+from core.generation import ModelServer
 from tests.fakes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -15,9 +15,10 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from core.connection import Settings
 from core.conversation import key
 from core.errors import Broken
-from core.generation import ModelServer, Settings
+from core.generation import ModelServer
 from core.tokens import estimate
 from core.types import ChannelRef, Prompt, ThreadRef
 from tests.fakes import free_port
