@@ -19,7 +19,7 @@ import aiohttp
 from core.connection import SESSION, Connection, Settings
 from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
 from core.failures import Busy, our_errors, refusal
-from core.meter import Asked, Tally
+from core.tally import Asked, Tally
 from core.types import Prompt, tune_name
 from core.wire import Reply
 

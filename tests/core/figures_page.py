@@ -16,8 +16,7 @@ def page(
     engines=1,
 ):
     """`first_tokens`: so many within each of BOUNDS, `cache`: tokens asked for and found, `ended`:
-    requests by reason; all of each engine, but for
-    `turned_away`.
+    requests by reason; all of each engine, but for `turned_away`.
     """
     lines = [
         "# HELP python_gc_objects_collected_total Objects collected during gc",
