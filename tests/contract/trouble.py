@@ -9,10 +9,19 @@ import pytest
 
 from core.answer import Answer
 from core.errors import Refused
-from core.types import MessageRef, Outcome
+from core.types import IncomingMessage, MessageRef, Outcome
 from tests.contract.rig import Rig, need
 from tests.contract.talk import asked, replied
 from tests.fakes import until
+
+
+async def half_answered(rig: Rig) -> tuple[IncomingMessage, Answer]:
+    """A question, and its answer as it stood when the house went down; it is up again."""
+    message = await asked(rig)
+    first = await replied(rig, message, "I thi")
+    await rig.stop()
+    await rig.start()
+    return message, first
 
 
 class Trouble:
@@ -50,19 +59,13 @@ class Trouble:
 
     async def test_a_second_try_goes_on_in_the_same_message(self, rig: Rig):
         need(rig, "messages")
-        message = await asked(rig)
-        first = await replied(rig, message, "I thi")
-        await rig.stop()
-        await rig.start()
+        message, first = await half_answered(rig)
         await replied(rig, message, "I think so.", refs=first.refs)
         assert rig.visible() == ["I think so."]
 
     async def test_a_second_try_finds_the_message_of_which_nobody_knows(self, rig: Rig):
         need(rig, "doubts")
-        message = await asked(rig)
-        first = await replied(rig, message, "I thi")
-        await rig.stop()
-        await rig.start()
+        message, first = await half_answered(rig)
         again = await replied(rig, message, "I think so.", placing=True)
         assert rig.visible() == ["I think so."]
         assert again.refs == first.refs

@@ -220,6 +220,16 @@ async def test_in_a_long_line_people_are_told_how_many_are_ahead_and_it_is_not_k
     assert [said.answer for said in (await store.history(turn, 9)).turns] == ["fine"]
 
 
+async def one_too_many(engine, here, there):
+    """Fill the line from one platform, and come from the other."""
+    for number in range(FULL_AFTER + 1):
+        await here.deliver(asked(id=str(number), thread=f"t{number}"))
+        await engine.generator.waiting.wait()
+    await until(lambda: engine.line.waiting == FULL_AFTER)
+    await there.deliver(asked(id="late", thread="late"))
+    await until(lambda: there.shown.get("late") == WORDS.busy)
+
+
 async def test_the_line_is_one_for_all_platforms(store):
     speaker = ScriptedGenerator(["fine"], hangs=True)
     here, there = ListAdapter(stays=True), ListAdapter(stays=True)
@@ -228,12 +238,7 @@ async def test_the_line_is_one_for_all_platforms(store):
         for adapter in (here, there):
             group.create_task(serve(engine, adapter))
         await until(lambda: here.seen is not None and there.seen is not None)
-        for number in range(FULL_AFTER + 1):
-            await here.deliver(asked(id=str(number), thread=f"t{number}"))
-            await speaker.waiting.wait()
-        await until(lambda: engine.line.waiting == FULL_AFTER)
-        await there.deliver(asked(id="late", thread="late"))
-        await until(lambda: there.shown.get("late") == WORDS.busy)
+        await one_too_many(engine, here, there)
         await until(lambda: engine.on_their_way == FULL_AFTER + 1)
         speaker.hangs = False
         await here.deliver(asked("stop", id="s", thread="t0"))
@@ -249,12 +254,7 @@ async def test_when_the_line_is_full_one_sentence_says_so(store):
     async with asyncio.TaskGroup() as group:
         running = group.create_task(serve(engine, adapter))
         await until(lambda: adapter.seen is not None)
-        for number in range(FULL_AFTER + 1):
-            await adapter.deliver(asked(id=str(number), thread=f"t{number}"))
-            await speaker.waiting.wait()
-        await until(lambda: engine.line.waiting == FULL_AFTER)
-        await adapter.deliver(asked(id="late", thread="late"))
-        await until(lambda: adapter.shown.get("late") == WORDS.busy)
+        await one_too_many(engine, adapter, adapter)
         speaker.hangs = False
         await adapter.deliver(asked("stop", id="s", thread="t0"))
         await until(lambda: len(adapter.shown) == FULL_AFTER + 3)
