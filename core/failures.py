@@ -20,6 +20,10 @@ class Busy(Overloaded):
         self.retry_after_s = retry_after_s
 
 
+class Unheard(Unreachable):
+    """No connection: asking cost the server nothing."""
+
+
 class Locked(Rejected):
     """401 or 403: the server does not accept our key, or a router did not pass it on."""
 
@@ -34,7 +38,7 @@ def our_errors(late: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise Unreachable("The model's server does not answer: is it running?") from error
+        raise Unheard("The model's server does not answer: is it running?") from error
     except TimeoutError as error:
         raise TimedOut(late) from error
     except (aiohttp.ClientError, OSError) as error:

@@ -18,7 +18,7 @@ import aiohttp
 
 from core.connection import SESSION, Connection, Settings
 from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
-from core.failures import Busy, our_errors, refusal
+from core.failures import Busy, Unheard, our_errors, refusal
 from core.tally import Asked, Tally
 from core.types import Prompt, tune_name
 from core.wire import Reply
@@ -82,9 +82,9 @@ class ModelServer(Connection):
                         self.breaker.worked()
                         watch.asked.spoke()
                     yield piece
-        except (Unreachable, Overloaded, Broken, TimedOut):
+        except (Unreachable, Overloaded, Broken, TimedOut) as error:
             if not heard:
-                self.breaker.failed()
+                self.breaker.failed(unheard=isinstance(error, Unheard))
             raise
         except GenerationError:  # a refusal and an empty answer come from a server that works
             self.breaker.worked()

@@ -217,6 +217,20 @@ async def test_a_probe_that_hangs_does_not_hide_that_the_server_is_back(server):
         hanging.cancel()
 
 
+async def test_a_server_that_was_gone_is_asked_again_soon(server):
+    breaker = Breaker(every_s=60, unheard_every_s=0.2)
+    await server.refuse()
+    async with (
+        client(server, breaker=breaker, first_token_within_s=3) as model,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(read(model))
+        await until(lambda: breaker.open, within_s=1.0)
+        await server.listen()
+        async with asyncio.timeout(1):
+            assert await read(model) == ("You said: hello", None)
+
+
 async def test_failures_between_answers_are_no_outage(server):
     breaker = Breaker()
     async with client(server, breaker=breaker) as model:

@@ -38,13 +38,17 @@ async def bot(served, folder):
             built.engine.close()
 
 
-async def answer(bot):
-    """What is answered to a question that begins a conversation."""
-    store, room = bot
+async def ask(bot):
+    """A question that begins a conversation: where it stands."""
     message = asked(ASK, id=(number := str(next(ids))), thread=f"thread {number}")
-    await room.deliver(message)
+    await bot[1].deliver(message)
+    return message.ref
+
+
+async def answer(bot):
+    store, ref = bot[0], await ask(bot)
     async with asyncio.timeout(WITHIN_S):
-        while (turn := await store.heard(message.ref)).status != "done":
+        while (turn := await store.heard(ref)).status != "done":
             await asyncio.sleep(0.02)
     return turn.answer
 
@@ -76,6 +80,8 @@ async def test_after_a_restart_of_either_side_answers_what_the_store_says(served
 
             await asyncio.to_thread(served.kill)
             shutil.rmtree(served.shelf / other)
+            for some in (keeps, loses):
+                await ask(some)  # whoever asks while it is away keeps nobody else from an answer
             await asyncio.to_thread(served.start)
             texts = await asyncio.gather(answer(keeps), answer(loses))
             assert [text.strip() for text in texts] == [own[one], own["starter"]]
