@@ -27,7 +27,7 @@ from bench.talks import Run, bare, talked
 from tests.tiny_model import make
 from tests.vllm.served import NotStarted, Served
 
-RUNS = 3
+RUNS = 5
 AT_ONCE = (1, 8, 32)
 TURNS, TOKENS = 4, 128  # of each conversation, and of each answer
 CONTEXT = 4096

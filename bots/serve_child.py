@@ -23,7 +23,9 @@ OPEN = ("/health",)  # also without a key
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     guard_all()
-    reach_all_processes()
+    if importlib.import_module("vllm.platforms").current_platform.is_cpu():
+        keep_the_base_apart()
+        reach_all_processes()
     runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__", alter_sys=True)
 
 
@@ -44,7 +46,7 @@ def guard_all() -> None:
 
 
 def reach_all_processes() -> None:
-    """Each process that vLLM spawns imports this file first, and so runs its last lines."""
+    """Each process that vLLM spawns imports this file first, and so runs its last line."""
     data = multiprocessing.spawn.get_preparation_data
 
     def with_us(name: str) -> dict[str, Any]:
