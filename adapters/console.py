@@ -78,6 +78,10 @@ class Screen(Protocol):
         """A short line from the console itself."""
         ...
 
+    async def tell(self, text: str) -> None:
+        """What nobody asked for, between two answers."""
+        ...
+
 
 class ConsoleAdapter:
     """In a terminal a conversation; else a filter from lines to answers."""
@@ -110,6 +114,7 @@ class ConsoleAdapter:
         self._last: MessageRef | None = None  # carries the model's answer that a vote is about
         self._asked: MessageRef | None = None  # the question whose answer is awaited
         self._is_out = asyncio.Event()
+        self._showing = asyncio.Lock()
         self._patience: asyncio.Timeout | None = None
         self._unwanted: set[MessageRef] = set()  # stopped before their answers began
         self._answer: Answer | None = None
@@ -138,7 +143,7 @@ class ConsoleAdapter:
         if to.ref in self._unwanted:
             answer.stop()
         try:
-            async with aclosing(self._placed(answer)) as pieces:
+            async with self._showing, aclosing(self._placed(answer)) as pieces:
                 await self._screen.show(pieces, None if is_awaited else clean(to.text))
         finally:
             self._answer = None
@@ -149,6 +154,11 @@ class ConsoleAdapter:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         """Nothing: here the channel is the conversation."""
         return ()
+
+    async def tell(self, channel: str, text: str) -> None:
+        """There is one terminal, whatever it is called."""
+        async with self._showing:
+            await self._screen.tell(clean(text))
 
     async def _ask(self, text: str, inbox: Inbox) -> None:
         ref = MessageRef(CHANNEL, new_id())
@@ -263,6 +273,9 @@ class Pipe:
             if self._notes:
                 self._notes.write(f"{text}\n")
                 self._notes.flush()
+
+    async def tell(self, text: str) -> None:
+        self.note(text)
 
     async def _fill(self) -> None:
         assert self._source

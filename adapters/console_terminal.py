@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -89,6 +89,14 @@ class Terminal:
 
     def note(self, text: str) -> None:
         self._console.print(Text(text, style="dim"))
+
+    async def tell(self, text: str) -> None:
+        """Raises as `show` does."""
+
+        async def pieces() -> AsyncIterator[str]:
+            yield text
+
+        await self.show(pieces(), None)
 
     @contextmanager
     def busy(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,13 +21,14 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, author_of
 from adapters.discord_ears import Ears
-from adapters.discord_surface import Command, ForOne, InChannel
+from adapters.discord_surface import Command, ForOne, InChannel, Unasked
 from core.answer import Answer
 from core.commands import COMMANDS
 from core.errors import AdapterError
+from core.notice import nobodys, notice
 from core.ports import Inbox
 from core.streaming import Tempo, show
-from core.types import IncomingMessage, MessageRef, Quoted
+from core.types import ChannelRef, IncomingMessage, MessageRef, Quoted
 
 logger = logging.getLogger(__name__)
 # Per channel 5 posts and 5 edits in 5 s, and not more than 5 of either even where an answer is all
@@ -138,6 +140,14 @@ class DiscordAdapter:
                 ref = MessageRef(to.ref.channel, str(message.id))
                 said.append(Quoted(ref, author_of(message.author), text, message.created_at))
         return said
+
+    async def tell(self, channel: str, text: str) -> None:
+        client = self._connected().client
+        to = nobodys(ChannelRef(self.name, client.account, channel), uuid.uuid4().hex)
+        async with notice(text) as words:
+            surface = Unasked(client, to, words, votes=False)
+            keys = [f"channel:{channel}", "bot:"]
+            await show(words, surface, self._tempo, keys, every_s=self._every_s, edits=False)
 
     def _connected(self) -> Ears:
         if self._ears is None:

@@ -155,6 +155,19 @@ class InChannel:
         return {"nonce": nonce, "enforce_nonce": True, "message_reference": reference}
 
 
+class Unasked(InChannel):
+    """A notice: it stands for itself, under no question."""
+
+    async def find(self, part: int) -> MessageRef | None:
+        """The nonce knows those of the last minutes."""
+        return None
+
+    def _new(self, part: int) -> dict[str, Any]:
+        new = super()._new(part)
+        del new["message_reference"]
+        return new
+
+
 @dataclass
 class Command:
     """A slash command under way: what showing its answer needs."""

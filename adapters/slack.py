@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -31,9 +32,10 @@ from adapters.slack_whisper import ResponseUrls, Whisper
 from core.answer import Answer
 from core.errors import AdapterError, BotError
 from core.lanes import Lanes
+from core.notice import nobodys, notice
 from core.ports import Inbox
 from core.streaming import show
-from core.types import IncomingMessage, MessageRef, Quoted, ThreadRef
+from core.types import ChannelRef, IncomingMessage, MessageRef, Quoted, ThreadRef
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ LINES = 2  # an envelope comes on any of them: while Slack renews one, the other
 CATCH_UP_S = 8.0  # how long new events wait for what was said while we were away
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
+CLOCKS_DIFFER_S = 60.0
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
 
 THINKING = "is thinking…"  # Slack puts our name before it
@@ -170,6 +173,17 @@ class SlackAdapter:
             self._answers.remove((to, answer))
             self._api.under_way -= way != "post"
             sheet.closed()
+
+    async def tell(self, channel: str, text: str) -> None:
+        # Looked for after a doubt it is among what came later, by Slack's clock, which may be slow.
+        since = f"{time.time() - CLOCKS_DIFFER_S:.6f}"
+        to = nobodys(ChannelRef(self.name, self._ears.account, channel), since)
+        async with notice(text) as words:
+            sheet = Sheet(
+                self._api, self._ears.me, self._team, to, words, "post", False, self._settle_s
+            )
+            keys = [f"answer:{channel}/{since}"]
+            await show(words, sheet, self._api.tempo, keys, every_s=self._every_s, edits=False)
 
     async def _think(self, to: IncomingMessage, answer: Answer) -> None:
         await asyncio.sleep(THINKING_S)

@@ -98,6 +98,8 @@ class Api:
         """One call. Raises ApiError, RateLimited, Refused, and AdapterError where Slack cannot be
         reached or is out of order: then it may have been done.
         """
+        if self.session.closed:
+            raise AdapterError(f"Slack: {method} failed: the connection has ended")
         try:
             return await getattr(self.client, method)(**arguments)
         except SlackApiError as error:

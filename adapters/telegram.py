@@ -19,15 +19,16 @@ from telegram.error import BadRequest
 from adapters.telegram_ears import Ears
 from adapters.telegram_line import Line, ours
 from adapters.telegram_pace import BOT, EVERY_S, RATES, Pace, keys, kind
-from adapters.telegram_paper import Paper
+from adapters.telegram_paper import Note, Paper
 from adapters.telegram_updates import Updates
 from adapters.telegram_votes import Voters
 from core.answer import Answer
 from core.commands import COMMANDS
-from core.errors import AdapterError
+from core.errors import AdapterError, Refused
+from core.notice import nobodys, notice
 from core.ports import Inbox
 from core.streaming import show
-from core.types import IncomingMessage, Quoted
+from core.types import ChannelRef, IncomingMessage, Quoted
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,16 @@ class TelegramAdapter:
 
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()  # a chat or a topic is one conversation, and bots are shown no past
+
+    async def tell(self, channel: str, text: str) -> None:
+        """Without a placeholder: people would be notified of that, not of the words."""
+        if not channel.removeprefix("-").isdecimal():
+            raise Refused("on Telegram a chat's id is a number, such as -1001234567890")
+        to = nobodys(ChannelRef(self.name, "", channel), "")
+        async with self._line.connected(), notice(text) as words:
+            note = Note(self._line, to, words, moved=self._moved, has_buttons=False)
+            every_s = self._every_s[kind(note.chat)]
+            await show(words, note, self._tempo, keys(note.chat), every_s=every_s, edits=False)
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Do what nobody waits for, while we run; that it failed matters to nobody."""

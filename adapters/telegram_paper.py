@@ -167,6 +167,13 @@ class Paper:
         )
 
 
+class Note(Paper):
+    """What nobody asked for: it stands under no question."""
+
+    def _under(self, part: int) -> tg.ReplyParameters | None:
+        return None
+
+
 async def styled(call: Callable[[Entities], Awaitable[T]], entities: Entities) -> T:
     """Plain text is better than none, where Telegram does not take the entities."""
     try:

@@ -206,6 +206,9 @@ class Room:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
+    async def tell(self, channel: str, text: str) -> None:
+        raise AssertionError("nothing is announced here")
+
 
 async def main(log: Path) -> None:
     machine, room = where(), Room()

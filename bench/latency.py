@@ -172,6 +172,9 @@ class Feed:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
+    async def tell(self, channel: str, text: str) -> None:
+        raise AssertionError("nothing is announced here")
+
     async def _event(self, inbox: Inbox, number: int) -> None:
         channel = ChannelRef(self.name, "feed", f"c{number % CHANNELS}")
         text = f"question {number}: how do I give a thumb up, and what happens with it then?"

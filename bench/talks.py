@@ -99,6 +99,9 @@ class Feed:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
+    async def tell(self, channel: str, text: str) -> None:
+        raise AssertionError("nothing is announced here")
+
 
 class Recorder(ModelServer):
     """Keeps the prompts that it is given, by the conversation that each belongs to."""

@@ -14,7 +14,7 @@ from adapters import missing, who_am_i
 from bots.config import Config, shown
 from bots.door import ask
 from bots.wiring import model_server, socket_of
-from core.errors import BotError, GenerationError
+from core.errors import BotError, ConfigError, GenerationError
 from core.generation import ModelServer
 from core.model_metrics import ModelMetrics, reading, since
 
@@ -34,6 +34,8 @@ async def check(config: Config) -> int:
         out.print(f"{sign} {what}: ", end="")
         out.print(str(answer), markup=False)
 
+    if unheard := config.unheard_announcements():
+        tell("announcements", ConfigError(unheard))
     tell("model's server", await the_model(config, out))
     for name, settings in config.platforms.items():
         try:

@@ -51,6 +51,16 @@ class Config:
         out = {name: masked(model) for name, model in models.items()}
         return out | {"platforms": {name: masked(model) for name, model in self.platforms.items()}}
 
+    def unheard_announcements(self) -> str:
+        """That what is told in the channel of `bot.announce_in` reaches nobody, if so."""
+        platform = (self.bot.announce_in or "").partition(":")[0]
+        if not platform or platform in self.platforms:
+            return ""
+        return (
+            f"bot.announce_in names a channel on {platform}, which is not served here, so that"
+            f" nothing is announced: serve it too (--platform {platform}), or write null."
+        )
+
     def unused_votes(self, platform: str) -> list[str]:
         """That votes given there do not train, if so, and what to write."""
         trained = self.training.platforms
@@ -75,6 +85,7 @@ def load(
     sections: dict[str, Any] = {name: tree.model((name,), kind) for name, kind in SECTIONS.items()}
     trained: tuple[str, ...] = sections["training"].platforms
     tree.only_platforms(("training", "platforms"), trained, PLATFORMS)
+    check_channel(tree, sections["bot"].announce_in)
     tree.only_platforms(("platforms",), tree.mapping(("platforms",)), PLATFORMS)
     if has_password(sections["storage"].url):
         raise tree.error(
@@ -98,6 +109,20 @@ def load(
         if "admins" in type(settings).model_fields:  # it shows them more; named once, under `bot`
             served[name] = settings.model_copy(update=admins)
     return Config(**sections, platforms=served)
+
+
+def check_channel(tree: Tree, channel: str | None) -> None:
+    """Raises ConfigError where `bot.announce_in` names no channel."""
+    if channel is None:
+        return
+    at, (platform, _, id) = ("bot", "announce_in"), channel.partition(":")
+    if not platform or not id or id != id.strip():
+        raise tree.error(
+            at,
+            '`bot.announce_in`: write "platform:id" with the channel\'s id, such as'
+            f' "slack:C0123456789", not {shown(repr(channel))}',
+        )
+    tree.only_platforms(at, [platform], PLATFORMS)
 
 
 class Tree:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from core.announcements import Announcements
 from core.commands import serves
 from core.engine import utc_now
 from core.errors import BotError, CutShort, Empty, GenerationError, StoreDamaged, TimedOut
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 3.0
 DOES_NOT_LOAD = "It does not load any more and was taken back."
+TAKEN_BACK = "The tune `{name}` does not load any more and is taken back: {instead} instead."
 
 
 class Keeper:
@@ -47,10 +49,12 @@ class Keeper:
         merged: bool,
         every_s: float = LOOK_EVERY_S,
         watching_for_damage: Callable[[], AbstractContextManager[None]] = nullcontext,
+        announcements: Announcements | None = None,
     ) -> None:
         self._store, self._generator, self._failures = store, generator, failures
         self._base, self._shelf, self._merged, self._every_s = base, shelf, merged, every_s
         self._watching_for_damage = watching_for_damage
+        self._announcements = announcements or Announcements(None)
         self._asked_at = -1  # failures when the server was last asked: not yet
 
     async def __aenter__(self) -> Self:
@@ -82,6 +86,7 @@ class Keeper:
                 return
             now = await self._store.roll_back(utc_now())
             logger.error("the tune %s does not load: %s instead", name, serves(now))
+            await self._announcements.tell(TAKEN_BACK.format(name=name, instead=serves(now)))
             for tune in await self._store.tunes():
                 if tune.name == name and DOES_NOT_LOAD not in tune.summary:
                     summary = f"{tune.summary} {DOES_NOT_LOAD}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from bots.config import Config
 from bots.door import door
 from bots.keeper import Keeper
 from bots.trainer import LocalTrainer
+from core.announcements import Announcements
 from core.commands import Commands
 from core.embedded import EmbeddedServer
 from core.engine import Engine
@@ -23,6 +25,8 @@ from core.meter import Meter
 from core.phrases import Phrases
 from core.ports import Speaker
 from storage.repositories import SqlStore
+
+logger = logging.getLogger(__name__)
 
 STARTER = Path(__file__).resolve().parent.parent / "starter" / "model"
 OPERATOR = "console:you"  # who sits at the console runs the bot
@@ -66,6 +70,7 @@ async def house(
             name=config.bot.name,
             trained=config.training.platforms,
         )
+        announcements = await stack.enter_async_context(announcements_of(config))
         engine = Engine(
             store,
             generator,
@@ -76,6 +81,7 @@ async def house(
             temperature=config.generation.temperature,
             line=line,
             phrases=phrases,
+            announcements=announcements,
         )
         await trainer.clear_up()
         # Past the line: what serves must be known in seconds, and it asks for one token.
@@ -87,6 +93,7 @@ async def house(
             shelf=trainer.shelf,
             merged=trainer.merge,
             watching_for_damage=engine.watching_for_damage,
+            announcements=announcements,
         )
         await stack.enter_async_context(keeper)
         meter = Meter(generator.metrics_page, generator.tally, lambda: line.waiting)
@@ -96,6 +103,13 @@ async def house(
             verbs = {**trainer.verbs(), "metrics": lambda asked: metrics(meter)}
             await stack.enter_async_context(door(socket_of(path), verbs))
         yield House(store, engine, trainer, ready)
+
+
+def announcements_of(config: Config) -> Announcements:
+    unheard = config.unheard_announcements()
+    if unheard:
+        logger.warning("%s", unheard)
+    return Announcements(None if unheard else config.bot.announce_in)
 
 
 async def metrics(meter: Meter) -> AsyncGenerator[str]:

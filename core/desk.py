@@ -37,10 +37,13 @@ async def serve(
     """
     async with asyncio.TaskGroup() as group:
         turns = Turns(engine, adapter, group, patience_s)
-        desk = Desk(engine, adapter.name, turns)
+        desk = Desk(engine, adapter, turns)
         running = group.create_task(adapter.run(desk), name=f"run {adapter.name}")
         closing = group.create_task(engine.closing.wait(), name=f"closing {adapter.name}")
-        await asyncio.wait({running, closing}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({running, closing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            engine.announcements.gone(adapter)
         while turns.tasks and not engine.closing.is_set():
             doing = [closing, *turns.tasks.values()]
             await asyncio.wait(doing, return_when=asyncio.FIRST_COMPLETED)
@@ -56,12 +59,13 @@ async def serve(
 class Desk:
     """The inbox of one adapter: stores the event, then has it worked on."""
 
-    def __init__(self, engine: Engine, platform: str, turns: Turns) -> None:
-        self._engine, self._platform, self._turns = engine, platform, turns
-        self.too_old = TooOld(platform)
+    def __init__(self, engine: Engine, adapter: Adapter, turns: Turns) -> None:
+        self._engine, self._adapter, self._turns = engine, adapter, turns
+        self.too_old = TooOld(adapter.name)
 
     async def ready(self, account: str) -> Sequence[Seen]:
-        engine, platform = self._engine, self._platform
+        engine, platform = self._engine, self._adapter.name
+        engine.announcements.ready(self._adapter)
         with engine.watching_for_damage():
             for turn in await engine.store.unanswered(platform, account):
                 if not await self._is_too_old(turn):

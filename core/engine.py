@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.announcements import Announcements
 from core.commands import Commands
 from core.conversation import (
     TOKENS_PER_MESSAGE,
@@ -91,6 +92,7 @@ class Settings(BaseModel):
     turns_per_minute: int = Field(20, ge=1)
     longest_question_tokens: int = Field(4_000, ge=16)
     admins: tuple[str, ...] = ()
+    announce_in: str | None = None
 
     @property
     def system_text(self) -> str:
@@ -112,6 +114,7 @@ class Engine:
         temperature: float,
         line: Line,
         phrases: Phrases | None = None,
+        announcements: Announcements | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`model`: the base's name. `line`: the one before its server."""
@@ -121,6 +124,7 @@ class Engine:
         self.settings = settings
         self.model, self.max_tokens, self.temperature = model, max_tokens, temperature
         self.phrases = phrases or Phrases()
+        self.announcements = announcements or Announcements(None)
         self.now = now
         self.lanes = Lanes()
         self.line = line

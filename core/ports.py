@@ -96,6 +96,15 @@ class Adapter(Protocol):
         """
         ...
 
+    async def tell(self, channel: str, text: str) -> None:
+        """Post what nobody asked for in the channel with this id, as a message of its own: nobody
+        is notified by name, nothing is previewed, nobody votes on it.
+
+        Called between `Inbox.ready` and the end of `run`. Raises AdapterError: it may stand there
+        all the same, in part or wholly; Refused where that place does not take it.
+        """
+        ...
+
 
 class Speaker(Protocol):
     """What a prompt can be put to."""

@@ -8,6 +8,13 @@ ADAPTER, CLIENT = "adapters/discord.py", "adapters/discord_client.py"
 SURFACE = "adapters/discord_surface.py"
 
 DISCORD_SPEAKING = [
+    (
+        "what nobody asked for replies to a question",
+        "adapters/discord.py",
+        "surface = Unasked(client",
+        "surface = InChannel(client",
+    ),
+    ("every notice has the same nonce", "adapters/discord.py", "uuid.uuid4().hex)", '"7")'),
     # Answers
     (
         "an answer in a thread that is closed stays cut",

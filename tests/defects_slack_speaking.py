@@ -11,6 +11,12 @@ SHEET = "adapters/slack_sheet.py"
 TEXT = "adapters/slack_text.py"
 
 SLACK_SPEAKING = [
+    (
+        "a notice that may be there is not looked for",
+        "adapters/slack.py",
+        "time.time() - CLOCKS_DIFFER_S",
+        "time.time() + CLOCKS_DIFFER_S",
+    ),
     ("a message is longer than Slack takes", TEXT, "LIMIT = 11_000", "LIMIT = 13_000"),
     (
         "an answer wakes the whole channel",

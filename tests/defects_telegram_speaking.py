@@ -11,6 +11,13 @@ PAPER = "adapters/telegram_paper.py"
 TEXT = "adapters/telegram_text.py"
 
 TELEGRAM_SPEAKING = [
+    ("what nobody asked for replies to a question", ADAPTER, "note = Note(", "note = Paper("),
+    (
+        "people are notified of a placeholder",
+        ADAPTER,
+        "every_s=every_s, edits=False)",
+        "every_s=every_s, placeholder=PLACEHOLDER)",
+    ),
     ("a message is longer than Telegram takes", TEXT, "MOST_UNITS = 4_096", "MOST_UNITS = 4_400"),
     (
         "what counts double is counted once",

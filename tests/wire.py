@@ -98,6 +98,9 @@ class WireAdapter:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
+    async def tell(self, channel: str, text: str) -> None:
+        raise AssertionError("nothing is announced here")
+
     async def _show(self, to: IncomingMessage, answer: Answer, text: str, shown: list[str]) -> None:
         """`shown`: what each message shows already, as far as we know."""
         pages = [text[at : at + LIMIT_CHARS] for at in range(0, len(text), LIMIT_CHARS)]

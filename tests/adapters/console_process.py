@@ -2,7 +2,8 @@
 
 python -m tests.adapters.console_process FOLDER [PAUSE_S]
 
-What it says depends on the question: see `script`. The store and the history are in FOLDER.
+What it says depends on the question: see `script`; at SIGUSR1 it announces something. The store and
+the history are in FOLDER.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 from adapters.console import ConsoleAdapter, Settings
+from core.announcements import Announcements
 from core.commands import Commands
 from core.desk import serve
 from core.engine import Engine
@@ -59,6 +61,11 @@ class LateGenerator(ScriptedGenerator):
 
 async def main(folder, pause_s=0.0):
     """End at the end of the input; SIGTERM closes the engine, as in the product."""
+    async with Announcements("console:here") as announcements:
+        return await talk(folder, pause_s, announcements)
+
+
+async def talk(folder, pause_s, announcements):
     store = await SqlStore.open(StorageSettings(url=f"sqlite:///{folder}/mynah.db"), holder="test")
     phrases = Phrases()
     engine = Engine(
@@ -71,11 +78,23 @@ async def main(folder, pause_s=0.0):
         temperature=0,
         line=Line(1),
         phrases=phrases,
+        announcements=announcements,
     )
+    news = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, news.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, engine.close)
+
+    async def announce():
+        await news.wait()
+        await announcements.tell("There is **news**.")
+
     try:
-        await serve(engine, ConsoleAdapter(Settings(history=str(folder / "history"))), grace_s=2)
+        async with asyncio.TaskGroup() as group:
+            announcing = group.create_task(announce())
+            console = ConsoleAdapter(Settings(history=str(folder / "history")))
+            await serve(engine, console, grace_s=2)
+            announcing.cancel()
     finally:
         await store.close()
     return engine.failures

@@ -290,6 +290,12 @@ async def test_what_was_left_unanswered_is_answered_at_the_next_start(pipes, sto
     assert pipes.notes == "You asked before: left\n"
 
 
+async def test_what_is_announced_is_a_note_and_no_answer(pipes):
+    await pipes.console.tell("here", "There is \x1b[31mnews.")
+    assert pipes.notes == "There is [31mnews.\n"
+    assert pipes.answers == ""
+
+
 async def test_an_answer_that_was_whole_is_shown_again_in_its_old_place(pipes):
     placed = []
 

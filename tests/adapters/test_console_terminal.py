@@ -293,6 +293,30 @@ def test_what_was_left_unanswered_is_shown_with_its_question_at_the_next_start(
     assert terminal.is_sane
 
 
+def test_what_is_announced_stands_above_the_prompt_and_leaves_what_was_typed(open_terminal):
+    terminal = open_terminal()
+    terminal.until_prompt()
+    terminal.type("half a ques")
+    terminal.until_text("> half a ques")
+    os.kill(terminal.child.pid, signal.SIGUSR1)
+    terminal.until(lambda: "There is news.\n\n> half a ques" in terminal.text)
+    terminal.type("tion\r")
+    terminal.until_text("You said: half a question")
+    assert terminal.end() == 0
+    assert terminal.is_sane
+
+
+def test_what_is_announced_while_an_answer_grows_waits_for_its_end(open_terminal):
+    terminal = open_terminal(pause_s=0.1)
+    terminal.until_prompt()
+    terminal.type("lines 5\r")
+    terminal.until_text("line 1")
+    os.kill(terminal.child.pid, signal.SIGUSR1)
+    terminal.until_text("There is news.")
+    assert "line 3\n\nline 4\n\nThere is news." in terminal.text
+    assert terminal.end() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_at_the_prompt_leaves_a_sane_terminal(open_terminal, number):
     terminal = open_terminal()

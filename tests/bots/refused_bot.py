@@ -36,6 +36,9 @@ class Pigeon:
     async def earlier(self, to):
         return ()
 
+    async def tell(self, channel, text):
+        raise AssertionError("nothing is announced here")
+
     async def reply(self, to, answer):
         raise AssertionError("nobody was heard")
 

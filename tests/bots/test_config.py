@@ -105,6 +105,14 @@ def test_a_platform_that_shows_admins_more_knows_those_of_the_bot(written):
     assert shown["platforms"]["telegram"]["admins"] == ["telegram:7", "slack:U1"]
 
 
+def test_a_channel_to_announce_in_on_a_platform_that_is_not_served_is_said_to_hear_nothing(written):
+    path = written("bot: {announce_in: 'telegram:-100'}\nplatforms: {console: }")
+    env = {"TELEGRAM_BOT_TOKEN": "secret"}
+    assert "--platform telegram" in load(path, env=env).unheard_announcements()
+    assert load(path, ["telegram"], env=env).unheard_announcements() == ""
+    assert load(written("platforms: {console: }")).unheard_announcements() == ""
+
+
 def test_the_name_is_filled_into_the_system_text(written):
     config = load(
         written('bot: {name: Ada, system: "You are {name}. {x}"}\nplatforms: {console: }')
@@ -121,6 +129,9 @@ def test_the_name_is_filled_into_the_system_text(written):
         ("bot:\n  name: Ada\n  turns_per_minute: many\n", 3, "`bot.turns_per_minute`: "),
         ("bot:\n  turns_per_minute: 0\n", 2, "greater than or equal to 1, not 0"),
         ("generation:\n  url: example.com\n", 2, "http://127.0.0.1:8000/v1"),
+        ("bot:\n  announce_in: C0123\n", 2, "\"slack:C0123456789\", not 'C0123'"),
+        ("bot:\n  announce_in: 'slack:'\n", 2, "\"slack:C0123456789\", not 'slack:'"),
+        ("bot:\n  announce_in: slakc:C0123\n", 2, "no platform `slakc`"),
         ("bot: [1]\n", 1, "`bot` must be a section of keys"),
         ("bot: {}\nbot: {}\n", 2, "`bot` stands here a second time"),
         ("bot:\n  name: [\n", 3, "this is not YAML"),

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 import pytest
 
 from bots.keeper import Keeper
+from core.announcements import Announcements
 from core.commands import tunes
 from core.errors import Rejected, StoreDamaged, TimedOut, Unreachable
 from core.types import Tune
 from storage.repositories import SqlStore
+from tests.core.room import ListAdapter
 from tests.fakes import ScriptedGenerator, until
 from tests.training.house import opened
 from tests.training.votes import NOON
@@ -63,6 +65,19 @@ def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01, **how):
         every_s=every_s,
         **how,
     )
+
+
+async def test_that_a_tune_is_taken_back_is_announced(store, server, tmp_path):
+    shutil.rmtree(tmp_path / "tunes" / SECOND)
+    adapter = ListAdapter()
+    async with Announcements("list:ops") as announcements:
+        announcements.ready(adapter)
+        async with keeper(store, server, tmp_path, announcements=announcements):
+            await until(lambda: adapter.told)
+    [(channel, text)] = adapter.told
+    assert channel == "ops"
+    assert f"`{SECOND}` does not load" in text
+    assert f"the tune `{FIRST}` answers instead" in text
 
 
 async def serves(store, name, within_s=5):

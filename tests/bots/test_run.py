@@ -259,6 +259,15 @@ async def test_check_shows_no_password_of_an_address(folder, model):
     assert "hunter2" not in out + notes
 
 
+async def test_check_says_where_announcements_reach_nobody(folder, model):
+    path = folder / "config.yaml"
+    path.write_text(path.read_text() + "bot: {announce_in: 'slack:C0123'}\n")
+    code, out, _ = await ran(folder, "--check")
+    assert code == 1
+    assert "announce_in: slack:C0123" in out
+    assert "x announcements: bot.announce_in names a channel on slack, which is not served" in out
+
+
 async def test_check_says_what_does_not_answer(folder, model):
     await model.refuse()
     code, out, _ = await ran(folder, "--check")

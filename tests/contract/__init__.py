@@ -17,6 +17,7 @@ from tests.contract.hearing import Hearing
 from tests.contract.rig import Ability, Rig, Room
 from tests.contract.speaking import Speaking
 from tests.contract.talk import saying
+from tests.contract.telling import Telling
 from tests.contract.trouble import Trouble
 from tests.contract.votes import Votes
 
@@ -24,7 +25,7 @@ __all__ = ["Ability", "AdapterContract", "Rig", "Room", "saying"]
 
 
 # The last is collected first: in this order people speak before anything goes wrong.
-class AdapterContract(Connections, Trouble, Speaking, Votes, Hearing):
+class AdapterContract(Connections, Trouble, Telling, Speaking, Votes, Hearing):
     @pytest.fixture(autouse=True)
     def no_mistakes(self, rig: Rig):
         """Whatever a clause does, the platform refuses nothing as malformed, and knows it all."""

@@ -41,7 +41,7 @@ class ListAdapter:
         self.events, self.fails, self.before = events, fails, before
         self.seen, self.noted, self.asked_for = None, [], []
         self.error = error or AdapterError("the platform is down")
-        self.shown, self.replied = {}, []
+        self.shown, self.replied, self.told = {}, [], []
         self.stays = asyncio.Event()
         if not stays:
             self.stays.set()
@@ -76,6 +76,9 @@ class ListAdapter:
                 raise self.error
         self.shown[to.ref.id] = text
 
+    async def tell(self, channel, text):
+        self.told.append((channel, text))
+
     async def earlier(self, to):
         self.asked_for.append(to.ref.id)
         if isinstance(self.before, Exception):
@@ -98,7 +101,17 @@ def quote(id, text, author=BOB):
     return Quoted(MessageRef(ROOM, id), author, text, NOW)
 
 
-def engine_on(store, generator, *, admins=(), trained=(), trainer=None, at_once=4, **settings):
+def engine_on(
+    store,
+    generator,
+    *,
+    admins=(),
+    trained=(),
+    trainer=None,
+    at_once=4,
+    announcements=None,
+    **settings,
+):
     commands = Commands(store, trainer, WORDS, admins, trained=trained)
     chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
@@ -110,6 +123,7 @@ def engine_on(store, generator, *, admins=(), trained=(), trainer=None, at_once=
         max_tokens=100,
         temperature=0,
         line=Line(at_once),
+        announcements=announcements,
     )
 
 

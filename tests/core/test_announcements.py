@@ -1,0 +1,130 @@
+"""What nobody asked for reaches the one channel that is named, or the log says why not."""
+
+import asyncio
+
+import pytest
+
+from core.announcements import Announcements
+from core.desk import serve
+from core.errors import AdapterError, Refused
+from tests.core.room import ListAdapter, engine_on
+from tests.fakes import ScriptedGenerator, until
+
+SOON = {"patience_s": 30, "again_s": 0.01}
+
+
+class Faulty(ListAdapter):
+    """Each time that it is told something, the next of `faults` happens; None: nothing does."""
+
+    def __init__(self, *faults):
+        super().__init__(stays=True)
+        self.faults = list(faults)
+
+    async def tell(self, channel, text):
+        if fault := self.faults and self.faults.pop(0):
+            raise fault
+        await super().tell(channel, text)
+
+
+async def test_a_text_waits_for_its_platform_and_goes_to_the_channel_named(store):
+    adapter, other = ListAdapter(stays=True), ListAdapter(stays=True)
+    other.name = "another"
+    async with Announcements("list:room:7", **SOON) as announcements:
+        await announcements.tell("one")
+        await announcements.tell("two")
+        engine = engine_on(store, ScriptedGenerator([]), announcements=announcements)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(engine, other))
+            await until(lambda: other.seen is not None)
+            assert adapter.told == []
+            group.create_task(serve(engine, adapter))
+            await until(lambda: len(adapter.told) == 2)
+            engine.close()
+    assert adapter.told == [("room:7", "one"), ("room:7", "two")]
+    assert other.told == []
+
+
+async def test_without_a_channel_nothing_is_told(store):
+    adapter = ListAdapter(stays=True)
+    async with Announcements(None, **SOON) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("one")
+        await asyncio.sleep(0)
+    assert adapter.told == []
+
+
+async def test_whoever_tells_waits_for_nobody():
+    async with Announcements("list:room", **SOON) as announcements, asyncio.timeout(1):
+        await announcements.tell("nobody is there")
+
+
+async def test_what_fails_is_told_again_and_in_order():
+    adapter = Faulty(AdapterError("down"), AdapterError("still down"))
+    async with Announcements("list:room", **SOON) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("one")
+        await announcements.tell("two")
+        await until(lambda: len(adapter.told) == 2)
+    assert [text for _, text in adapter.told] == ["one", "two"]
+
+
+async def test_an_adapter_that_is_gone_is_told_nothing_and_its_successor_is():
+    first, second = ListAdapter(), ListAdapter()
+    async with Announcements("list:room", **SOON) as announcements:
+        announcements.ready(first)
+        announcements.gone(first)
+        await announcements.tell("one")
+        await asyncio.sleep(0.01)
+        announcements.ready(second)
+        announcements.gone(first)  # of an adapter that ended long ago, said late
+        await until(lambda: second.told)
+    assert first.told == []
+
+
+async def test_what_is_told_between_two_adapters_waits_for_the_second(store):
+    first, second = ListAdapter(), ListAdapter(stays=True)
+    async with Announcements("list:room", **SOON) as announcements:
+        engine = engine_on(store, ScriptedGenerator([]), announcements=announcements)
+        await serve(engine, first)  # it ended, as after a connection that was lost
+        await announcements.tell("one")
+        await asyncio.sleep(0.02)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(engine, second))
+            await until(lambda: second.told)
+            engine.close()
+    assert first.told == []
+
+
+async def test_a_platform_that_stays_away_is_an_error_in_the_log_and_the_next_text_is_told(caplog):
+    adapter = ListAdapter()
+    async with Announcements("list:room", patience_s=0.02, again_s=0.01) as announcements:
+        await announcements.tell("a secret of the night")
+        await until(lambda: caplog.records)
+        announcements.ready(adapter)
+        await announcements.tell("two")
+        await until(lambda: adapter.told)
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert "bot.announce_in names list:room" in caplog.text
+    assert "secret" not in caplog.text
+    assert adapter.told == [("room", "two")]
+
+
+@pytest.mark.parametrize("fault", [Refused("not_in_channel."), KeyError("a fault of ours")])
+async def test_what_will_never_be_taken_is_not_tried_again_and_ends_nothing_else(caplog, fault):
+    adapter = Faulty(fault)
+    async with Announcements("list:room", **SOON) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("one")
+        await announcements.tell("two")
+        await until(lambda: adapter.told)
+    assert adapter.told == [("room", "two")]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_what_was_not_told_before_the_end_is_counted(caplog):
+    async with Announcements("list:room", **SOON) as announcements:
+        for text in ("one", "two", "three"):
+            await announcements.tell(text)
+        await asyncio.sleep(0)
+    assert "the end came before 3 announcements were made" in caplog.text
