@@ -9,6 +9,8 @@ from typing import Protocol
 from core.answer import Answer
 from core.types import (
     Author,
+    Canary,
+    CanaryOutcome,
     ChannelRef,
     Consenting,
     Correction,
@@ -17,6 +19,7 @@ from core.types import (
     IncomingMessage,
     IncomingReaction,
     Judged,
+    Label,
     MessageRef,
     Noted,
     Outcome,
@@ -296,6 +299,34 @@ class Tunes(Protocol):
         ...
 
 
+class Canaries(Protocol):
+    """The tune that answers a share of new conversations beside the one that serves: one at most.
+
+    Where it stands is on disk: a restart changes nothing.
+    """
+
+    async def answering(self) -> tuple[str | None, Canary | None]:
+        """What serves (None: the base), and the canary beside it, as of one moment."""
+        ...
+
+    async def begin_canary(self, canary: Canary) -> None:
+        """One that runs already is replaced."""
+        ...
+
+    async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
+        """End it in one commit, in which a promoted one begins to serve; False: it does not run.
+
+        `why`: a sentence for people, which is added to the tune's summary.
+        """
+        ...
+
+    async def labels(self) -> list[Label]:
+        """All verdicts on what was asked since the canary began, in the order in which they were
+        given; none where none runs.
+        """
+        ...
+
+
 class People(Protocol):
     """What people may ask about what they said: that it is forgotten, or does not train."""
 
@@ -323,7 +354,7 @@ class People(Protocol):
         ...
 
 
-class Store(Turns, Conversations, Votes, Tunes, People, Protocol):
+class Store(Turns, Conversations, Votes, Tunes, Canaries, People, Protocol):
     """All of them on one database."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 
@@ -29,6 +29,10 @@ class ThreadRef:
 
     channel: ChannelRef
     thread: str = ""
+
+
+SILENCE = timedelta(hours=8)
+"""So long a silence ends a conversation where the channel itself is the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +259,39 @@ class Tune:
     summary: str  # one or two sentences for a person
     at: datetime
     forgotten: bool = False  # of what it used, something is: it goes when another serves
+
+
+def person(channel: ChannelRef, author_id: str) -> str:
+    """One name for a person of a platform's account, for the record."""
+    return f"{channel.platform}:{channel.account}:{author_id}"
+
+
+CanaryOutcome = Literal["promoted", "dropped", "replaced", "rolled back"]
+"""How a canary ended. dropped: by votes, by its health, or since somebody forgot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A tune that passed and answers a share of new conversations, until it is known how it does.
+
+    `by`: the `person` who started the run that made it; None: nobody did.
+    """
+
+    tune: str
+    share: float  # of new conversations, above 0
+    by: str | None
+    at: datetime
+    ended: datetime | None = None
+    outcome: CanaryOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A verdict on an answer, for the comparison of a canary with what serves beside it."""
+
+    model: str  # what answered
+    thread: ThreadRef
+    asked_by: str  # the author's id; need not be the voter's
+    asked_at: datetime
+    voter: str
+    score: Score

@@ -10,15 +10,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from core.types import ThreadRef, Turn
+from core.types import SILENCE, ThreadRef, Turn
 from storage.rows import CONVERSATION, conversation
 from storage.tables import PROMPTED, RESETS, turns
-
-SILENCE = timedelta(hours=8)
 
 UNTIL = turns.c.id <= bindparam("until")
 BEGUN = (

@@ -1,0 +1,157 @@
+"""A canary: whose questions it answers, and whether it goes on to answer everybody.
+
+Pure: no clock, no dice, no store. The lot falls by conversation. Verdicts from conversations that
+it fell on are compared as two shares of thumbs up, each with a Beta(1,1) prior; how often the rule
+is right was simulated (`python -m bench.canary`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
+from typing import Literal, Self
+
+from core.conversation import key
+from core.types import SILENCE, TUNE_NAME, Canary, IncomingMessage, Label, ThreadRef, Turn, person
+
+MARGIN = 0.05  # so few thumbs up less are no reason to drop it
+SURELY_WORSE, WELL_ENOUGH = 0.95, 0.90  # how sure of either is sure
+LOOKS_EVERY = 10  # labels: who looks more often finds by luck what is not there
+FIRST_LOOK, FIRST_PROMOTION = 10, 40  # labels of its own that it takes
+MOST_LABELS, LONGEST = 300, timedelta(days=14)
+
+STEPS = 400  # of the grid that stands for all shares from 0 to 1; the margin is a multiple
+
+
+def chosen(canary: Canary, message: IncomingMessage, last: Turn | None, serving: str) -> str:
+    """The model that answers a question. `last`: the turn before it in its conversation; `serving`:
+    the name of what serves beside the canary.
+
+    Whoever started the run hears the canary at once. Every other conversation keeps the model of
+    its last turn, and one that begins is drawn.
+    """
+    if canary.by == person(message.ref.channel, message.author.id):
+        return canary.tune
+    if last is None or (not message.thread.thread and message.at - last.message.at > SILENCE):
+        return canary.tune if is_drawn(canary, message.thread) else serving
+    kept = last.recipe and last.recipe.model
+    return canary.tune if kept == canary.tune else serving
+
+
+def is_drawn(canary: Canary, thread: ThreadRef) -> bool:
+    """Whether the lot falls on this conversation. Each canary draws anew."""
+    drawn = hashlib.sha256(f"{key(thread)} {canary.tune}".encode()).digest()
+    return int.from_bytes(drawn[:8], "big") < canary.share * 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many labels, and how many of them are thumbs up: of the canary, of what serves."""
+
+    of_canary: int = 0
+    up_canary: int = 0
+    of_other: int = 0
+    up_other: int = 0
+
+    @classmethod
+    def of(cls, labels: Iterable[tuple[bool, bool]]) -> Self:
+        """`labels`: of each whether it is the canary's, and whether it is a thumb up."""
+        found = list(labels)
+        ours = [up for is_canary, up in found if is_canary]
+        others = [up for is_canary, up in found if not is_canary]
+        return cls(len(ours), sum(ours), len(others), sum(others))
+
+    @property
+    def in_words(self) -> str:
+        return (
+            f"{self.up_canary} of {self.of_canary} votes on it are up,"
+            f" {self.up_other} of {self.of_other} on what serves"
+        )
+
+
+def counted(
+    canary: Canary, labels: Iterable[Label], serving: str | None
+) -> list[tuple[bool, bool]]:
+    """What `Count.of` takes, in the order of the labels. `serving`: a tune; None: the base.
+
+    One for each person and conversation, and only where the lot decided what answered: not where
+    the person asked who started the run, nor where a conversation went on as it began before.
+    """
+    found: list[tuple[bool, bool]] = []
+    last: dict[tuple[ThreadRef, str], datetime] = {}
+    for label in labels:
+        is_canary = label.model == canary.tune
+        if not is_canary and serving != (label.model if TUNE_NAME.fullmatch(label.model) else None):
+            continue  # of neither
+        if canary.by == person(label.thread.channel, label.asked_by):
+            continue
+        if is_drawn(canary, label.thread) != is_canary:
+            continue
+        whose = label.thread, label.voter
+        before = last.get(whose)
+        if before and (label.thread.thread or abs(label.asked_at - before) <= SILENCE):
+            continue
+        last[whose] = label.asked_at
+        found.append((is_canary, label.score > 0))
+    return found
+
+
+Decision = Literal["promoted", "dropped"]
+
+
+def decided(
+    labels: Sequence[tuple[bool, bool]], age: timedelta, *, is_clean: bool
+) -> Decision | None:
+    """What becomes of the canary; None: it goes on.
+
+    `labels`: as `counted` gives them. `is_clean`: the gate found nothing against it.
+    """
+    if early := by_votes(labels):
+        return early
+    if age < LONGEST and len(labels) < MOST_LABELS:
+        return None
+    count = Count.of(labels)
+    ours = (count.up_canary + 1) / (count.of_canary + 2)
+    others = (count.up_other + 1) / (count.of_other + 2)
+    return "promoted" if ours >= others and is_clean else "dropped"
+
+
+def by_votes(labels: Sequence[tuple[bool, bool]]) -> Decision | None:
+    """What they say surely. Only whole tens are looked at, so that asking again adds no look."""
+    count = Count.of(labels[: len(labels) - len(labels) % LOOKS_EVERY])
+    if count.of_canary < FIRST_LOOK:
+        return None
+    sure = not_worse(count)
+    if sure < 1 - SURELY_WORSE:
+        return "dropped"
+    return "promoted" if count.of_canary >= FIRST_PROMOTION and sure > WELL_ENOUGH else None
+
+
+def not_worse(count: Count) -> float:
+    """The probability that the canary's share of thumbs up is more than the other's less MARGIN."""
+    ours = _posterior(count.up_canary, count.of_canary - count.up_canary)
+    others = _posterior(count.up_other, count.of_other - count.up_other)
+    below = list(accumulate(others, initial=0.0))
+    more = round(MARGIN * STEPS)
+    found = 0.0
+    for step, weight in enumerate(ours):
+        other = step + more
+        found += weight * (1.0 if other >= STEPS else below[other] + others[other] / 2)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _posterior(up: int, down: int) -> tuple[float, ...]:
+    """Beta(1 + up, 1 + down) in the middle of each step, together 1."""
+    scale = math.lgamma(up + down + 2) - math.lgamma(up + 1) - math.lgamma(down + 1)
+    weights = [
+        math.exp(scale + up * math.log(x) + down * math.log1p(-x))
+        for x in ((step + 0.5) / STEPS for step in range(STEPS))
+    ]
+    whole = sum(weights)
+    return tuple(weight / whole for weight in weights)
