@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from core.types import Consenting
+from core.types import ChannelRef, Consenting, person
 from storage.database import Database
-from storage.tables import consents, corrections, feedback, quotes, tune_verdicts, tunes, turns
+from storage.tables import (
+    canaries,
+    consents,
+    corrections,
+    feedback,
+    quotes,
+    tune_verdicts,
+    tunes,
+    turns,
+)
 from storage.votes import drop_quotes, empty_turns, quoted_in
 
 
@@ -30,6 +39,8 @@ class SqlPeople:
                 connection.execute(
                     delete(table).where(table.c.author_id == author_id, judged_here.exists())
                 )
+            started = canaries.c.by == person(ChannelRef(platform, account, ""), author_id)
+            connection.execute(update(canaries).where(started).values(by=None))
             drop_quotes(connection, and_(quotes.c.author_id == author_id, quoted_in(here)))
             return forget(connection, and_(here, turns.c.author_id == author_id))
 

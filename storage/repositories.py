@@ -13,6 +13,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.errors import StoreError
+from storage.canaries import SqlCanaries
 from storage.conversations import SqlConversations
 from storage.database import Database
 from storage.people import SqlPeople
@@ -40,7 +41,7 @@ class Settings(BaseModel):
         return Path(os.path.realpath(path)) if os.path.islink(path) else path
 
 
-class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlPeople):
+class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlCanaries, SqlPeople):
     """Only this process has the database while it is open. Must be closed."""
 
     def __init__(self, database: Database, opened: AsyncExitStack) -> None:

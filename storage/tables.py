@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0003"  # the newest revision in migrations/versions; a test compares
+HEAD = "0004"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -52,7 +52,9 @@ class Moment(TypeDecorator[datetime]):
         return dialect.type_descriptor(String(26) if dialect.name == "sqlite" else self.impl)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or value.tzinfo is None:
+        if value is None:
+            return None  # the column says whether it may
+        if value.tzinfo is None:
             raise ValueError("a stored time needs a time zone")
         moment = value.astimezone(UTC)
         if dialect.name != "sqlite":
@@ -60,6 +62,8 @@ class Moment(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
         if dialect.name == "sqlite":
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
         found: datetime = value
@@ -237,6 +241,19 @@ class ServingRow(SQLModel, table=True):
     at: datetime = moment()
 
 
+class CanaryRow(SQLModel, table=True):
+    """A tune that answers a share of new conversations; without an end it still does."""
+
+    __tablename__ = "canaries"
+    tune: str = Field(primary_key=True, foreign_key="tunes.name")
+    share: float
+    by: str | None = None  # who started its run: "platform:account:author id"
+    after: int  # the newest turn when it began
+    at: datetime = moment()
+    ended: datetime | None = Field(default=None, sa_column=Column(Moment))
+    outcome: str | None = None
+
+
 class ConsentRow(SQLModel, table=True):
     """Whether what a person or a channel says may train. No row: nobody chose."""
 
@@ -267,5 +284,6 @@ tune_names = _tables["tune_names"]
 tunes = _tables["tunes"]
 tune_verdicts = _tables["tune_verdicts"]
 servings = _tables["servings"]
+canaries = _tables["canaries"]
 consents = _tables["consents"]
 version = _tables["alembic_version"]

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import URL, create_engine, make_url
 
+from storage.canaries import LABELS
 from storage.conversations import EARLIER, LATEST, LEFT_BEHIND, SEEN, SPOKEN
 from storage.migrate import migrate
 from storage.turns import BY_KEY, FRAME, INBOX, SHOWN
@@ -74,3 +75,10 @@ def test_what_is_asked_about_a_place_is_found_by_index(connection, query, index)
     assert index in text
     assert "SCAN turns" not in text
     assert "Seq Scan on turns" not in text
+
+
+def test_what_a_canary_is_asked_for_looks_at_nothing_that_was_said_before_it(connection):
+    text = plan(connection, LABELS)
+    for table in ("feedback", "turns"):
+        assert f"SCAN {table}" not in text
+        assert f"Seq Scan on {table}" not in text

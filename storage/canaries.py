@@ -1,0 +1,110 @@
+"""The canary in SQL: which one runs, what people said of it, and how each ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Connection, and_, bindparam, func, select, update
+
+from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
+from storage.database import Database
+from storage.tables import canaries, feedback, servings, tunes, turns
+from storage.tunes import now_serving
+
+
+class SqlCanaries:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def answering(self) -> tuple[str | None, Canary | None]:
+        return await self.database.read(
+            lambda connection: (now_serving(connection)[1], running(connection))
+        )
+
+    async def begin_canary(self, canary: Canary) -> None:
+        def work(connection: Connection) -> None:
+            if old := running(connection):
+                end(connection, old.tune, "replaced", canary.at, f"`{canary.tune}` replaced it.")
+            newest = connection.scalar(select(func.coalesce(func.max(turns.c.id), 0)))
+            row = {
+                "tune": canary.tune,
+                "share": canary.share,
+                "by": canary.by,
+                "after": newest,
+                "at": canary.at,
+            }
+            connection.execute(canaries.insert().values(row))
+
+        await self.database.write(work)
+
+    async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
+        def work(connection: Connection) -> bool:
+            if not end(connection, tune, outcome, at, why):
+                return False
+            if outcome == "promoted":
+                now, _ = now_serving(connection)
+                connection.execute(servings.insert().values(name=tune, back_to=now, at=at))
+            return True
+
+        return await self.database.write(work)
+
+    async def labels(self) -> list[Label]:
+        return await self.database.read(
+            lambda connection: [
+                Label(
+                    row.model,
+                    ThreadRef(ChannelRef(row.platform, row.account, row.channel), row.thread),
+                    row.author_id,
+                    row.at,
+                    row.voter,
+                    cast(Score, row.score),
+                )
+                for row in connection.execute(LABELS)
+            ]
+        )
+
+
+def running(connection: Connection) -> Canary | None:
+    row = connection.execute(RUNNING).one_or_none()
+    return Canary(row.tune, row.share, row.by, row.at) if row else None
+
+
+def end(connection: Connection, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
+    """False: it does not run. `why` is added to what people read of the tune."""
+    ending = {"which": tune, "ended_at": at, "how": outcome}
+    if not connection.execute(END, ending).rowcount:
+        return False
+    connection.execute(SAY_WHY, {"which": tune, "added": f" {why}"})
+    return True
+
+
+RUNNING = select(canaries).where(canaries.c.ended.is_(None))
+END = (
+    update(canaries)
+    .where(canaries.c.tune == bindparam("which"), canaries.c.ended.is_(None))
+    .values(ended=bindparam("ended_at"), outcome=bindparam("how"))
+)
+SAY_WHY = (
+    update(tunes)
+    .where(tunes.c.name == bindparam("which"))
+    .values(summary=tunes.c.summary + bindparam("added"))
+)
+# By the key of what was voted on: nothing that was said before the canary is looked at.
+LABELS = (
+    select(
+        turns.c.platform,
+        turns.c.account,
+        turns.c.channel,
+        turns.c.thread,
+        turns.c.author_id,
+        turns.c.at,
+        turns.c.model,
+        feedback.c.author_id.label("voter"),
+        feedback.c.score,
+    )
+    .join_from(feedback, turns)
+    .join(canaries, and_(canaries.c.ended.is_(None), feedback.c.turn_id > canaries.c.after))
+    .where(turns.c.model.is_not(None), ~turns.c.deleted)
+    .order_by(feedback.c.at, feedback.c.turn_id, feedback.c.author_id)
+)

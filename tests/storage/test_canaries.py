@@ -1,0 +1,135 @@
+"""The canary, on both databases: which runs, what was said of it, how it ended."""
+
+import asyncio
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from core.errors import StoreError
+from core.types import Canary, Feedback, Label, ThreadRef
+from storage.repositories import Settings, SqlStore
+from tests.storage.says import CHANNEL, MORNING, message, recipe
+from tests.storage.test_tunes import tune
+
+FIRST, SECOND, THIRD = (f"mynah@00000{number}" for number in (1, 2, 3))
+BY = "slack:T1/B1:U1"
+CANARY = Canary(SECOND, 0.2, BY, MORNING)
+NOON = MORNING + timedelta(hours=4)
+
+
+@pytest.fixture
+async def tuned(store):
+    """With three tunes, of which the first serves."""
+    for name in (FIRST, SECOND, THIRD):
+        await store.put_tune(tune(name))
+    await store.serve(FIRST, MORNING)
+    return store
+
+
+async def answered(store, model, *, by="U1", thread="", votes=()):
+    """A turn that this model answered, and votes on it: (voter, score, minute)."""
+    turn = await store.hear(message(author=by, thread=thread))
+    await store.began(turn.id, recipe(model=model))
+    await store.settle(turn.id, "So it is.", "answered")
+    await store.finish(turn.id)
+    for voter, score, minute in votes:
+        at = MORNING + timedelta(minutes=minute)
+        await store.put_feedback(Feedback(turn.id, voter, score, at))
+    return turn
+
+
+async def summary(store, name):
+    return next(one.summary for one in await store.tunes() if one.name == name)
+
+
+async def test_without_a_canary_what_serves_answers(store):
+    assert await store.answering() == (None, None)
+    assert await store.labels() == []
+    await store.put_tune(tune(FIRST))
+    await store.serve(FIRST, MORNING)
+    assert await store.answering() == (FIRST, None)
+
+
+async def test_a_canary_runs_beside_what_serves_also_after_a_restart(url):
+    store = await SqlStore.open(Settings(url=url), holder="the tests")
+    await store.put_tune(tune(SECOND))
+    await store.begin_canary(CANARY)
+    await store.close()
+    store = await SqlStore.open(Settings(url=url), holder="the tests")
+    assert await store.answering() == (None, CANARY)
+    await store.close()
+
+
+async def test_nobody_need_have_started_it(tuned):
+    alone = dataclasses.replace(CANARY, by=None)
+    await tuned.begin_canary(alone)
+    assert await tuned.answering() == (FIRST, alone)
+
+
+async def test_a_promoted_canary_serves_and_a_roll_back_leads_to_what_served_before(tuned):
+    await tuned.begin_canary(CANARY)
+    assert await tuned.end_canary(SECOND, "promoted", NOON, "People liked it.")
+    assert await tuned.answering() == (SECOND, None)
+    assert await summary(tuned, SECOND) == "Better. People liked it."
+    assert await tuned.roll_back(NOON) == FIRST
+
+
+async def test_a_dropped_canary_leaves_what_serves_and_says_why(tuned):
+    await tuned.begin_canary(CANARY)
+    assert await tuned.end_canary(SECOND, "dropped", NOON, "It was slow.")
+    assert await tuned.answering() == (FIRST, None)
+    assert await summary(tuned, SECOND) == "Better. It was slow."
+    assert await tuned.roll_back(NOON) is None  # it never served
+
+
+async def test_a_canary_ends_once_whoever_ends_it_at_the_same_time(tuned):
+    await tuned.begin_canary(CANARY)
+    first, second = await asyncio.gather(
+        tuned.end_canary(SECOND, "rolled back", NOON, "By hand."),
+        tuned.end_canary(SECOND, "promoted", NOON, "By votes."),
+    )
+    assert (first, second) == (True, False)
+    assert await tuned.answering() == (FIRST, None)
+    assert await summary(tuned, SECOND) == "Better. By hand."
+    assert not await tuned.end_canary(THIRD, "dropped", NOON, "It is none.")
+
+
+async def test_another_canary_takes_its_place(tuned):
+    await tuned.begin_canary(CANARY)
+    other = Canary(THIRD, 0.5, None, NOON)
+    await tuned.begin_canary(other)
+    assert await tuned.answering() == (FIRST, other)
+    assert await summary(tuned, SECOND) == f"Better. `{THIRD}` replaced it."
+    assert not await tuned.end_canary(SECOND, "promoted", NOON, "Too late.")
+
+
+async def test_a_tune_that_is_not_there_is_no_canary_and_the_one_before_goes_on(tuned):
+    await tuned.begin_canary(CANARY)
+    with pytest.raises(StoreError):
+        await tuned.begin_canary(Canary("mynah@000009", 0.2, None, NOON))
+    assert await tuned.answering() == (FIRST, CANARY)
+
+
+async def test_labels_are_the_verdicts_since_it_began_in_the_order_in_which_they_came(tuned):
+    await answered(tuned, FIRST, votes=[("U9", 1, 50)])
+    await tuned.begin_canary(CANARY)
+    ours = await answered(tuned, SECOND, thread="t", votes=[("U2", 1, 3), ("U3", -1, 1)])
+    theirs = await answered(tuned, FIRST, by="U4", votes=[("U2", -1, 2)])
+    thread = ThreadRef(CHANNEL, "t")
+    assert await tuned.labels() == [
+        Label(SECOND, thread, "U1", ours.message.at, "U3", -1),
+        Label(FIRST, ThreadRef(CHANNEL), "U4", theirs.message.at, "U2", -1),
+        Label(SECOND, thread, "U1", ours.message.at, "U2", 1),
+    ]
+    await tuned.drop_feedback(theirs.id, "U2", -1)
+    await tuned.forget_turn(ours.id, "U1")
+    assert await tuned.labels() == []
+
+
+async def test_whoever_started_it_is_forgotten_with_what_they_said(tuned):
+    await tuned.begin_canary(CANARY)
+    await tuned.forget_person("slack", "T1/B1", "U2")
+    assert await tuned.answering() == (FIRST, CANARY)
+    await tuned.forget_person("slack", "T1/B1", "U1")
+    assert await tuned.answering() == (FIRST, dataclasses.replace(CANARY, by=None))
