@@ -39,6 +39,11 @@ port = int(sys.argv[sys.argv.index("--port") + 1])
 http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 
+PLATFORM = """
+class current_platform:
+    is_cpu = staticmethod(lambda: False)
+"""
+
 
 class Process(subprocess.Popen[str]):
     def __init__(self, command, folder, environment, port):
@@ -61,6 +66,7 @@ def served(tmp_path):
             guard.mkdir(parents=True)
             (guard / "authenticate.py").write_text("class AuthenticationMiddleware: ...")
             (package / "api_server.py").write_text(STAND_IN)
+            (package.parent.parent / "platforms.py").write_text(PLATFORM)
             about = tmp_path / "site" / f"{build.replace('-', '_')}-0.32.0.dist-info"
             about.mkdir()
             (about / "METADATA").write_text(f"Name: {build}\nVersion: 0.32.0\n")
