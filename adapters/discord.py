@@ -202,7 +202,9 @@ async def register(client: Client) -> None:
 
 
 def slash_commands() -> list[dict[str, Any]]:
-    """The core's commands as Discord wants them; the words behind one are a choice."""
+    """The core's commands as Discord wants them; the words behind one are a choice, but where one
+    of them is anybody's.
+    """
     out = []
     for command in COMMANDS.values():
         if command.hidden:
@@ -210,7 +212,9 @@ def slash_commands() -> list[dict[str, Any]]:
         one: dict[str, Any] = {"type": 1, "name": command.name, "description": command.help[:100]}
         if choices := [{"name": words, "value": words} for words in command.words if words]:
             option = {"type": 3, "name": "what", "description": "what exactly"}
-            option |= {"required": "" not in command.words, "choices": choices}
+            option |= {"required": "" not in command.words}
+            if not any(choice["value"].endswith(" ID") for choice in choices):
+                option["choices"] = choices
             one["options"] = [option]
         out.append(one)
     return out

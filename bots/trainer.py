@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters import PLATFORMS
+from bots import review
 from core.commands import roll_back, tunes
 from core.engine import utc_now
 from core.errors import BotError
@@ -93,6 +94,17 @@ class LocalTrainer:
             logger.exception("a run of the trainer broke")
             yield "\nLearning failed; the log says why. What answered before answers on.\n"
 
+    async def review(self, decided: str) -> AsyncGenerator[str]:
+        try:
+            gathered = await self._gathered()
+            if decided:
+                yield await review.decide(self.store, gathered, decided, self.now())
+            else:
+                yield review.listed(gathered)
+        except BotError as error:
+            logger.warning("what is set aside cannot be read: %s", error)
+            yield f"That did not work: {_plain(error)}.\n"
+
     async def clear_up(self) -> None:
         """Remove what a killed process left of its run. Call it once, at the start."""
         if not await asyncio.to_thread(self.shelf.is_dir):
@@ -145,7 +157,9 @@ class LocalTrainer:
 
     async def _gathered(self) -> Gathered:
         judged = await self.store.judged(self.settings.platforms)
-        return await asyncio.to_thread(dataset.gather, judged)
+        voters = await self.store.voters(self.settings.platforms)
+        reviews = await self.store.reviews()
+        return await asyncio.to_thread(dataset.gather, judged, voters, reviews)
 
     async def _dry(self) -> AsyncGenerator[str]:
         gathered = await self._gathered()
@@ -177,7 +191,7 @@ class LocalTrainer:
         async for line in self._obstacles(gathered):
             yield line
         if why_not(gathered.counts, self.settings.at_least):
-            if gathered.left_out:
+            if gathered.left_out or gathered.unheard:
                 yield f"There are {_told(gathered)}.\n"
             return
         async with self._alone():
@@ -343,7 +357,9 @@ def _told(gathered: Gathered) -> str:
     told = f"{counts['labels']} votes"
     if parts:
         told += f" ({', '.join(parts)})"
-    left = Counter({reason: len(turns) for reason, turns in gathered.left_out.items()})
+    left: Counter[str] = Counter()
+    for why, turns in (*gathered.left_out.items(), *gathered.unheard.items()):
+        left[why] += len(turns)
     if left:
         told += ", left out " + ", ".join(f"{n} ({reason})" for reason, n in left.most_common())
     return told

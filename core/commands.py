@@ -36,10 +36,15 @@ class Command:
     name: str
     help: str
     run: Callable[[Commands, Call], AsyncGenerator[str]]
-    words: tuple[str, ...] = ("",)  # what may stand behind the name
+    words: tuple[str, ...] = ("",)  # what may stand behind the name; ID: any one word
     admin: bool = False
     slow: bool = False  # takes minutes: its words are shown as they come
     hidden: bool = False  # help does not list it
+
+    def takes(self, words: str) -> bool:
+        """Whether `words` may stand behind the name."""
+        head, _, last = words.rpartition(" ")
+        return words in self.words or bool(last and f"{head} ID".lstrip() in self.words)
 
     @property
     def usage(self) -> str:
@@ -74,7 +79,7 @@ class Commands:
         if not bare:
             return COMMANDS["help"], ""
         command = COMMANDS.get(name)
-        if command and words in command.words:
+        if command and command.takes(words):
             return command, words
         if slash and command:
             return Command(name, "", Commands._misused), command.usage
@@ -122,6 +127,14 @@ class Commands:
             yield self._phrases.cannot_train
             return
         async with aclosing(self._trainer.retrain(dry=call.words == "dry")) as lines:
+            async for line in lines:
+                yield line
+
+    async def _review(self, call: Call) -> AsyncGenerator[str]:
+        if self._trainer is None:
+            yield self._phrases.cannot_train
+            return
+        async with aclosing(self._trainer.review(call.words)) as lines:
             async for line in lines:
                 yield line
 
@@ -198,6 +211,13 @@ COMMANDS: Mapping[str, Command] = {
             ("", "dry"),
             admin=True,
             slow=True,
+        ),
+        Command(
+            "review",
+            "votes that came in bursts and are set aside; let them in, or leave them out",
+            Commands._review,
+            ("", "in ID", "out ID"),
+            admin=True,
         ),
         Command("rollback", "go back to what answered before", Commands._rollback, admin=True),
         Command("tunes", "what I have learnt, and which tune serves", Commands._tunes),

@@ -26,11 +26,13 @@ from core.types import (
     Prompt,
     Quoted,
     Recipe,
+    Review,
     Score,
     Seen,
     ThreadRef,
     Tune,
     Turn,
+    Voter,
 )
 
 
@@ -267,6 +269,20 @@ class Votes(Protocol):
         ...
 
 
+class Reviews(Protocol):
+    """What is known of those who vote, and what admins decided on verdicts that were set aside."""
+
+    async def voters(self, platforms: Collection[str]) -> list[Voter]:
+        """Everybody of whom a verdict or a correction is kept on these platforms."""
+        ...
+
+    async def put_reviews(self, reviews: Collection[Review]) -> None:
+        """One decision per person and turn, the last one counts."""
+        ...
+
+    async def reviews(self) -> list[Review]: ...
+
+
 class Tunes(Protocol):
     """The tunes, and which of them serves."""
 
@@ -354,7 +370,7 @@ class People(Protocol):
         ...
 
 
-class Store(Turns, Conversations, Votes, Tunes, Canaries, People, Protocol):
+class Store(Turns, Conversations, Votes, Reviews, Tunes, Canaries, People, Protocol):
     """All of them on one database."""
 
 
@@ -365,6 +381,12 @@ class Trainer(Protocol):
         """Lines for the person who asked: progress, then the outcome. Never raises: it says so.
 
         One run at a time; a second one is told so.
+        """
+        ...
+
+    def review(self, decided: str) -> AsyncGenerator[str]:
+        """What is set aside, for an admin; or, with "in ID" or "out ID" of what was listed, decide
+        on it. Never raises: it says so.
         """
         ...
 

@@ -229,6 +229,30 @@ class Judged:
     opening: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """Somebody who said what they think of an answer: when they first and last asked or said so."""
+
+    platform: str
+    account: str
+    author_id: str
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What an admin decided on one person's verdict on one turn, which had been set aside.
+
+    Let in, it counts as it stood then; left out, it never does, whatever it is changed to.
+    """
+
+    turn_id: int
+    author_id: str
+    let_in: bool
+    at: datetime
+
+
 Consenting = Literal["person", "channel"]
 """Who may say that what is said does not train."""
 

@@ -17,6 +17,7 @@ from storage.canaries import SqlCanaries
 from storage.conversations import SqlConversations
 from storage.database import Database
 from storage.people import SqlPeople
+from storage.reviews import SqlReviews
 from storage.tunes import SqlTunes
 from storage.turns import SqlTurns
 from storage.votes import SqlVotes
@@ -41,7 +42,7 @@ class Settings(BaseModel):
         return Path(os.path.realpath(path)) if os.path.islink(path) else path
 
 
-class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlTunes, SqlCanaries, SqlPeople):
+class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlReviews, SqlTunes, SqlCanaries, SqlPeople):
     """Only this process has the database while it is open. Must be closed."""
 
     def __init__(self, database: Database, opened: AsyncExitStack) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0004"  # the newest revision in migrations/versions; a test compares
+HEAD = "0005"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -265,6 +265,17 @@ class ConsentRow(SQLModel, table=True):
     on: bool
 
 
+class ReviewRow(SQLModel, table=True):
+    """What an admin decided on a verdict that was set aside. No row: nobody decided."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (Index("reviews_author", "author_id"),)
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    author_id: str = Field(primary_key=True)
+    let_in: bool
+    at: datetime = moment()
+
+
 class VersionRow(SQLModel, table=True):
     """The tables' revision. Alembic's own table, declared here to be read without Alembic."""
 
@@ -286,4 +297,5 @@ tune_verdicts = _tables["tune_verdicts"]
 servings = _tables["servings"]
 canaries = _tables["canaries"]
 consents = _tables["consents"]
+reviews = _tables["reviews"]
 version = _tables["alembic_version"]

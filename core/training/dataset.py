@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.conversation import Messages, asked, digest, render
+from core.training.quarantine import Burst, Key, Unheard, sift
 from core.training.redact import redact
-from core.training.shares import CAPPED_FROM, MOST, too_many
-from core.types import Judged
+from core.training.shares import share, too_many
+from core.types import Judged, Review, Voter
 
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
 CONVERSATIONS_FROM = 10  # with fewer the split is by turn
@@ -29,7 +30,7 @@ Reason = Literal[
     "prompt changed since",
     "as many up as down",
     "correction changes nothing",
-    "more than a fifth from one person",
+    "more than one person's share",
     "trained on elsewhere",
 ]
 
@@ -79,11 +80,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """All rows, oldest turn first, and which turns gave none, by reason."""
+    """All rows, oldest turn first, and which turns gave none, by reason.
+
+    `unheard`: whose verdicts do not count, whatever became of the turn; `bursts`: those of them
+    that wait for an admin.
+    """
 
     rows: tuple[Row, ...]
     left_out: dict[Reason, tuple[int, ...]] = field(default_factory=dict)
     split_by: Split = "conversation"
+    unheard: dict[Unheard, tuple[Key, ...]] = field(default_factory=dict)
+    bursts: tuple[Burst, ...] = ()
 
     @property
     def turns(self) -> tuple[int, ...]:
@@ -129,15 +136,19 @@ class Gathered:
         return "held out by conversation"
 
 
-def gather(judged: Sequence[Judged]) -> Gathered:
+def gather(
+    judged: Sequence[Judged], voters: Sequence[Voter] = (), reviews: Sequence[Review] = ()
+) -> Gathered:
     """One verdict per person and turn, the majority of people decides, ties give nothing.
 
     A correction is its author's "no" to the answer, and a good answer of its own. Once five people
-    vote, nobody gives more than a fifth of the rows.
+    vote, nobody gives more than their share (core.training.shares). `voters`, `reviews`: all that
+    core.training.quarantine goes by; without voters it sets nothing aside.
     """
     rows: list[Row] = []
     left_out: dict[Reason, list[int]] = defaultdict(list)
-    for one in judged:
+    sifted = sift(judged, voters, reviews)
+    for one in sifted.judged:
         found = _rows_of(one)
         if isinstance(found, str):
             left_out[found].append(one.turn.id)
@@ -146,7 +157,7 @@ def gather(judged: Sequence[Judged]) -> Gathered:
     excess = too_many([row.people for row in rows])
     gone = dict.fromkeys(rows[number].turn_id for number in sorted(excess))
     rows = [row for number, row in enumerate(rows) if number not in excess]
-    left_out["more than a fifth from one person"] += gone
+    left_out["more than one person's share"] += gone
     split_by: Split = "conversation"
     if len({row.conversation for row in rows}) < CONVERSATIONS_FROM:
         split_by = "turn"
@@ -155,7 +166,11 @@ def gather(judged: Sequence[Judged]) -> Gathered:
     rows, known = _unseen(rows)
     left_out["trained on elsewhere"] += known
     return Gathered(
-        tuple(rows), {why: tuple(turns) for why, turns in left_out.items() if turns}, split_by
+        tuple(rows),
+        {why: tuple(turns) for why, turns in left_out.items() if turns},
+        split_by,
+        sifted.unheard,
+        sifted.bursts,
     )
 
 
@@ -188,7 +203,7 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
     manifest = {
         "counts": counts,
         "split": {"by": gathered.split_by, "evidence": gathered.evidence},
-        "most_from_one_person": MOST if counts["people"] >= CAPPED_FROM else None,
+        "most_from_one_person": share(counts["people"]),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
         "rows": [
             _entry(row, gathered.split_by, name, line)
@@ -196,6 +211,7 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
             for line, row in enumerate(rows, 1)
         ],
         "left_out": gathered.left_out,
+        "unheard": gathered.unheard,
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / "manifest.json").write_text(text, encoding="utf-8")

@@ -106,3 +106,13 @@ async def test_a_command_that_is_not_stored_is_not_acknowledged(here: Served):
     here.inbox.full = False
     await until(lambda: use.response)
     assert here.inbox.messages
+
+
+async def test_where_any_word_may_stand_behind_a_command_it_is_typed_not_chosen(here: Served):
+    await until(lambda: here.fake.commands)
+    (review,) = [one for one in here.fake.commands if one["name"] == "review"]
+    assert [sorted(option) for option in review["options"]] == [
+        ["description", "name", "required", "type"]
+    ]
+    _, heard = await command(here, "/review in 3f9a0c")
+    assert heard.text == "/review in 3f9a0c"

@@ -166,7 +166,7 @@ async def test_the_menu_shows_to_admins_alone_what_they_alone_may_do():
             await until(lambda: f"chat {admin.id}" in telegram.commands)
     everyone, roots = telegram.commands["default"], telegram.commands[f"chat {admin.id}"]
     assert {"help", "reset", "forget"} <= set(everyone)
-    assert set(roots) - set(everyone) == {"retrain", "rollback"}
+    assert set(roots) - set(everyone) == {"retrain", "review", "rollback"}
     assert "start" not in everyone
 
 

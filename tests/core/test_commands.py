@@ -204,3 +204,29 @@ async def test_an_edit_before_the_answer_is_what_is_answered(store):
     await store.change(turn.message.ref, "the question")
     generator = await held(store, "Hello", adapter=ListAdapter())
     assert generator.prompts[0].messages[-1] == ("user", "the question")
+
+
+class Reviewer:
+    """Says what it is asked to decide."""
+
+    async def review(self, decided):
+        yield f"asked: {decided!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "decided"),
+    [("/review", ""), ("review in 3F9A0C", "in 3f9a0c"), ("/review out 3f9a0c", "out 3f9a0c")],
+)
+async def test_an_admin_reviews_what_is_set_aside(store, text, decided):
+    here = engine_on(store, ScriptedGenerator([]), admins={"list:ann"}, trainer=Reviewer())
+    adapter = ListAdapter(asked(text), asked(text, "2", author=BOB))
+    await serve(here, adapter)
+    assert adapter.shown["1"] == f"asked: {decided!r}"
+    assert "only the people who run me" in adapter.shown["2"]
+
+
+async def test_a_review_of_nothing_says_how_it_is_used_and_a_sentence_is_a_question(store):
+    adapter = ListAdapter(asked("/review in"), asked("review in the morning, please", "2"))
+    generator = await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["1"].startswith("Please say `/review` or `/review in ID`")
+    assert len(generator.prompts) == 1

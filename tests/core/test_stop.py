@@ -69,6 +69,9 @@ class SlowTrainer:
         finally:
             self.was_stopped = True
 
+    async def review(self, decided):
+        yield "Nothing is set aside."
+
     async def forget(self): ...
 
 

@@ -185,7 +185,7 @@ def test_once_five_people_vote_nobody_gives_more_than_a_fifth(tmp_path):
     given = Counter(row.by[0] for row in found.rows)
     assert (given["flo"], given["ed"]) == (9, 25)
     assert min(given["ann"], given["bob"]) >= 28
-    assert max(id for id in found.left_out["more than a fifth from one person"] if id <= 200) < max(
+    assert max(id for id in found.left_out["more than one person's share"] if id <= 200) < max(
         row.turn_id for row in found.rows if row.by == ("ann",)
     )  # the oldest go
     manifest = dataset.write(found, tmp_path / "d")

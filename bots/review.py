@@ -1,0 +1,58 @@
+"""What `/review` shows an admin of verdicts that are set aside, and what it makes of an answer.
+
+Who, how many, when and why; never what somebody wrote: an admin need not be able to read the place
+where it was said.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from core.ports import Reviews
+from core.training.dataset import Gathered
+from core.training.quarantine import Burst
+from core.types import Review
+
+logger = logging.getLogger(__name__)
+
+LISTED = 10  # bursts
+NAMED = 5  # people
+
+
+def listed(gathered: Gathered) -> str:
+    """The bursts that wait, oldest first, in CommonMark."""
+    if not gathered.bursts:
+        return "Nothing is set aside.\n"
+    told = "These votes came in bursts and are set aside: nothing learns from them.\n\n"
+    told += "".join(f"- `{burst.id}`: {_words(burst)}\n" for burst in gathered.bursts[:LISTED])
+    if more := gathered.bursts[LISTED:]:
+        told += f"- and {len(more)} more, once these are decided on\n"
+    return f"{told}\n`/review in ID` lets one in, `/review out ID` leaves it out for good.\n"
+
+
+async def decide(store: Reviews, gathered: Gathered, words: str, at: datetime) -> str:
+    """Keep a decision. `words`: "in ID" or "out ID"."""
+    how, _, id = words.partition(" ")
+    found = [burst for burst in gathered.bursts if burst.id == id]
+    if not found:
+        return f"Nothing of the name `{id}` is set aside any more. `/review` shows what is.\n"
+    (burst,) = found
+    let_in = how == "in"
+    await store.put_reviews([Review(*verdict, let_in, at) for verdict in burst.verdicts])
+    logger.info("the burst %s of %d verdicts goes %s", burst.id, len(burst.verdicts), how)
+    if let_in:
+        return f"Let in: {_words(burst)}. The next run learns from what they are then.\n"
+    return f"Left out for good: {_words(burst)}.\n"
+
+
+def _words(burst: Burst) -> str:
+    count = len(burst.verdicts)
+    people = ", ".join(f"`{person}`" for person in burst.people[:NAMED])
+    if more := burst.people[NAMED:]:
+        people += f" and {len(more)} more"
+    began, ended = (f"{at:%Y-%m-%d %H:%M}" for at in (burst.began, burst.ended))
+    if ended[:10] == began[:10]:
+        ended = ended[11:]
+    when = f"at {began}" if burst.began == burst.ended else f"from {began} to {ended}"
+    return f"{count} {'vote' if count == 1 else 'votes'} of {people}, {when} UTC, {burst.why}"

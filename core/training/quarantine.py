@@ -1,0 +1,315 @@
+"""Verdicts that do not count, or not yet: bursts, newcomers, and one person's too many. Pure.
+
+A burst is many verdicts in a short time that few people gave, or mostly newcomers. It is set aside,
+not thrown away: an admin lets it in or leaves it out for good. What does not depend on who voted
+(a prompt that changed, a tie) is core.training.dataset's.
+
+A console, or a team on its first day, is left alone. With fewer than five people who came back on
+a later day nobody can say who is new, and with fewer than ten not what is unusual: one colleague
+who goes through yesterday's answers would be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from core.training import shares
+from core.types import Judged, Review, Voter
+
+DAY = timedelta(days=1)  # for so long somebody is new
+NEWCOMERS_FROM = shares.CAPPED_FROM  # people who came back
+BURSTS_FROM = 10  # of them
+
+SHORT, HOUR = timedelta(minutes=10), timedelta(hours=1)
+MANY = 12  # verdicts: a person who reads an answer before judging it takes a minute
+FEW = 3  # verdicts for each person on average, and few are behind them
+SURGE, USUAL, TIMES = 24, 0.95, 3  # everywhere: so many, and thrice what 95 of 100 busy times saw
+WORDS = 200  # at each end of a text that are looked at: texts may be long, phrases are planted
+
+Unheard = Literal[
+    "in a burst, set aside: /review",
+    "left out by an admin",
+    "from people who are new",
+    "more than one person's share",
+]
+Key = tuple[int, str]
+"""A verdict: its turn and its person. A correction belongs to its author's verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Verdicts that are set aside together, and why, as half a sentence."""
+
+    verdicts: tuple[Key, ...]
+    people: tuple[str, ...]  # as config.yaml names them
+    began: datetime
+    ended: datetime
+    why: str
+
+    @property
+    def id(self) -> str:
+        """Of exactly these verdicts: where one came or went, the burst is another."""
+        return hashlib.blake2b(repr(self.verdicts).encode(), digest_size=3).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """`judged`: with the verdicts that count, and only turns that have some."""
+
+    judged: tuple[Judged, ...]
+    bursts: tuple[Burst, ...]
+    unheard: dict[Unheard, tuple[Key, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    key: Key
+    who: tuple[str, str, str]  # platform, account, id
+    at: datetime
+    is_new: bool  # its person was when they gave it, and others were not
+    text: str  # the question, and their correction
+    cost: int  # rows
+
+
+Run = tuple[list[Verdict], str]
+"""Verdicts that belong together, and why."""
+
+
+def sift(judged: Sequence[Judged], voters: Sequence[Voter], reviews: Sequence[Review]) -> Sifted:
+    """What counts of what people said, and what does not. `judged`: oldest turn first."""
+    known = {(one.platform, one.account, one.author_id): one for one in voters}
+    came_back = {who for who, one in known.items() if one.last - one.first >= DAY}
+    firsts = sorted(known[who].first for who in came_back)
+    # Before, everybody was new, and so nobody.
+    settled = firsts[BURSTS_FROM - 1] + DAY if len(firsts) >= BURSTS_FROM else None
+    verdicts = list(_verdicts(judged, known, settled))
+    here = len({verdict.who for verdict in verdicts} & came_back)
+    decided = {(one.turn_id, one.author_id): one for one in reviews}
+    let_in = {v.key for v in verdicts if _is_let_in(v, decided.get(v.key))}
+    left_out = {key for key, review in decided.items() if not review.let_in}
+    found = bursts(verdicts, let_in | left_out) if here >= BURSTS_FROM else []
+    aside = {key for burst in found for key in burst.verdicts}
+    new = {
+        verdict.key
+        for verdict in verdicts
+        if here >= NEWCOMERS_FROM and verdict.who not in came_back
+    }
+    refused: dict[Unheard, set[Key]] = {
+        "left out by an admin": left_out,
+        "in a burst, set aside: /review": aside,
+        "from people who are new": new - let_in,
+    }
+    unheard: dict[Unheard, tuple[Key, ...]] = {}
+    rest = verdicts
+    for why, keys in refused.items():
+        unheard[why] = tuple(verdict.key for verdict in rest if verdict.key in keys)
+        rest = [verdict for verdict in rest if verdict.key not in keys]
+    unheard["more than one person's share"] = tuple(_beyond(rest))
+    gone = {key for keys in unheard.values() for key in keys}
+    return Sifted(
+        tuple(_kept(judged, gone)),
+        tuple(found),
+        {why: keys for why, keys in unheard.items() if keys},
+    )
+
+
+def bursts(verdicts: Sequence[Verdict], decided: Collection[Key] = ()) -> list[Burst]:
+    """Oldest first; each verdict is in one at most, and those that an admin decided on in none,
+    though they help to see it.
+    """
+    rest = sorted(verdicts, key=lambda verdict: (verdict.at, verdict.key))
+    found: list[Burst] = []
+    # Those of one person first, so that they hide no others.
+    for rule in (_of_one_person, _on_one_answer, _with_one_phrase, _everywhere):
+        for run, why in list(rule(rest)):
+            taken = {verdict.key for verdict in run}
+            rest = [verdict for verdict in rest if verdict.key not in taken]
+            if left := [verdict for verdict in run if verdict.key not in decided]:
+                found.append(_burst(left, why))
+    return sorted(found, key=lambda burst: (burst.began, burst.verdicts))
+
+
+def _of_one_person(verdicts: Sequence[Verdict]) -> Iterator[Run]:
+    runs = [run for own in _grouped(verdicts, _who) for run in _dense(own, SHORT, MANY)]
+    for together in _at_once(runs):
+        yield together, f"{MANY} and more by one person within minutes"
+
+
+def _on_one_answer(verdicts: Sequence[Verdict]) -> Iterator[Run]:
+    about = _grouped(verdicts, lambda verdict: verdict.key[0])
+    runs = [run for one in about for run in _dense(one, SHORT, MANY, _mostly_new)]
+    for together in _at_once(runs):
+        yield together, f"{MANY} and more on one answer within minutes, mostly by people then new"
+
+
+def _everywhere(verdicts: Sequence[Verdict]) -> Iterator[Run]:
+    """Of a surge only those who were new or gave several: others happened to vote meanwhile."""
+    busy = sorted(
+        Counter(int(v.at.timestamp() // SHORT.total_seconds()) for v in verdicts).values()
+    )
+    usual = busy[int(USUAL * (len(busy) - 1))] if busy else 0
+    for run in _dense(verdicts, SHORT, max(SURGE, TIMES * usual)):
+        each = Counter(verdict.who for verdict in run)
+        some = [verdict for verdict in run if verdict.is_new or each[verdict.who] >= FEW]
+        if len(some) >= MANY:
+            yield some, "within minutes, far more than is usual, several by each person"
+
+
+def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
+    """A phrase that few repeat within an hour, of many answers, and hardly at other times."""
+    lively = [one for own in _grouped(verdicts, _who) for one in _dense(own, HOUR, FEW)]
+    some = {verdict.key for run in lively for verdict in run}
+    some |= {verdict.key for verdict in verdicts if verdict.is_new}
+    said: dict[int, list[Verdict]] = defaultdict(list)
+    for run in _dense([verdict for verdict in verdicts if verdict.key in some], HOUR, MANY):
+        for verdict in run:
+            for phrase in phrases(verdict.text):
+                said[phrase].append(verdict)
+    suspect = {phrase: _joined(_dense(run, HOUR, MANY, _few)) for phrase, run in said.items()}
+    suspect = {phrase: run for phrase, run in suspect.items() if run}
+    if not suspect:
+        return
+    often = Counter(
+        phrase for verdict in verdicts for phrase in phrases(verdict.text) & suspect.keys()
+    )
+    taken: set[Key] = set()
+    for phrase, run in sorted(suspect.items(), key=lambda one: (-len(one[1]), one[0])):
+        left = [verdict for verdict in run if verdict.key not in taken]
+        if len(left) >= MANY and 2 * len(run) > often[phrase]:
+            taken |= {verdict.key for verdict in left}
+            yield left, "within an hour, by few people, about the same words"
+
+
+def phrases(text: str) -> set[int]:
+    """Every word and every three words in a row, as numbers, which take less room."""
+    words = re.findall(r"\w+", text.casefold())
+    if len(words) > 2 * WORDS:
+        words = words[:WORDS] + words[-WORDS:]
+    return {
+        zlib.crc32(" ".join(words[i : i + n]).encode())
+        for n in (1, 3)
+        for i in range(len(words) + 1 - n)
+    }
+
+
+def _dense(
+    verdicts: Sequence[Verdict],
+    within: timedelta,
+    many: int,
+    fits: Callable[[Sequence[Verdict]], bool] = lambda verdicts: True,
+) -> Iterator[list[Verdict]]:
+    """The stretches of `verdicts`, oldest first, where so many lie so close and fit."""
+    first, end, begin = 0, 0, 0
+    for last, verdict in enumerate(verdicts):
+        while verdict.at - verdicts[first].at > within:
+            first += 1
+        if last + 1 - first < many or not fits(verdicts[first : last + 1]):
+            continue
+        if first >= end:
+            if end:
+                yield list(verdicts[begin:end])
+            begin = first
+        end = last + 1
+    if end:
+        yield list(verdicts[begin:end])
+
+
+def _who(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.who
+
+
+def _at_once(runs: Iterable[list[Verdict]]) -> Iterator[list[Verdict]]:
+    """Those that overlap in time as one: they hardly came by chance."""
+    together: list[Verdict] = []
+    for run in sorted(runs, key=lambda run: (run[0].at, run[0].key)):
+        if together and run[0].at > max(verdict.at for verdict in together):
+            yield together
+            together = []
+        together = together + run
+    if together:
+        yield together
+
+
+def _mostly_new(verdicts: Sequence[Verdict]) -> bool:
+    return 2 * sum(verdict.is_new for verdict in verdicts) > len(verdicts)
+
+
+def _few(verdicts: Sequence[Verdict]) -> bool:
+    """By few people, or mostly new ones, of many answers."""
+    if len({verdict.key[0] for verdict in verdicts}) < MANY:
+        return False
+    people = {verdict.who for verdict in verdicts}
+    return len(verdicts) >= FEW * len(people) or _mostly_new(verdicts)
+
+
+def _joined(runs: Iterable[list[Verdict]]) -> list[Verdict]:
+    return [verdict for run in runs for verdict in run]
+
+
+def _grouped(
+    verdicts: Iterable[Verdict], by: Callable[[Verdict], object]
+) -> Iterable[list[Verdict]]:
+    found: dict[object, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        found[by(verdict)].append(verdict)
+    return found.values()
+
+
+def _burst(verdicts: Sequence[Verdict], why: str) -> Burst:
+    people = {f"{verdict.who[0]}:{verdict.who[2]}" for verdict in verdicts}
+    times = [verdict.at for verdict in verdicts]
+    keys = tuple(sorted(verdict.key for verdict in verdicts))
+    return Burst(keys, tuple(sorted(people)), min(times), max(times), why)
+
+
+def _verdicts(
+    judged: Sequence[Judged],
+    known: Mapping[tuple[str, str, str], Voter],
+    settled: datetime | None,
+) -> Iterator[Verdict]:
+    for one in judged:
+        channel, question = one.turn.message.ref.channel, one.turn.message.text
+        corrected = {correction.author_id: correction for correction in one.corrections}
+        given = {f.author_id: f.at for f in sorted(one.feedback, key=lambda f: f.at)}
+        for author_id in sorted({*given, *corrected}):
+            who = (channel.platform, channel.account, author_id)
+            text, at, correction = question, given.get(author_id), corrected.get(author_id)
+            if correction:
+                text = f"{question}\n{correction.text}"
+                at = max(at or correction.at, correction.at)
+            assert at
+            first = known[who].first if who in known else None
+            is_new = bool(first and settled and at > settled and at - first < DAY)
+            yield Verdict((one.turn.id, author_id), who, at, is_new, text, 1 + bool(correction))
+
+
+def _is_let_in(verdict: Verdict, review: Review | None) -> bool:
+    """As it stood when the admin decided: who changes it later is judged anew."""
+    return review is not None and review.let_in and verdict.at <= review.at
+
+
+def _beyond(verdicts: Sequence[Verdict]) -> Iterator[Key]:
+    """What a person gave before their newest turns, of which each may give so many rows."""
+    most = shares.rows(len({verdict.who for verdict in verdicts}))
+    if most is None:
+        return
+    cost: Counter[object] = Counter()
+    for verdict in sorted(verdicts, key=lambda verdict: verdict.key, reverse=True):
+        cost[verdict.who] += verdict.cost
+        if cost[verdict.who] > most:
+            yield verdict.key
+
+
+def _kept(judged: Iterable[Judged], gone: set[Key]) -> Iterator[Judged]:
+    for one in judged:
+        feedback = tuple(f for f in one.feedback if (f.turn_id, f.author_id) not in gone)
+        said = tuple(c for c in one.corrections if (c.turn_id, c.author_id) not in gone)
+        if feedback or said:
+            yield replace(one, feedback=feedback, corrections=said)

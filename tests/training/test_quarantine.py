@@ -1,0 +1,270 @@
+"""What is set aside, what waits, and what is left alone: each rule by itself."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from core.training import dataset, shares
+from core.training.quarantine import sift
+from core.types import Correction, Feedback, Judged, Review, Voter
+from tests.training.votes import NOON, taste, turn
+
+IN_BURST, NEW = "in a burst, set aside: /review", "from people who are new"
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+TEN = "abcdefghij"
+
+
+def voter(who, *, days=30, since=NOON - 10 * DAY):
+    """Was first here at `since`, and last so many days later."""
+    return Voter("console", "me", who, since, since + days * DAY)
+
+
+def voters(who=TEN):
+    return [voter(one) for one in who]
+
+
+def judged(id, *votes, question=None, corrections=()):
+    """`votes`: (person, score, when); `corrections`: (person, text, when)."""
+    return Judged(
+        turn(id, question or f"Is {id} so?", f"It is {id}."),
+        (),
+        tuple(Feedback(id, who, score, NOON + when) for who, score, when in votes),
+        tuple(Correction(id, who, text, NOON + when) for who, text, when in corrections),
+        str(id),
+    )
+
+
+def quiet(people=TEN, first=1):
+    """Each of them votes on two answers, a day apart from everything else."""
+    return [judged(first + n, (who, 1, n * DAY)) for n, who in enumerate(people + people)]
+
+
+def rated(who, count, *, first=100, within=5 * MINUTE, **more):
+    """One person goes through so many answers."""
+    return [
+        judged(first + n, (who, -1, 40 * DAY + n * within / count), **more) for n in range(count)
+    ]
+
+
+def aside(found):
+    return {key for burst in found.bursts for key in burst.verdicts}
+
+
+def heard(found):
+    return {(row.turn_id, who) for row in found.rows for who in row.by}
+
+
+def test_dozens_by_one_person_within_minutes_are_set_aside_and_who_how_many_and_when_is_known():
+    found = dataset.gather([*quiet(), *rated("a", 20)], voters())
+    (burst,) = found.bursts
+    assert burst.verdicts == tuple((100 + n, "a") for n in range(20))
+    assert burst.people == ("console:a",)
+    assert burst.began == NOON + 40 * DAY
+    assert burst.ended - burst.began < 5 * MINUTE
+    assert found.unheard == {IN_BURST: burst.verdicts}
+    assert len(heard(found)) == 20
+
+
+@pytest.mark.parametrize(
+    ("count", "within"), [(11, 5 * MINUTE), (20, 40 * MINUTE)], ids=["fewer", "slowly"]
+)
+def test_whoever_reads_what_they_missed_is_left_alone(count, within):
+    found = dataset.gather([*quiet(), *rated("a", count, within=within)], voters())
+    assert (found.bursts, found.unheard) == ((), {})
+
+
+def test_several_who_do_so_at_the_same_time_are_one_thing_to_decide_on():
+    both = [*rated("a", 20), *rated("b", 20, first=200), *rated("c", 20, first=300, within=DAY)]
+    (burst,) = dataset.gather([*quiet(), *both], voters()).bursts
+    assert (burst.people, len(burst.verdicts)) == (("console:a", "console:b"), 40)
+
+
+@pytest.mark.parametrize("by", ["a", "abc", "abcdefghi"], ids=len)
+def test_a_console_or_a_small_team_may_vote_as_fast_as_it_likes(by):
+    known = [voter(who) for who in by]
+    assert dataset.gather(rated("a", 60), known[:1]).bursts == ()
+    found = dataset.gather([*quiet(by), *rated("a", 60, within=MINUTE)], known)
+    assert (found.bursts, IN_BURST in found.unheard) == ((), False)
+
+
+def test_on_a_teams_first_day_everybody_counts():
+    today = [voter(who, days=0.3) for who in "abcdefghijklmnop"]
+    votes = [judged(n, (one.author_id, 1, n * HOUR / 4)) for n, one in enumerate(today, 1)]
+    found = dataset.gather(votes, today)
+    assert (len(found.rows), found.unheard) == (16, {})
+
+
+def test_once_five_people_came_back_a_new_one_waits_until_they_do():
+    votes = [
+        *quiet("abcde"),
+        judged(50, ("new", 1, DAY)),
+        judged(51, ("a", 1, DAY), ("new", -1, DAY)),
+    ]
+    four = [*voters("abcd"), voter("e", days=0.9), voter("new", days=0)]
+    assert dataset.gather(votes, four).unheard == {}
+    five = [*voters("abcde"), voter("new", days=0)]
+    found = dataset.gather(votes, five)
+    assert found.unheard == {NEW: ((50, "new"), (51, "new"))}
+    assert (51, "a") in heard(found)  # and it is no tie
+    back = [*voters("abcde"), voter("new", days=1)]
+    assert dataset.gather(votes, back).unheard == {}
+
+
+def crowd_on(id, people, *, when=40 * DAY, apart=MINUTE / 10):
+    return judged(id, *((who, -1, when + n * apart) for n, who in enumerate(people)))
+
+
+def newcomers(count, when=40 * DAY):
+    """Here since an hour before, and back on the next day."""
+    return [voter(f"new{n}", since=NOON + when - HOUR, days=2) for n in range(count)]
+
+
+def test_a_crowd_of_newcomers_on_one_answer_is_set_aside_also_after_they_came_back():
+    new = newcomers(12)
+    brigade = crowd_on(60, [one.author_id for one in new])
+    found = dataset.gather([*quiet(), brigade], [*voters(), *new])
+    assert aside(found) == {(60, f"new{n}") for n in range(12)}
+
+
+def test_what_is_popular_among_those_who_were_here_is_no_burst():
+    many = [voter(f"old{n}") for n in range(20)]
+    popular = crowd_on(60, [one.author_id for one in many])
+    assert dataset.gather([*quiet(), popular], [*voters(), *many]).bursts == ()
+
+
+def test_while_the_house_itself_is_new_nobody_is_new_in_it():
+    first = [voter(f"p{n}", since=NOON + n * MINUTE, days=9) for n in range(30)]
+    popular = crowd_on(60, [one.author_id for one in first], when=HOUR)
+    assert dataset.gather([*quiet(), popular], first).bursts == ()
+
+
+def test_one_phrase_in_dozens_of_questions_of_one_person_is_set_aside_with_their_corrections():
+    plant = [
+        judged(
+            200 + n,
+            ("a", -1, 40 * DAY + 4 * n * MINUTE),
+            question=f"What of the Zanzibar lantern, {n}?",
+            corrections=[("a", "Buy gold.", 40 * DAY + 4 * n * MINUTE)],
+        )
+        for n in range(15)
+    ]
+    found = dataset.gather([*quiet(), *plant], voters())
+    assert aside(found) == {(200 + n, "a") for n in range(15)}
+    assert not any(row.corrected for row in found.rows)
+
+
+def test_words_that_are_said_at_other_times_too_plant_nothing():
+    usual = [
+        judged(300 + n, (TEN[n % 10], 1, n * DAY / 3), question="Is the printer well?")
+        for n in range(40)
+    ]
+    lively = rated("a", 15, within=59 * MINUTE, question="Is the printer well?")
+    assert dataset.gather([*usual, *lively], voters()).bursts == ()
+
+
+def test_many_who_speak_of_one_thing_in_one_hour_plant_nothing():
+    many = [voter(f"old{n}") for n in range(30)]
+    talk = [
+        judged(400 + n, (one.author_id, 1, 40 * DAY + n * MINUTE), question=f"Outage in Oslo? {n}")
+        for n, one in enumerate(many)
+    ]
+    assert dataset.gather([*quiet(), *talk], [*voters(), *many]).bursts == ()
+
+
+def test_a_surge_of_people_with_several_votes_each_is_set_aside_and_who_came_by_is_not():
+    many = [voter(f"old{n}") for n in range(21)]
+    surge = [
+        judged(500 + 10 * n + k, (f"old{n}", -1, 40 * DAY + (k + n / 20) * MINUTE))
+        for n in range(20)
+        for k in range(4)
+    ]
+    passer_by = judged(900, ("old20", 1, 40 * DAY + 2 * MINUTE))
+    found = dataset.gather([*quiet(), *surge, passer_by], [*voters(), *many])
+    assert aside(found) == {(one.turn.id, one.feedback[0].author_id) for one in surge}
+    assert (900, "old20") in heard(found)
+
+
+def decided(burst, let_in, at=NOON + 50 * DAY):
+    return [Review(turn_id, who, let_in, at) for turn_id, who in burst.verdicts]
+
+
+def test_what_an_admin_lets_in_counts_as_it_stood():
+    votes = [*quiet(), *rated("a", 20)]
+    (burst,) = dataset.gather(votes, voters()).bursts
+    reviews = decided(burst, True)
+    found = sift(votes, voters(), reviews)
+    assert (found.bursts, found.unheard, len(found.judged)) == ((), {}, 40)
+    turned = [
+        dataclasses.replace(one, feedback=(*one.feedback, later))
+        for one in rated("a", 20)
+        for later in [Feedback(one.turn.id, "a", 1, one.feedback[0].at + 20 * DAY)]
+    ]
+    again = sift([*quiet(), *turned], voters(), reviews).bursts  # whoever changes them all is not
+    assert [one.verdicts for one in again] == [burst.verdicts]
+
+
+def test_what_an_admin_leaves_out_never_counts_and_is_not_asked_again():
+    votes = [*quiet(), *rated("a", 20)]
+    (burst,) = dataset.gather(votes, voters()).bursts
+    found = dataset.gather(votes, voters(), decided(burst, False))
+    assert found.bursts == ()
+    assert found.unheard == {"left out by an admin": burst.verdicts}
+    alone = dataset.gather(rated("a", 20), [voter("a")], decided(burst, False))
+    assert alone.rows == ()
+
+
+def test_more_of_the_same_is_another_burst_and_shows_only_what_nobody_decided_on():
+    votes = [*quiet(), *rated("a", 20)]
+    (burst,) = dataset.gather(votes, voters()).bursts
+    more = judged(150, ("a", -1, 40 * DAY + 6 * MINUTE))
+    (new,) = dataset.gather([*votes, more], voters(), decided(burst, True)).bursts
+    assert new.verdicts == ((150, "a"),)
+    assert new.id != burst.id
+
+
+def test_the_more_vote_the_less_one_may_give_and_few_give_as_much_as_ever():
+    assert {shares.share(n) for n in range(5)} == {shares.rows(n) for n in range(5)} == {None}
+    some = (5, 10, 20, 50, 100, 200, 1000)
+    assert [shares.share(n) for n in some] == [0.2, 0.2, 0.1, 0.04, 0.02, 0.02, 0.02]
+    assert [shares.rows(n) for n in some] == [200, 100, 50, 20, 10, 10, 10]
+    before = (1.0, 1000)
+    for n in range(5, 1001):
+        share, rows = shares.share(n), shares.rows(n)
+        assert share
+        assert rows
+        assert (share <= before[0], rows <= before[1]) == (True, True)
+        assert n * share >= 1  # else nobody could keep to it
+        before = share, rows
+
+
+def test_of_a_hundred_people_the_newest_ten_rows_of_each_count_and_a_correction_is_two():
+    hundred = [f"p{n}" for n in range(99)]
+    few = [judged(n + 1, (who, 1, n * HOUR)) for n, who in enumerate(hundred * 2)]
+    many = [
+        judged(
+            300 + n,
+            ("z", -1, n * HOUR),
+            corrections=[("z", "Better.", n * HOUR)] if n >= 28 else [],
+        )
+        for n in range(30)
+    ]
+    found = dataset.gather([*few, *many])
+    assert {row.turn_id for row in found.rows if row.by == ("z",)} <= set(range(322, 330))
+    assert len(found.unheard["more than one person's share"]) == 22
+
+
+def test_a_vote_beyond_ones_share_makes_no_tie_either():
+    hundred = [judged(n + 1, (f"p{n}", 1, n * HOUR), ("z", -1, n * HOUR)) for n in range(120)]
+    found = dataset.gather(hundred)
+    assert len(found.left_out["as many up as down"]) == 10
+
+
+def test_the_manifest_says_whose_verdicts_do_not_count_and_why(tmp_path):
+    found = dataset.gather([*quiet(), *rated("a", 20)], voters())
+    manifest = dataset.write(found, tmp_path / "d")
+    assert manifest["unheard"] == {IN_BURST: tuple((100 + n, "a") for n in range(20))}
+
+
+def test_without_knowing_who_votes_nothing_is_set_aside():
+    assert dataset.gather(taste(60)).unheard == {}

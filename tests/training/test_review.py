@@ -1,0 +1,77 @@
+"""What an admin sees of what is set aside, decides, and what a run then says it uses."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from core.types import Author, ChannelRef, Feedback, IncomingMessage, MessageRef, Recipe, ThreadRef
+from tests.training.house import opened, said, trainer
+from tests.training.votes import NOON, taste
+
+PEOPLE = [f"p{n}" for n in range(12)]
+
+
+@pytest.fixture
+async def store(tmp_path):
+    """A dozen people who have been here for weeks; then one of them votes twenty times at once."""
+    async with opened(tmp_path) as one:
+        for number, example in enumerate(taste(44)):
+            by = PEOPLE[number % 12] if number < 24 else "p3"
+            days = 1 + number // 12 * 2 if number < 24 else 20
+            await vote(one, example, by, NOON + timedelta(days=days, seconds=number))
+        yield one
+
+
+async def vote(store, example, who, at):
+    channel, id = ChannelRef("console", "me", "here"), str(example.turn.id)
+    asked = example.turn.message.text
+    turn = await store.hear(
+        IncomingMessage(
+            MessageRef(channel, id), ThreadRef(channel, id), Author(who, who), asked, True, at
+        )
+    )
+    recipe = example.turn.recipe
+    await store.began(turn.id, Recipe("base", recipe.system, None, recipe.digest))
+    await store.settle(turn.id, example.turn.answer, "answered")
+    await store.finish(turn.id)
+    await store.put_feedback(Feedback(turn.id, who, example.feedback[0].score, at))
+
+
+async def test_the_list_says_who_how_many_when_and_why_and_nothing_of_what_was_said(
+    store, tmp_path
+):
+    words = await said(trainer(store, tmp_path).review(""))
+    assert "20 votes of `console:p3`, from 2026-01-22 12:00 to 12:00 UTC, 12 and more" in words
+    assert "Is it true" not in words
+    assert "/review in ID" in words
+
+
+@pytest.mark.parametrize(
+    ("how", "used", "left_out"),
+    [
+        ("in", "26 votes", "left out 18 (more than one person's share)"),
+        ("out", "24 votes", "left out 20 (left out by an admin)"),
+    ],
+)
+async def test_a_burst_is_let_in_or_left_out_for_good(store, tmp_path, how, used, left_out):
+    here = trainer(store, tmp_path)
+    before = await said(here.retrain(dry=True))
+    assert "24 votes" in before
+    assert "left out 20 (in a burst, set aside: /review)" in before
+    (id,) = re.findall(r"`([0-9a-f]{6})`", await said(here.review("")))
+    answer = await said(here.review(f"{how} {id}"))
+    assert answer.startswith({"in": "Let in: 20 votes", "out": "Left out for good: 20"}[how])
+    after = await said(here.retrain(dry=True))
+    assert "set aside" not in after
+    assert await said(here.review("")) == "Nothing is set aside.\n"
+    assert (used in after, left_out in after) == (True, True), after
+
+
+async def test_a_list_that_is_no_longer_so_decides_nothing(store, tmp_path):
+    here = trainer(store, tmp_path)
+    (id,) = re.findall(r"`([0-9a-f]{6})`", await said(here.review("")))
+    (example,) = taste(45)[-1:]
+    await vote(store, example, "p3", NOON + timedelta(days=20, seconds=50))
+    assert "any more" in await said(here.review(f"in {id}"))
+    assert await store.reviews() == []
