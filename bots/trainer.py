@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from adapters import PLATFORMS
 from bots import review
@@ -30,7 +31,16 @@ from core.training import dataset, golden
 from core.training.child import FULL_DISK
 from core.training.dataset import Gathered
 from core.training.limits import room_for
-from core.training.publish import NOT_PROVEN, RUNS, hush, publish, refusal, retire, sweep
+from core.training.publish import (
+    NOT_PROVEN,
+    RUNS,
+    hush,
+    place_of,
+    publish,
+    refusal,
+    retire,
+    sweep,
+)
 from core.training.recipe import why_not
 from core.training.runner import Progress, StepFailed, run_step
 from core.training.settings import Settings
@@ -132,6 +142,23 @@ class LocalTrainer:
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
+
+    async def report(self, tune: Tune) -> Mapping[str, Any] | None:
+        """What report.json says; None where it is gone or cannot be read."""
+
+        def read() -> dict[str, Any]:
+            text = (place_of(tune, self.shelf) / "report.json").read_text(encoding="utf-8")
+            found: dict[str, Any] = json.loads(text)
+            ours = golden.load([golden.OURS])
+            asks = {question.ask for question in (*ours.knowledge, *ours.safety)}
+            answers = [one for one in found["answers"] if one["question"] in asks]
+            return {**found, "checks": list(found["checks"]), "answers": answers}
+
+        try:
+            return await asyncio.to_thread(read)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.info("the report of %s cannot be read: %s", tune.name, type(error).__name__)
+            return None
 
     async def export(self, folder: Path) -> AsyncGenerator[str]:
         """Write the data set that a run would use into `folder`, which must not exist."""

@@ -2,7 +2,7 @@
 
 Every adapter hands a command over as a message whose text is the command; it is heard, answered and
 remembered like any other. With a slash the first word decides; without one the whole text must be a
-command, so that "help me with this" stays a question.
+command, so that "help me with this" stays a question, and so does "why".
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from core.phrases import Phrases
 from core.ports import Store, Trainer, Tunes
 from core.types import IncomingMessage, Turn
 from core.welcome import Welcome
+from core.why import why
 
 LONGEST_NAME = 32  # of what may be a command
 # Zero-width signs and marks of direction: a text of nothing else is empty (Unicode, Cf).
@@ -40,6 +41,7 @@ class Command:
     admin: bool = False
     slow: bool = False  # takes minutes: its words are shown as they come
     hidden: bool = False  # help does not list it
+    slashed: bool = False  # without a slash it is something that people say
 
     def takes(self, words: str) -> bool:
         """Whether `words` may stand behind the name."""
@@ -79,7 +81,7 @@ class Commands:
         if not bare:
             return COMMANDS["help"], ""
         command = COMMANDS.get(name)
-        if command and command.takes(words):
+        if command and command.takes(words) and (slash or not command.slashed):
             return command, words
         if slash and command:
             return Command(name, "", Commands._misused), command.usage
@@ -154,15 +156,27 @@ class Commands:
             yield self._phrases.forgot_person.format(turns=count)
             yield await self._tunes_forget()
             return
-        history = await self._store.history(call.turn, limit=1000)
-        said = history.turns
-        if not said and message.private:  # a slash command, where conversations are threads
-            said = await self._store.latest(call.turn, limit=1000)
+        said = await self._said(call.turn, limit=1000)
         mine = [turn for turn in said if turn.message.author.id == message.author.id]
         gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
         yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
         if gone:
             yield await self._tunes_forget()
+
+    async def _said(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
+        """What was answered in this conversation before, oldest first."""
+        history = await self._store.history(turn, limit)
+        if not history.turns and turn.message.private:  # a slash command, beside the threads
+            return await self._store.latest(turn, limit)
+        return history.turns
+
+    async def _why(self, call: Call) -> AsyncGenerator[str]:
+        said = await self._said(call.turn, limit=1)
+        if not said:
+            yield self._phrases.why_nothing
+            return
+        answered = await self._store.turn(said[-1].id)
+        yield await why(self._store, self._trainer, self._phrases, answered, call.turn.message)
 
     async def _tunes_forget(self) -> str:
         """What becomes of the tunes that used it, and of what is out of our reach."""
@@ -221,6 +235,7 @@ COMMANDS: Mapping[str, Command] = {
         ),
         Command("rollback", "go back to what answered before", Commands._rollback, admin=True),
         Command("tunes", "what I have learnt, and which tune serves", Commands._tunes),
+        Command("why", "what shaped my last answer here", Commands._why, slashed=True),
         Command(
             "forget",
             "delete all that you said to me, or only your last question",

@@ -32,6 +32,7 @@ from core.line import Line
 from core.phrases import Phrases
 from core.ports import Generator, Store
 from core.types import (
+    TUNE_NAME,
     Aside,
     Author,
     Correction,
@@ -182,6 +183,7 @@ class Engine:
         first, ahead = ids[0] if ids else None, ids if past.is_first else ()
         recipe = Recipe(model, system, first, digest(messages), shown.quotes, ahead)
         opening = await self.opening(turn) if past.is_first else self.unread(message)
+        opening = await self.credit(turn, model) + opening
         if shown.forgets:
             opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
@@ -220,6 +222,13 @@ class Engine:
         if message.place == "direct" and not is_start and await self.store.is_first(turn):
             words = f"{await self.commands.welcome.greeting(message)}\n\n{words}"
         return words
+
+    async def credit(self, turn: Turn, model: str) -> str:
+        """Told once: that the tune which answers used what the person who asks corrected."""
+        if not TUNE_NAME.fullmatch(model):
+            return ""
+        count = await self.store.credit(turn, model)
+        return self.phrases.credited.format(count=count, tune=model) if count else ""
 
     def unread(self, message: IncomingMessage) -> str:
         """What we cannot read, ahead of an answer to the words beside it."""

@@ -65,6 +65,23 @@ class Phrases(BaseModel):
         " tells me `training channel on`. What trains me may show up in anybody's answer."
     )
     reset: str = "Fresh start: I no longer look at what was said before. It stays stored."
+    credited: str = (
+        "_I have learnt from your corrections ({count}): `{tune}` used them, and answers you now."
+        " `/why` says more._\n\n"
+    )
+    why_nothing: str = "There is no answer of mine here yet that I could explain."
+    why_base: str = "My last answer here is the base model's: no vote has changed how it speaks."
+    why_tune: str = (
+        "My last answer here is that of the tune `{tune}`, made on {at} from {votes} of"
+        " {people}{own}."
+    )
+    why_own: str = ", {own} of them yours"
+    why_checked: str = "Before it answered anybody it had {checks}, and none spoke against it."
+    why_unsure: str = "What they could not tell: {unsure}."
+    why_no_report: str = "It passed its checks; what they found is kept no more."
+    why_forgotten: str = (
+        "Something that it learnt from is forgotten since: it goes when the next tune takes over."
+    )
     stopping: str = "I stopped the answer under way."
     nothing_to_stop: str = "There is no answer under way."
     admins_only: str = "Sorry, only the people who run me may do that: {command}."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.answer import Answer
 from core.types import (
@@ -29,6 +29,7 @@ from core.types import (
     Review,
     Score,
     Seen,
+    Shaped,
     ThreadRef,
     Tune,
     Turn,
@@ -370,7 +371,21 @@ class People(Protocol):
         ...
 
 
-class Store(Turns, Conversations, Votes, Reviews, Tunes, Canaries, People, Protocol):
+class Credits(Protocol):
+    """Whose words are in a tune."""
+
+    async def shaped(self, tune: str, channel: ChannelRef, author: Author) -> Shaped:
+        """What it used and nobody forgot since; `author` is of the channel's platform."""
+        ...
+
+    async def credit(self, turn: Turn, tune: str) -> int:
+        """How many corrections by the turn's author the tune used, of which they are to be told
+        ahead of this turn's answer: each once, there and nowhere else.
+        """
+        ...
+
+
+class Store(Turns, Conversations, Votes, Reviews, Tunes, Canaries, People, Credits, Protocol):
     """All of them on one database."""
 
 
@@ -387,6 +402,12 @@ class Trainer(Protocol):
     def review(self, decided: str) -> AsyncGenerator[str]:
         """What is set aside, for an admin; or, with "in ID" or "out ID" of what was listed, decide
         on it. Never raises: it says so.
+        """
+        ...
+
+    async def report(self, tune: Tune) -> Mapping[str, Any] | None:
+        """What the gate found of it, as far as it is still kept. Of its answers only those to
+        Mynah's own golden questions. Never raises.
         """
         ...
 

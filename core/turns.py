@@ -188,6 +188,8 @@ class Turns:
         if turn.status == "final":
             places = PlaceRecord(engine.store, turn.id)
             opening = await engine.opening(turn)
+            if turn.recipe:
+                opening = await engine.credit(turn, turn.recipe.model) + opening
             outcome = turn.outcome or "answered"
             return make(said(turn.answer), outcome=outcome, opening=opening, record=places)
         record = TurnRecord(engine.store, turn.id)

@@ -253,6 +253,15 @@ class Review:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """How many votes and corrections a tune used, of how many people; `own`: those of one."""
+
+    votes: int
+    people: int
+    own: int
+
+
 Consenting = Literal["person", "channel"]
 """Who may say that what is said does not train."""
 

@@ -10,6 +10,7 @@ from storage.tables import (
     canaries,
     consents,
     corrections,
+    credits,
     feedback,
     quotes,
     reviews,
@@ -35,7 +36,7 @@ class SqlPeople:
             used = select(tune_verdicts.c.tune).where(own)
             connection.execute(update(tunes).where(tunes.c.name.in_(used)).values(forgotten=True))
             connection.execute(delete(tune_verdicts).where(own))
-            for table in (feedback, corrections, reviews):
+            for table in (feedback, corrections, reviews, credits):
                 judged_here = select(turns.c.id).where(here, turns.c.id == table.c.turn_id)
                 connection.execute(
                     delete(table).where(table.c.author_id == author_id, judged_here.exists())
@@ -82,7 +83,7 @@ class SqlPeople:
 
 def forget(connection: Connection, where: ColumnElement[bool]) -> int:
     """Empty turns, of their author too, and remove what was said about them."""
-    for table in (feedback, corrections, reviews):
+    for table in (feedback, corrections, reviews, credits):
         about = select(turns.c.id).where(where, turns.c.id == table.c.turn_id)
         connection.execute(delete(table).where(about.exists()))
     return empty_turns(connection, where, author_id="", author_name="")

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from core.errors import StoreError
 from storage.canaries import SqlCanaries
 from storage.conversations import SqlConversations
+from storage.credits import SqlCredits
 from storage.database import Database
 from storage.people import SqlPeople
 from storage.reviews import SqlReviews
@@ -42,7 +43,16 @@ class Settings(BaseModel):
         return Path(os.path.realpath(path)) if os.path.islink(path) else path
 
 
-class SqlStore(SqlTurns, SqlConversations, SqlVotes, SqlReviews, SqlTunes, SqlCanaries, SqlPeople):
+class SqlStore(
+    SqlTurns,
+    SqlConversations,
+    SqlVotes,
+    SqlReviews,
+    SqlTunes,
+    SqlCanaries,
+    SqlPeople,
+    SqlCredits,
+):
     """Only this process has the database while it is open. Must be closed."""
 
     def __init__(self, database: Database, opened: AsyncExitStack) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0005"  # the newest revision in migrations/versions; a test compares
+HEAD = "0006"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -190,6 +190,16 @@ class CorrectionRow(SQLModel, table=True):
     at: datetime = moment()
 
 
+class CreditRow(SQLModel, table=True):
+    """That a correction's author was told that a tune used it, ahead of which turn's answer."""
+
+    __tablename__ = "credits"
+    __table_args__ = (Index("credits_author", "author_id"),)
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    author_id: str = Field(primary_key=True)
+    told_in: int = Field(foreign_key="turns.id")
+
+
 class TextRow(SQLModel, table=True):
     """System texts, each once: thousands of recipes share one."""
 
@@ -290,6 +300,7 @@ quotes = _tables["quotes"]
 replies = _tables["replies"]
 feedback = _tables["feedback"]
 corrections = _tables["corrections"]
+credits = _tables["credits"]
 texts = _tables["texts"]
 tune_names = _tables["tune_names"]
 tunes = _tables["tunes"]

@@ -1,0 +1,52 @@
+"""What shaped an answer, in words: which model said it, whose votes made that, and its checks.
+
+Never what other people said: counts, and examples that this channel showed already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.phrases import Phrases
+from core.ports import Store, Trainer
+from core.types import IncomingMessage, Tune, Turn
+
+
+async def why(
+    store: Store, trainer: Trainer | None, words: Phrases, answered: Turn, by: IncomingMessage
+) -> str:
+    """About the answer to `answered`, for whoever asks in `by`."""
+    model = answered.recipe.model if answered.recipe else ""
+    tune = next((one for one in await store.tunes() if one.name == model), None)
+    if tune is None:
+        return words.why_base
+    shaped = await store.shaped(tune.name, by.ref.channel, by.author)
+    own = words.why_own.format(own=shaped.own) if shaped.own else ""
+    told = words.why_tune.format(
+        tune=tune.name,
+        at=f"{tune.at:%Y-%m-%d %H:%M} UTC",
+        votes=of(shaped.votes, "vote or correction", "votes and corrections"),
+        people=of(shaped.people, "person", "people"),
+        own=own,
+    )
+    report = await trainer.report(tune) if trainer else None
+    return f"{told} {checked(report, words)}{forgotten(tune, words)}"
+
+
+def checked(report: Mapping[str, Any] | None, words: Phrases) -> str:
+    """What the gate said of a tune that passed, in a sentence or two."""
+    if report is None:
+        return words.why_no_report
+    hard = [check for check in report["checks"] if check["hard"]]
+    unsure = [check["words"] for check in hard if check["passed"] is None]
+    told = words.why_checked.format(checks=of(len(hard), "check", "checks"))
+    return told if not unsure else f"{told} {words.why_unsure.format(unsure='; '.join(unsure))}"
+
+
+def forgotten(tune: Tune, words: Phrases) -> str:
+    return f" {words.why_forgotten}" if tune.forgotten else ""
+
+
+def of(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

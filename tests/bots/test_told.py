@@ -1,0 +1,47 @@
+"""What the trainer tells of a tune: its report as far as it is kept, without an operator's own."""
+
+import json
+
+import pytest
+
+from core.training import golden
+from core.types import Tune
+from tests.training.house import opened, trainer
+from tests.training.votes import NOON
+
+OURS = golden.load([golden.OURS]).knowledge[0].ask
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        yield one
+
+
+def answer(question, before="Well!", now="Well."):
+    said = {"base": before, "candidate": now}
+    return {"question": question, "before": [], "said": said, "right": dict.fromkeys(said, True)}
+
+
+def shelved(store, tmp_path, report):
+    """A trainer and a tune on its shelf, with this report.json."""
+    folder = tmp_path / "tunes" / "mynah@000001"
+    folder.mkdir(parents=True)
+    if report is not None:
+        text = report if isinstance(report, str) else json.dumps(report)
+        (folder / "report.json").write_text(text)
+    tune = Tune(folder.name, "base", str(folder), "passed", (1,), "Learnt.", NOON)
+    return trainer(store, tmp_path), tune
+
+
+async def test_a_report_is_told_without_the_operators_own_questions(store, tmp_path):
+    answers = [answer(OURS), answer("What is the door's code?")]
+    report = {"checks": [{"name": "files"}], "answers": answers, "passed": True}
+    told, tune = shelved(store, tmp_path, report)
+    assert await told.report(tune) == report | {"answers": answers[:1]}
+
+
+@pytest.mark.parametrize("report", [None, "{", "[]", {"checks": []}, {"answers": [7]}])
+async def test_of_a_report_that_is_gone_or_broken_there_is_none(store, tmp_path, report):
+    told, tune = shelved(store, tmp_path, report)
+    assert await told.report(tune) is None
