@@ -1,10 +1,16 @@
-"""For every test: no network but loopback, and no blocking call on the event loop."""
+"""For every test: no network but loopback, and no blocking call on the event loop.
+
+And one vLLM with the starter model, for all that speak to a real one.
+"""
 
 import socket
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+
+from tests.vllm.installed import not_installed
+from tests.vllm.served import ROOT, NotStarted, Served
 
 ROOMS = ["adapters", "bots", "core", "storage"]
 # What touches a folder's entry takes microseconds and happens when something opens or closes.
@@ -32,3 +38,18 @@ def no_blocking_call_on_the_loop() -> Iterator[None]:
         for name in FILE_NAMES:
             watch.functions[f"os.{name}"].deactivate()
         yield
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    # Exact sums: what is answered must not depend on what else is in the batch.
+    flags = ("--dtype", "float32")
+    one = Served(tmp_path_factory.mktemp("vllm"), "starter", ROOT / "starter" / "model", flags)
+    try:
+        one.start()
+    except NotStarted as why:
+        if "make vllm" in str(why):
+            not_installed(str(why))
+        raise
+    yield one
+    one.stop()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vllm.conftest import not_installed
+from tests.vllm.installed import not_installed
 
 TOP = Path(__file__).resolve().parent.parent.parent
 CPU, CUDA = "TORCH_INDEX=https://example.invalid/cpu", "TORCH_INDEX="

@@ -1,12 +1,11 @@
-"""One vLLM with the starter model for all tests here, and adapters for it."""
+"""Adapters for the starter model, with which the tests of vLLM serve tunes."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.vllm.served import ROOT, NotStarted, Served
+from tests.vllm.served import ROOT
 
 STARTER = ROOT / "starter" / "model"
 
@@ -16,28 +15,6 @@ def pytest_collection_modifyitems(items):
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.vllm)
             item.add_marker(pytest.mark.timeout(900))
-
-
-def not_installed(why):
-    """It is 3 GB, and the ordinary tests do without; `make test-vllm` does not."""
-    if os.environ.get("MYNAH_VLLM") == "must":
-        pytest.fail(f"`make vllm` has run, and yet: {why}")
-    pytest.skip(f"vLLM is not installed: {why}")
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory):
-    # Exact sums: what is answered must not depend on what else is in the batch.
-    flags = ("--dtype", "float32")
-    one = Served(tmp_path_factory.mktemp("vllm"), "starter", STARTER, flags)
-    try:
-        one.start()
-    except NotStarted as why:
-        if "make vllm" in str(why):
-            not_installed(str(why))
-        raise
-    yield one
-    one.stop()
 
 
 def adapter(folder, seed):

@@ -22,7 +22,8 @@ from core.generation import ModelServer
 from core.tokens import estimate
 from core.types import ChannelRef, Prompt, ThreadRef
 from tests.fakes import free_port
-from tests.vllm.conftest import STARTER, adapter, not_installed
+from tests.vllm.conftest import STARTER, adapter
+from tests.vllm.installed import not_installed
 from tests.vllm.served import KEY, ROOT, NotStarted, Served
 from tests.vllm.test_vllm import running, said, until
 
