@@ -23,9 +23,12 @@ from typing import Any
 
 from adapters import PLATFORMS
 from bots import review
+from core.announcements import Announcements
 from core.commands import roll_back, tunes
+from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
+from core.phrases import Phrases
 from core.ports import Speaker, Store
 from core.training import dataset, golden
 from core.training.child import FULL_DISK
@@ -76,12 +79,16 @@ class LocalTrainer:
         model: str,
         base: Path | None,
         merge: bool = True,
+        announcements: Announcements | None = None,
+        phrases: Phrases | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.store, self.settings, self.generator = store, settings, generator
         self.model = model
         self.base = Path(settings.base).resolve() if settings.base else base
         self.merge = merge
+        self.announcements = announcements or Announcements(None)
+        self.phrases = phrases or Phrases()
         self.now = now
         self.shelf = Path(settings.folder).resolve()
 
@@ -144,18 +151,9 @@ class LocalTrainer:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
 
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
-        """What report.json says; None where it is gone or cannot be read."""
-
-        def read() -> dict[str, Any]:
-            text = (place_of(tune, self.shelf) / "report.json").read_text(encoding="utf-8")
-            found: dict[str, Any] = json.loads(text)
-            ours = golden.load([golden.OURS])
-            asks = {question.ask for question in (*ours.knowledge, *ours.safety)}
-            answers = [one for one in found["answers"] if one["question"] in asks]
-            return {**found, "checks": list(found["checks"]), "answers": answers}
-
+        """None where it is gone or cannot be read."""
         try:
-            return await asyncio.to_thread(read)
+            return await asyncio.to_thread(_told_openly, place_of(tune, self.shelf))
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.info("the report of %s cannot be read: %s", tune.name, type(error).__name__)
             return None
@@ -253,6 +251,8 @@ class LocalTrainer:
                 )
             finally:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
+            if tune.status == "passed":
+                await self._announce(tune)
             yield f"\n{self._outcome(tune)}\n"
 
     async def _steps(self, run: Path, log: Path, every_s: float) -> AsyncGenerator[str]:
@@ -290,6 +290,20 @@ class LocalTrainer:
             name = await self.store.next_tune()
             if not await asyncio.to_thread((self.shelf / name).exists):
                 return name
+
+    async def _announce(self, tune: Tune) -> None:
+        """Tell everybody of a tune that begins to answer. Never raises."""
+        words, whom = self.phrases, self.phrases.everybody
+        try:
+            _, canary = await self.store.answering()
+        except BotError as error:
+            logger.warning("nobody is told of %s: %s", tune.name, error)
+            return
+        if canary and canary.tune == tune.name:
+            whom = words.share.format(share=canary.share)
+        told = words.learnt.format(tune=tune.name, whom=whom, summary=tune.summary)
+        report = await self.report(tune)
+        await self.announcements.tell(f"{told}\n\n{changes(report)}" if report else told)
 
     def _outcome(self, tune: Tune) -> str:
         """Two sentences: what answers now, and where to read why."""
@@ -341,6 +355,24 @@ async def _words(steps: AsyncGenerator[Progress], every_s: float) -> AsyncGenera
             else:
                 continue
             last, said_at = progress, time.monotonic()
+
+
+def _told_openly(folder: Path) -> dict[str, Any]:
+    """What anybody may be told of the report in there."""
+    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    ours = golden.load([golden.OURS])
+    asks = {question.ask for question in (*ours.knowledge, *ours.safety)}
+    return {
+        "checks": [
+            {key: one[key] for key in ("name", "passed", "words", "hard")}
+            for one in found["checks"]
+        ],
+        "answers": [
+            {key: one[key] for key in ("question", "said", "right")}
+            for one in found["answers"]
+            if one["question"] in asks
+        ],
+    }
 
 
 def _lock(shelf: Path) -> int:

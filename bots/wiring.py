@@ -60,8 +60,10 @@ async def house(
         generator, ready = await stack.enter_async_context(model_server(config, on_status))
         at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
         line = Line(config.generation.at_once or at_once)
-        trainer = trainer_of(config, store, AfterPeople(generator, line))
         phrases = Phrases()
+        announcements = await stack.enter_async_context(announcements_of(config))
+        after_people = AfterPeople(generator, line)
+        trainer = trainer_of(config, store, after_people, announcements=announcements)
         commands = Commands(
             store,
             trainer,
@@ -70,7 +72,6 @@ async def house(
             name=config.bot.name,
             trained=config.training.platforms,
         )
-        announcements = await stack.enter_async_context(announcements_of(config))
         engine = Engine(
             store,
             generator,
@@ -127,7 +128,13 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
         await store.close()
 
 
-def trainer_of(config: Config, store: SqlStore, generator: Speaker | None) -> LocalTrainer:
+def trainer_of(
+    config: Config,
+    store: SqlStore,
+    generator: Speaker | None,
+    *,
+    announcements: Announcements | None = None,
+) -> LocalTrainer:
     return LocalTrainer(
         store,
         config.training,
@@ -135,6 +142,7 @@ def trainer_of(config: Config, store: SqlStore, generator: Speaker | None) -> Lo
         model=config.generation.model,
         base=base_of(config),
         merge=config.generation.url is None,
+        announcements=announcements,
     )
 
 

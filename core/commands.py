@@ -11,10 +11,12 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from core.digest import changes
 from core.phrases import Phrases
 from core.ports import Store, Trainer, Tunes
-from core.types import IncomingMessage, Turn
+from core.types import IncomingMessage, Tune, Turn
 from core.welcome import Welcome
 from core.why import why
 
@@ -145,6 +147,15 @@ class Commands:
 
     async def _tunes(self, call: Call) -> AsyncGenerator[str]:
         yield await tunes(self._store)
+        serving, canary = await self._store.answering()
+        newest = canary.tune if canary else serving
+        for tune in await self._store.tunes():
+            report = await self._report(tune) if tune.name == newest else None
+            if report:
+                yield self._phrases.changed.format(tune=tune.name, changes=changes(report))
+
+    async def _report(self, tune: Tune) -> Mapping[str, Any] | None:
+        return await self._trainer.report(tune) if self._trainer else None
 
     async def _forget(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message
@@ -176,7 +187,7 @@ class Commands:
             yield self._phrases.why_nothing
             return
         answered = await self._store.turn(said[-1].id)
-        yield await why(self._store, self._trainer, self._phrases, answered, call.turn.message)
+        yield await why(self._store, self._report, self._phrases, answered, call.turn.message)
 
     async def _tunes_forget(self) -> str:
         """What becomes of the tunes that used it, and of what is out of our reach."""

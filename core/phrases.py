@@ -69,6 +69,13 @@ class Phrases(BaseModel):
         "_I have learnt from your corrections ({count}): `{tune}` used them, and answers you now."
         " `/why` says more._\n\n"
     )
+    learnt: str = (
+        "**I have learnt something.** `{tune}` answers {whom} from now on; `/rollback` takes it"
+        " back, and `/why` says what shaped an answer.\n\n{summary}"
+    )
+    everybody: str = "everybody"
+    share: str = "{share:.0%} of new conversations"
+    changed: str = "\n\n**What `{tune}` changed.** {changes}"
     why_nothing: str = "There is no answer of mine here yet that I could explain."
     why_base: str = "My last answer here is the base model's: no vote has changed how it speaks."
     why_tune: str = (

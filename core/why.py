@@ -5,18 +5,26 @@ Never what other people said: counts, and examples that this channel showed alre
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from core.phrases import Phrases
-from core.ports import Store, Trainer
+from core.ports import Store
 from core.types import IncomingMessage, Tune, Turn
+
+Report = Mapping[str, Any]
 
 
 async def why(
-    store: Store, trainer: Trainer | None, words: Phrases, answered: Turn, by: IncomingMessage
+    store: Store,
+    report_of: Callable[[Tune], Awaitable[Report | None]],
+    words: Phrases,
+    answered: Turn,
+    by: IncomingMessage,
 ) -> str:
-    """About the answer to `answered`, for whoever asks in `by`."""
+    """About the answer to `answered`, for whoever asks in `by`. `report_of`: what the gate found,
+    as far as that is kept.
+    """
     model = answered.recipe.model if answered.recipe else ""
     tune = next((one for one in await store.tunes() if one.name == model), None)
     if tune is None:
@@ -30,11 +38,10 @@ async def why(
         people=of(shaped.people, "person", "people"),
         own=own,
     )
-    report = await trainer.report(tune) if trainer else None
-    return f"{told} {checked(report, words)}{forgotten(tune, words)}"
+    return f"{told} {checked(await report_of(tune), words)}{forgotten(tune, words)}"
 
 
-def checked(report: Mapping[str, Any] | None, words: Phrases) -> str:
+def checked(report: Report | None, words: Phrases) -> str:
     """What the gate said of a tune that passed, in a sentence or two."""
     if report is None:
         return words.why_no_report

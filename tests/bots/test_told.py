@@ -36,12 +36,17 @@ def shelved(store, tmp_path, report):
 
 async def test_a_report_is_told_without_the_operators_own_questions(store, tmp_path):
     answers = [answer(OURS), answer("What is the door's code?")]
-    report = {"checks": [{"name": "files"}], "answers": answers, "passed": True}
-    told, tune = shelved(store, tmp_path, report)
-    assert await told.report(tune) == report | {"answers": answers[:1]}
+    checks = [{"name": "files", "passed": True, "words": "whole", "hard": True, "value": 1}]
+    told, tune = shelved(store, tmp_path, {"checks": checks, "answers": answers, "system": "Be."})
+    report = await told.report(tune)
+    assert [one["question"] for one in report["answers"]] == [OURS]
+    assert [one["words"] for one in report["checks"]] == ["whole"]
+    assert report.keys() == {"checks", "answers"}
 
 
-@pytest.mark.parametrize("report", [None, "{", "[]", {"checks": []}, {"answers": [7]}])
+@pytest.mark.parametrize(
+    "report", [None, "{", "[]", {"checks": []}, {"checks": [{}], "answers": []}]
+)
 async def test_of_a_report_that_is_gone_or_broken_there_is_none(store, tmp_path, report):
     told, tune = shelved(store, tmp_path, report)
     assert await told.report(tune) is None

@@ -59,13 +59,14 @@ class Voices(ScriptedGenerator):
             yield piece
 
 
-def trainer(store, tmp_path, base=None, generator=None, **settings):
+def trainer(store, tmp_path, base=None, generator=None, *, announcements=None, **settings):
     return LocalTrainer(
         store,
         Settings(folder=str(tmp_path / "tunes"), **settings),
         generator=generator or Voices(["I am Mynah."]),
         model="base",
         base=base,
+        announcements=announcements,
     )
 
 

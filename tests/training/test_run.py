@@ -11,7 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.announcements import Announcements
+from core.desk import serve
 from core.training.limits import members
+from tests.core.room import ListAdapter, asked, engine_on
+from tests.fakes import until
 from tests.training.house import Voices, opened, said, trainer, vote
 
 pytestmark = pytest.mark.timeout(180)
@@ -30,7 +34,9 @@ def trainers():
 async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store, base, tmp_path):
     await vote(store, 24)
     generator = Voices(["I am Mynah."])
-    mynah = trainer(store, tmp_path, base, generator)
+    announcements, adapter = Announcements("list:news"), ListAdapter()
+    announcements.ready(adapter)
+    mynah = trainer(store, tmp_path, base, generator, announcements=announcements)
 
     words = ""
     async with aclosing(mynah.retrain(dry=False)) as pieces:
@@ -44,13 +50,28 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     assert await store.tunes() == []
     assert not (tmp_path / "tunes" / ".run").exists()
 
-    words = await said(mynah.retrain(dry=False))
+    async with announcements:
+        words = await said(mynah.retrain(dry=False))
+        await until(lambda: adapter.told)
     assert "Learning from 24 votes (12 liked, 12 disliked, from 1 person)." in words
     assert "- weighing all votes\n" in words
     assert "`mynah@000002` answers from now on; `/rollback` takes it back." in words
     assert "not proven" in words
     assert await store.serving() == "mynah@000002"
     assert [prompt.model for prompt in generator.prompts] == ["mynah@000002", "base"]
+
+    [(channel, digest)] = adapter.told  # nothing of the run that failed
+    assert channel == "news"
+    assert "`mynah@000002` answers everybody from now on" in digest
+    assert "Learnt from 24 votes (12 liked, 12 disliked, from 1 person)." in digest
+    assert "fixed questions" in digest
+    assert "is a number" not in digest
+    listed = ListAdapter(asked("/tunes"))
+    await serve(engine_on(store, Voices([]), trainer=mynah), listed)
+    assert (
+        f"**What `mynah@000002` changed.** {digest.split('tell.', 1)[1].strip()}"
+        in (listed.shown["1"])
+    )
 
     (tune,) = await store.tunes()
     assert (tune.status, tune.turns) == ("passed", tuple(range(1, 25)))
