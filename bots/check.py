@@ -37,6 +37,7 @@ async def check(config: Config) -> int:
     if unheard := config.unheard_announcements():
         tell("announcements", ConfigError(unheard))
     tell("model's server", await the_model(config, out))
+    tell("nights", the_nights(config))
     for name, settings in config.platforms.items():
         try:
             tell(name, await who_am_i(name, settings))
@@ -69,6 +70,14 @@ async def the_model(config: Config, out: Console) -> str | BotError:
             f" {', '.join(names)}. Set generation.model to one of them."
         )
     return f"{where}, {config.generation.model}, after {answered - started:.1f} s{figures}"
+
+
+def the_nights(config: Config) -> str | BotError:
+    try:
+        clock = config.night.clock()
+    except BotError as error:
+        return error
+    return f"each at {clock[0]:%H:%M} ({clock[1]})" if clock else "none (night.at)"
 
 
 async def the_figures(config: Config, server: ModelServer) -> ModelMetrics:

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters import PLATFORMS, settings_of, unknown
+from bots import night
 from core import connection, engine
 from core.errors import ConfigError, StoreError
 from core.training import settings as training
@@ -34,6 +35,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "generation": connection.Settings,
     "storage": repositories.Settings,
     "training": training.Settings,
+    "night": night.Settings,
 }
 
 
@@ -43,6 +45,7 @@ class Config:
     generation: connection.Settings
     storage: repositories.Settings
     training: training.Settings
+    night: night.Settings
     platforms: Mapping[str, BaseModel]  # those that are to be served, in the order of the file
 
     def shown(self) -> dict[str, Any]:
@@ -223,7 +226,9 @@ class Tree:
             where = (*at, *(str(part) for part in first["loc"]))
             name = ".".join(where)
             got = "" if first["type"] == "missing" else f", not {shown(repr(first['input']))}"
-            raise self.error(where, f"`{name}`: {first['msg'].lower()}{got}") from error
+            ours = first["type"] == "value_error"  # said by a validator of a room
+            problem = str(first["ctx"]["error"]) if ours else first["msg"].lower()
+            raise self.error(where, f"`{name}`: {problem}{got}") from error
 
     def _secret(self, at: At, name: object) -> SecretStr:
         if not isinstance(name, str):

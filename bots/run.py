@@ -12,17 +12,21 @@ import math
 import random
 import signal
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from bots import program
 
 if TYPE_CHECKING:  # heavy: `--help` does without
+    from collections.abc import Callable
+
     from pydantic import BaseModel
 
     from bots.config import Config
     from bots.wiring import House
     from core.engine import Engine
+
+    BeginNights = Callable[[Config, House], AbstractAsyncContextManager[object]]
 
 logger = logging.getLogger(__name__)
 
@@ -70,17 +74,21 @@ def parser() -> argparse.ArgumentParser:
     return out
 
 
-async def run(config: Config) -> int:
+async def run(config: Config, begin_nights: BeginNights | None = None) -> int:
+    """`begin_nights`: in place of bots.wiring.nights, such as with another clock."""
     from rich.console import Console
 
-    from bots.wiring import house
+    from bots.wiring import house, nights
     from core.errors import BotError
 
     interactive = is_interactive(config)
     status = Console(stderr=True).status("Starting the model...")
     holder = " ".join(f"--platform {name}" for name in config.platforms)
     refused: list[str] = []
-    async with house(config, holder=holder, on_status=status.update) as here:
+    async with (
+        house(config, holder=holder, on_status=status.update) as here,
+        (begin_nights or nights)(config, here),
+    ):
         for number in program.ending_signals(signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end, here.engine)
         if "console" in config.platforms:  # a person or a script waits; nobody's time runs out
@@ -145,6 +153,7 @@ def set_up_logging(config: Config) -> None:
     logging.basicConfig(
         handlers=[handler], level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of each tick
     if problem:
         logger.warning("no log can be kept in %s: %s", LOG_FOLDER, problem.strerror)
 

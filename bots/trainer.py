@@ -38,6 +38,7 @@ from core.training.publish import (
     NOT_PROVEN,
     RUNS,
     hush,
+    is_made_of,
     place_of,
     publish,
     refusal,
@@ -92,18 +93,22 @@ class LocalTrainer:
         self.now = now
         self.shelf = Path(settings.folder).resolve()
 
-    async def retrain(self, *, dry: bool, every_s: float = SAY_EVERY_S) -> AsyncGenerator[str]:
+    async def retrain(
+        self, *, dry: bool, every_s: float = SAY_EVERY_S, by_night: bool = False
+    ) -> AsyncGenerator[str]:
         """Pieces of CommonMark: a list of what is going on, then the outcome.
 
-        `every_s`: how often there is a sign of life. Close it to stop the run: its processes and
+        `every_s`: how often there is a sign of life. `by_night`: nobody asked, so that what would
+        lead to the newest tune once more is not run. Close it to stop the run: its processes and
         its folder are gone then.
         """
         try:
-            async with aclosing(self._dry() if dry else self._run(every_s)) as lines:
+            async with aclosing(self._dry() if dry else self._run(every_s, by_night)) as lines:
                 async for line in lines:
                     yield line
         except Busy as error:
-            yield f"{error}. Please wait for its outcome.\n"
+            then = "It takes this night's place" if by_night else "Please wait for its outcome"
+            yield f"{error}. {then}.\n"
         except (BotError, OSError) as error:
             logger.warning("learning failed: %s", error)
             yield f"\nLearning failed: {_plain(error)}. What answered before answers on.\n"
@@ -205,9 +210,9 @@ class LocalTrainer:
                     " in config.yaml to use them.\n"
                 )
 
-    async def _run(self, every_s: float) -> AsyncGenerator[str]:
+    async def _run(self, every_s: float, by_night: bool) -> AsyncGenerator[str]:
         assert self.generator
-        # 1. Is there a base, enough to learn, room for it, and nobody else at it?
+        # 1. Is there a base, enough to learn, anything new, room for it, and nobody else at it?
         base = self.base
         if base is None or not await asyncio.to_thread((base / "config.json").is_file):
             yield "I need the base's files: set `training.base` in config.yaml to their folder.\n"
@@ -218,6 +223,10 @@ class LocalTrainer:
         if why_not(gathered.counts, self.settings.at_least):
             if gathered.left_out or gathered.unheard:
                 yield f"There are {_told(gathered)}.\n"
+            return
+        known = await self._known(gathered, base) if by_night else None
+        if known:
+            yield f"Nothing was voted, corrected or forgotten since `{known}`.\n"
             return
         async with self._alone():
             yield f"Learning from {_told(gathered)}.\n\n"
@@ -254,6 +263,13 @@ class LocalTrainer:
             if tune.status == "passed":
                 await self._announce(tune)
             yield f"\n{self._outcome(tune)}\n"
+
+    async def _known(self, gathered: Gathered, base: Path) -> str | None:
+        """The newest tune, if this data set led to it."""
+        for tune in (await self.store.tunes())[-1:]:
+            if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base):
+                return tune.name
+        return None
 
     async def _steps(self, run: Path, log: Path, every_s: float) -> AsyncGenerator[str]:
         """Leave a candidate and a report in `run`. A gate that fails to judge refuses."""

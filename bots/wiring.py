@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bots.config import Config
 from bots.door import door
 from bots.keeper import Keeper
+from bots.night import TICK_EVERY_S, Nightly
 from bots.trainer import LocalTrainer
 from core.announcements import Announcements
 from core.commands import Commands
 from core.embedded import EmbeddedServer
-from core.engine import Engine
+from core.engine import Engine, utc_now
 from core.errors import ConfigError
 from core.generation import ModelServer
 from core.line import AfterPeople, Line
@@ -111,6 +114,33 @@ def announcements_of(config: Config) -> Announcements:
     if unheard:
         logger.warning("%s", unheard)
     return Announcements(None if unheard else config.bot.announce_in)
+
+
+def nights(
+    config: Config,
+    here: House,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    every_s: float = TICK_EVERY_S,
+) -> AbstractAsyncContextManager[object]:
+    """Inside, the nights begin at their time; where night.at is null, none does. Raises
+    ConfigError.
+    """
+    clock = config.night.clock()
+    if clock is None:
+        return nullcontext()
+    at, zone = clock
+    return Nightly(
+        here.store,
+        lambda: here.trainer.retrain(dry=False, every_s=math.inf, by_night=True),
+        here.engine.announcements.tell,
+        at=at,
+        zone=zone,
+        longest=timedelta(minutes=config.training.minutes),
+        now=now,
+        every_s=every_s,
+        watching_for_damage=here.engine.watching_for_damage,
+    )
 
 
 async def metrics(meter: Meter) -> AsyncGenerator[str]:

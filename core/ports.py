@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from core.answer import Answer
@@ -21,6 +21,7 @@ from core.types import (
     Judged,
     Label,
     MessageRef,
+    Night,
     Noted,
     Outcome,
     Prompt,
@@ -385,7 +386,25 @@ class Credits(Protocol):
         ...
 
 
-class Store(Turns, Conversations, Votes, Reviews, Tunes, Canaries, People, Credits, Protocol):
+class Nights(Protocol):
+    """Which nights began, and how each ended: one row per local date."""
+
+    async def begin_night(self, day: date, at: datetime) -> bool:
+        """Take the night of this local date; False: somebody has it."""
+        ...
+
+    async def end_night(self, day: date, outcome: str, at: datetime) -> None:
+        """Keep one line of what came of it."""
+        ...
+
+    async def last_night(self) -> Night | None:
+        """The one that began last."""
+        ...
+
+
+class Store(
+    Turns, Conversations, Votes, Reviews, Tunes, Canaries, People, Credits, Nights, Protocol
+):
     """All of them on one database."""
 
 

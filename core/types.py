@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 
@@ -328,3 +328,12 @@ class Label:
     asked_at: datetime
     voter: str
     score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A night that began, by its local date."""
+
+    day: date
+    began: datetime
+    outcome: str | None  # one line for a person; None: it is under way, or was broken off

@@ -17,6 +17,7 @@ from storage.canaries import SqlCanaries
 from storage.conversations import SqlConversations
 from storage.credits import SqlCredits
 from storage.database import Database
+from storage.nights import SqlNights
 from storage.people import SqlPeople
 from storage.reviews import SqlReviews
 from storage.tunes import SqlTunes
@@ -52,6 +53,7 @@ class SqlStore(
     SqlCanaries,
     SqlPeople,
     SqlCredits,
+    SqlNights,
 ):
     """Only this process has the database while it is open. Must be closed."""
 

@@ -7,7 +7,7 @@ with the same literals.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0006"  # the newest revision in migrations/versions; a test compares
+HEAD = "0007"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -286,6 +286,16 @@ class ReviewRow(SQLModel, table=True):
     at: datetime = moment()
 
 
+class JobRunRow(SQLModel, table=True):
+    """A night. The key is the local date: whoever adds its row has it, and nobody else."""
+
+    __tablename__ = "job_runs"
+    day: date = Field(primary_key=True)
+    began: datetime = moment()
+    ended: datetime | None = Field(default=None, sa_column=Column(Moment, nullable=True))
+    outcome: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
 class VersionRow(SQLModel, table=True):
     """The tables' revision. Alembic's own table, declared here to be read without Alembic."""
 
@@ -309,4 +319,5 @@ servings = _tables["servings"]
 canaries = _tables["canaries"]
 consents = _tables["consents"]
 reviews = _tables["reviews"]
+job_runs = _tables["job_runs"]
 version = _tables["alembic_version"]

@@ -107,8 +107,9 @@ async def bot(tmp_path):
         pytest.skip("the starter model is not here: make starter")
     if find_spec("trl") is None:
         pytest.skip("trl is not installed (the extra `train`)")
-    # The defaults; only what a person says in a minute is not limited to what a person can say.
-    (tmp_path / "config.yaml").write_text("bot: {turns_per_minute: 10000}\n")
+    # The defaults; only what a person says in a minute is not limited to what a person can say, and
+    # whatever time it is here, nobody else trains.
+    (tmp_path / "config.yaml").write_text("bot: {turns_per_minute: 10000}\nnight: {at: null}\n")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bots.run", "--platform", "console"),

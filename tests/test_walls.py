@@ -16,7 +16,7 @@ ROOMS = {
     "bots": {"bots", "core", "adapters", "storage"},
 }
 OURS = {*ROOMS, "starter", "bench", "tests"}
-HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate"}
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "apscheduler"}
 
 
 def imports(file: Path, *, top_level_only: bool = False) -> Iterator[str]:

@@ -187,6 +187,34 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
     holdout.jsonl is like train.jsonl, with what was held out together.
     """
     folder.mkdir(parents=True, mode=0o700)
+    files, manifest = _contents(gathered)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "manifest.json").write_text(_as_text(manifest), encoding="utf-8")
+    return manifest
+
+
+def fingerprint(gathered: Gathered) -> str:
+    """The hash that manifest.json would have."""
+    return hashlib.sha256(_as_text(_contents(gathered)[1]).encode()).hexdigest()
+
+
+def read(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of one file. Raises ValueError where it is not what the manifest says."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    data = (folder / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
+        raise ValueError(f"{name} of the data set is not what its manifest says")
+    # Not splitlines: people's words may hold other signs that end a line (U+2028).
+    return [json.loads(line) for line in data.decode().split("\n") if line]
+
+
+def _as_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, ensure_ascii=False)
+
+
+def _contents(gathered: Gathered) -> tuple[dict[str, str], dict[str, Any]]:
+    """The text of each file, and the manifest."""
     training = gathered.training
     held = [row for row in gathered.rows if row.held_out]
     files = {
@@ -197,8 +225,6 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
         ),
         "holdout.jsonl": _lines(row.as_held(gathered.split_by) for row in held),
     }
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
     counts = gathered.counts
     manifest = {
         "counts": counts,
@@ -213,19 +239,7 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
         "left_out": gathered.left_out,
         "unheard": gathered.unheard,
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
-    return manifest
-
-
-def read(folder: Path, name: str) -> list[dict[str, Any]]:
-    """The rows of one file. Raises ValueError where it is not what the manifest says."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    data = (folder / name).read_bytes()
-    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
-        raise ValueError(f"{name} of the data set is not what its manifest says")
-    # Not splitlines: people's words may hold other signs that end a line (U+2028).
-    return [json.loads(line) for line in data.decode().split("\n") if line]
+    return files, manifest
 
 
 def _rows_of(one: Judged) -> list[Row] | Reason:

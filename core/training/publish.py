@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from core.ports import Speaker, Tunes
+from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
 from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
 from core.types import Tune, tune_name
 
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
+REFUSAL = "checks"  # the name of the check in a report that nothing was checked for
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
 
@@ -42,8 +44,13 @@ def judgement(run: Path) -> dict[str, Any]:
 
 
 def refusal(why: str) -> dict[str, Any]:
-    check = {"name": "checks", "passed": False, "words": why, "value": None}
+    check = {"name": REFUSAL, "passed": False, "words": why, "value": None}
     return {"passed": False, "proven": False, "checks": [check], "answers": []}
+
+
+def is_untested(report: dict[str, Any]) -> bool:
+    """Whether it is a `refusal`, which says nothing of the tune."""
+    return bool(report["checks"][0]["name"] == REFUSAL)
 
 
 def reasons(report: dict[str, Any]) -> str:
@@ -101,6 +108,19 @@ def is_whole(folder: Path, *, merged: bool) -> bool:
     """Whether what a server reads is there. `merged`: the embedded server reads a checkpoint."""
     names = [*ADAPTER_FILES, "manifest.json", *(["merged/config.json"] if merged else [])]
     return all((folder / name).is_file() for name in names)
+
+
+def is_made_of(tune: Tune, gathered: Gathered, shelf: Path, base: Path) -> bool:
+    """Whether the tune learnt these very rows on this base, and was judged: a run would end in the
+    same. Where the checks themselves failed, or its files went, it would perhaps not.
+    """
+    try:
+        folder = place_of(tune, shelf)
+        made = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        is_same = made["dataset_sha256"] == fingerprint(gathered) and tune.base == str(base)
+        return is_same and (tune.status == "passed" or not is_untested(judgement(folder)))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def sweep(shelf: Path, known: Mapping[str, str]) -> list[Path]:

@@ -169,6 +169,18 @@ def test_the_name_is_filled_into_the_system_text(written):
             2,
             "no options for SQLite. Write: sqlite:///m",
         ),
+        (
+            "night:\n  at: 22:30\n",
+            2,
+            '`night.at`: must be a time in quotes, such as "03:00", or null, not 1350',
+        ),
+        ("night:\n  at: '24:00'\n", 2, "`night.at`: must be a time in quotes"),
+        (
+            "night:\n  at: '03:00'\n  zone: Europe/Berln\n",
+            3,
+            "`night.zone`: must be a time zone such as Europe/Berlin, not 'Europe/Berln'",
+        ),
+        ("night:\n  zone: Europe\n", 2, "`night.zone`: must be a time zone such as "),
         ("generation:\n  key_env: NOT_SET\n", 2, "NOT_SET, which is not set: export NOT_SET="),
     ],
 )

@@ -244,6 +244,8 @@ async def test_check_shows_the_settings_masked_and_who_answers(folder, model, mo
     assert code == 0, out + notes
     assert "key: '********'" in out
     assert "turns_per_minute: 20" in out  # a default
+    assert "night:\n  at: 03:00\n  zone: null\n" in out
+    assert "ok nights: each at 03:00 (" in out
     assert f"ok model's server: {model.url}" in out
     assert "ok console" in out
     assert "sk-very-secret" not in out + notes

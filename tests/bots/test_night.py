@@ -1,0 +1,310 @@
+"""The night: when it is due, who begins it, and what is told of it."""
+
+import asyncio
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bots.config import load
+from bots.night import BROKEN_OFF, FIRST, Nightly, Settings, due
+from bots.wiring import nights
+from core.errors import ConfigError, StoreDamaged, StoreError
+from storage.repositories import SqlStore
+from tests.fakes import until
+from tests.training.house import opened
+
+BERLIN = ZoneInfo("Europe/Berlin")
+THREE = time(3)
+MONDAY, TUESDAY, WEDNESDAY = date(2026, 5, 4), date(2026, 5, 5), date(2026, 5, 6)
+
+
+def at(text, zone=BERLIN):
+    return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "day"),
+    [
+        ("2026-05-04 02:59", date(2026, 5, 3)),
+        ("2026-05-04 03:00", MONDAY),
+        ("2026-05-04 23:59", MONDAY),
+        ("2026-05-05 02:59", MONDAY),
+        ("2026-05-05 03:00", TUESDAY),
+    ],
+)
+def test_the_night_that_is_due_is_the_newest_that_should_have_begun(now, day):
+    assert due(at(now), THREE, BERLIN) == day
+
+
+def test_a_night_older_than_a_day_is_not_made_up_for():
+    """Only one that 25 hours follow can be."""
+    begins = at("2026-10-25 02:30")
+    for hours, day in ((24, date(2026, 10, 25)), (24.5, None), (25, date(2026, 10, 26))):
+        assert due(begins + timedelta(hours=hours), time(2, 30), BERLIN) == day
+
+
+@pytest.mark.parametrize(
+    ("first", "day", "begins"),
+    [
+        ("2026-03-29", time(2, 30), "2026-03-29T01:30+00:00"),  # 03:30 there: there is no 02:30
+        ("2026-10-25", time(2, 30), "2026-10-25T00:30+00:00"),  # the first of two
+        ("2026-10-25", THREE, "2026-10-25T02:00+00:00"),
+    ],
+)
+def test_where_the_clocks_change_a_night_begins_once(first, day, begins):
+    this, moment = date.fromisoformat(first), datetime.fromisoformat(begins)
+    minutes = [moment + timedelta(minutes=n) for n in range(-300, 300)]
+    assert [n for n in minutes if due(n, day, BERLIN) == this] == [
+        n for n in minutes if n >= moment
+    ]
+
+
+class Clock:
+    def __init__(self, text):
+        self.time = at(text)
+
+    def __call__(self):
+        return self.time
+
+    def set(self, text):
+        self.time = at(text)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        yield one
+
+
+class Learner:
+    """A trainer's run that says `words`; it waits for `going_on`."""
+
+    def __init__(self, *words):
+        self.words = words or ("Learnt.\n",)
+        self.runs = 0
+        self.ended = 0
+        self.going_on = asyncio.Event()
+        self.going_on.set()
+
+    async def run(self):
+        self.runs += 1
+        try:
+            yield "- weighing all votes\n"
+            await self.going_on.wait()
+            for word in self.words:
+                yield word
+        finally:
+            self.ended += 1
+
+
+class Channel(list[str]):
+    async def tell(self, text):
+        self.append(text)
+
+
+def nightly(store, learner, clock, channel=None, **how):
+    return Nightly(
+        store,
+        learner.run,
+        (Channel() if channel is None else channel).tell,
+        at=THREE,
+        zone=BERLIN,
+        longest=timedelta(minutes=30),
+        now=clock,
+        **how,
+    )
+
+
+@pytest.fixture
+def clock():
+    return Clock("2026-05-04 14:00")
+
+
+@pytest.fixture
+async def monday(store, clock):
+    """A store that has a night behind it."""
+    learner = Learner()
+    await nightly(store, learner, clock).look()
+    assert learner.runs == 0
+    return store
+
+
+async def outcome(store):
+    return (await store.last_night()).outcome
+
+
+async def test_a_bot_that_has_just_come_begins_with_its_next_night(store, clock):
+    learner, channel = Learner(), Channel()
+    one = nightly(store, learner, clock, channel)
+    await one.look()
+    assert (learner.runs, await outcome(store), channel) == (0, FIRST, [])
+    clock.set("2026-05-05 02:59")
+    await one.look()
+    assert learner.runs == 0
+    clock.set("2026-05-05 03:00")
+    await one.look()
+    await one.look()
+    assert learner.runs == 1
+    assert (await store.last_night()).day == TUESDAY
+
+
+async def test_what_came_of_a_night_is_one_line_in_the_store_the_log_and_the_channel(
+    monday, clock, caplog
+):
+    caplog.set_level("INFO")
+    clock.set("2026-05-05 03:00")
+    learner, channel = (
+        Learner("Learning from 12 votes.\n\n", "- 3 of 9\n", "\nIt  serves.\n"),
+        Channel(),
+    )
+    await nightly(monday, learner, clock, channel).look()
+    assert await outcome(monday) == "Learning from 12 votes. It serves."
+    assert channel == ["The night of 2026-05-05: Learning from 12 votes. It serves."]
+    assert "the night of 2026-05-05: Learning from 12 votes. It serves." in caplog.text
+
+
+async def test_a_line_that_stays_the_same_is_told_once(monday, clock):
+    learner, channel = Learner("7 of 10 votes are there.\n"), Channel()
+    one = nightly(monday, learner, clock, channel)
+    for day, words in (("05", "7"), ("06", "7"), ("07", "8")):
+        learner.words = (f"{words} of 10 votes are there.\n",)
+        clock.set(f"2026-05-{day} 03:00")
+        await one.look()
+    assert [line[-24:-1] for line in channel] == [
+        "7 of 10 votes are there",
+        "8 of 10 votes are there",
+    ]
+    assert learner.runs == 3
+
+
+@pytest.mark.parametrize(
+    ("back", "runs"), [("2026-05-05 13:00", 1), ("2026-05-06 02:59", 1), ("2026-05-09 14:00", 1)]
+)
+async def test_a_missed_night_is_made_up_for_once(monday, clock, back, runs):
+    clock.set(back)
+    learner = Learner()
+    for _ in range(3):
+        await nightly(monday, learner, clock).look()  # each a new process
+    assert learner.runs == runs
+
+
+async def test_of_five_processes_one_runs(monday, clock):
+    clock.set("2026-05-05 03:00")
+    learner = Learner()
+    await asyncio.gather(*(nightly(monday, learner, clock).look() for _ in range(5)))
+    assert learner.runs == 1
+
+
+async def test_a_night_that_was_broken_off_is_not_begun_again_and_is_told(monday, clock):
+    clock.set("2026-05-05 03:00")
+    await monday.begin_night(TUESDAY, clock())  # by a process that was killed then
+    learner, channel = Learner(), Channel()
+    one = nightly(monday, learner, clock, channel)
+    clock.set("2026-05-05 03:40")  # it may still be at it
+    await one.look()
+    assert await outcome(monday) is None
+    clock.set("2026-05-05 04:01")
+    await one.look()
+    await one.look()
+    assert await outcome(monday) == BROKEN_OFF
+    assert channel == [f"The night of 2026-05-05: {BROKEN_OFF}"]
+    assert learner.runs == 0
+    clock.set("2026-05-06 03:00")
+    await one.look()
+    assert learner.runs == 1
+
+
+async def test_it_ticks_and_the_end_of_the_block_breaks_off_a_run(monday, clock):
+    learner = Learner()
+    async with nightly(monday, learner, clock, every_s=0.01):
+        await asyncio.sleep(0.1)
+        assert learner.runs == 0
+        clock.set("2026-05-05 03:00")
+        await until(lambda: learner.ended)
+        clock.set("2026-05-06 03:00")
+        learner.going_on.clear()
+        await until(lambda: learner.runs == 2)
+        assert learner.ended == 1
+    assert learner.ended == 2
+    assert (await monday.last_night()).day == WEDNESDAY
+    assert await outcome(monday) is None
+
+
+async def test_the_first_tick_leaves_the_start_in_peace(monday, clock):
+    clock.set("2026-05-05 03:00")
+    learner = Learner()
+    began = asyncio.get_running_loop().time()
+    async with nightly(monday, learner, clock, every_s=0.5):
+        await until(lambda: learner.runs)
+    assert asyncio.get_running_loop().time() - began >= 0.4
+
+
+async def test_a_store_that_takes_nothing_for_a_while_costs_no_night(monday, clock):
+    class Full(SqlStore):
+        async def begin_night(self, day, at):
+            raise StoreError("The disk is full.")
+
+    learner, kind = Learner(), monday.__class__
+    monday.__class__ = Full
+    clock.set("2026-05-05 03:00")
+    async with nightly(monday, learner, clock, every_s=0.01):
+        await asyncio.sleep(0.05)
+        monday.__class__ = kind
+        await until(lambda: learner.ended)
+
+
+async def test_damage_that_it_meets_is_told(monday, clock):
+    class Damaged(SqlStore):
+        async def last_night(self):
+            raise StoreDamaged("mynah.db is damaged")
+
+    met = []
+
+    @contextmanager
+    def watching():
+        try:
+            yield
+        except StoreDamaged as error:
+            met.append(error)
+            raise
+
+    monday.__class__ = Damaged
+    async with nightly(monday, Learner(), clock, every_s=0.01, watching_for_damage=watching):
+        await until(lambda: met)
+
+
+def test_a_night_has_a_time_and_a_zone():
+    assert Settings().at == "03:00"
+    assert Settings(at=None).clock() is None
+    assert Settings(at="22:30", zone="Europe/Berlin").clock() == (time(22, 30), BERLIN)
+
+
+def test_where_nights_are_switched_off_nothing_waits_for_one(tmp_path):
+    (tmp_path / "config.yaml").write_text("night: {at: null}\nplatforms: {console: {}}\n")
+    config = load(tmp_path / "config.yaml", env={})
+    here: Any = None
+    assert isinstance(nights(config, here), nullcontext)
+
+
+def test_without_a_zone_it_is_the_machines(monkeypatch):
+    import tzlocal
+
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    try:
+        tzlocal.reload_localzone()
+        assert Settings().clock() == (THREE, ZoneInfo("Asia/Kolkata"))
+    finally:
+        monkeypatch.undo()
+        tzlocal.reload_localzone()
+
+
+def test_a_machine_that_does_not_know_its_zone_is_told_what_to_write(monkeypatch):
+    import tzlocal.unix
+
+    monkeypatch.setenv("TZ", "Nowhere/Land")
+    monkeypatch.setattr(tzlocal.unix, "_cache_tz", None)
+    with pytest.raises(ConfigError, match="Write its name, such as `zone: Europe/Berlin`"):
+        Settings().clock()
