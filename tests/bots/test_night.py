@@ -57,16 +57,19 @@ def test_a_night_older_than_a_day_is_not_made_up_for():
 def test_where_the_clocks_change_a_night_begins_once(first, day, begins):
     this, moment = date.fromisoformat(first), datetime.fromisoformat(begins)
     minutes = [moment + timedelta(minutes=n) for n in range(-300, 300)]
-    assert [n for n in minutes if due(n, day, BERLIN) == this] == [
-        n for n in minutes if n >= moment
-    ]
+    expected = [n for n in minutes if n >= moment]
+    assert [n for n in minutes if due(n, day, BERLIN) == this] == expected
+    # By whichever clock: Python compares two times of one zone by what its clocks show.
+    assert [n for n in minutes if due(n.astimezone(BERLIN), day, BERLIN) == this] == expected
 
 
 class Clock:
     def __init__(self, text):
         self.time = at(text)
+        self.asked = 0
 
     def __call__(self):
+        self.asked += 1
         return self.time
 
     def set(self, text):
@@ -191,6 +194,23 @@ async def test_a_missed_night_is_made_up_for_once(monday, clock, back, runs):
     assert learner.runs == runs
 
 
+async def test_a_night_that_somebody_has_is_asked_for_once(monday, clock):
+    class Counting(SqlStore):
+        asked = 0
+
+        async def begin_night(self, day, at):
+            type(self).asked += 1  # a transaction each time
+            return await super().begin_night(day, at)
+
+    clock.set("2026-05-05 03:00")
+    await monday.begin_night(TUESDAY, clock())
+    monday.__class__ = Counting
+    one = nightly(monday, Learner(), clock)
+    for _ in range(3):
+        await one.look()
+    assert Counting.asked == 1
+
+
 async def test_of_five_processes_one_runs(monday, clock):
     clock.set("2026-05-05 03:00")
     learner = Learner()
@@ -221,6 +241,7 @@ async def test_it_ticks_and_the_end_of_the_block_breaks_off_a_run(monday, clock)
     learner = Learner()
     async with nightly(monday, learner, clock, every_s=0.01):
         await asyncio.sleep(0.1)
+        assert 1 <= clock.asked <= 12
         assert learner.runs == 0
         clock.set("2026-05-05 03:00")
         await until(lambda: learner.ended)
