@@ -18,6 +18,7 @@ ALL = (
     "latency",
     "hearing",
     "history",
+    "examples",
     "client_libraries",
     "fast_server",
     "beside",

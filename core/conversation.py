@@ -11,13 +11,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.types import Quoted, Role, ThreadRef, Turn
+from core.types import Example, Quoted, Role, ThreadRef, Turn
 
 Messages = tuple[tuple[Role, str], ...]
 
 # What a chat template adds around one message. Measured: 2 for the starter model, 4-5 for Qwen 3
 # and Llama 3; one more for safety.
 TOKENS_PER_MESSAGE = 6
+
+SHARE_OF_EXAMPLES = 8  # a conversation begins with at most one part in so many of its budget
 
 # A change of these words changes the prompts of all turns that quoted: none of them trains again.
 BEFORE_QUOTES = (
@@ -33,7 +35,8 @@ class Past:
     """What may stand ahead of a question: turns, oldest first, or quotes.
 
     The first `ahead` of the turns are the channel's, from other threads. `whole`: the rest begin
-    where the conversation did. `is_first`: the conversation has none itself.
+    where the conversation did. `is_first`: the conversation has none itself. `goes_on`: the
+    examples stood in its last prompt, and stay.
     """
 
     turns: tuple[Turn, ...]
@@ -42,18 +45,29 @@ class Past:
     whole: bool = False
     is_first: bool = False
     forgets: bool = False  # the conversation's beginning no longer fits
+    examples: tuple[Example, ...] = ()
+    goes_on: bool = False
 
     @property
     def texts(self) -> list[str]:
         """What has to be counted, for `within`."""
-        said = [text for turn in self.turns for text in (asked(turn), turn.answer)]
+        said = [text for one in self.examples for text in (one.question, one.answer)]
+        said += [text for turn in self.turns for text in (asked(turn), turn.answer)]
         return said + ([FRAME, *map(quote_line, self.quotes)] if self.quotes else [])
 
     def within(self, sizes: Sequence[int], fixed: int, budget: int) -> Past:
         """What is shown of it, given the tokens of each of `texts` and of all that stands beside.
 
-        The newest of what is not of the conversation itself, in a quarter of the budget.
+        The newest of what is not of the conversation itself, in a quarter of the budget; examples
+        in an eighth.
         """
+        cut = 2 * len(self.examples)
+        room = min(budget if self.goes_on else budget // SHARE_OF_EXAMPLES, budget - fixed)
+        examples, taken = leading(self.examples, sizes[:cut], room)
+        led = replace(self, examples=examples)
+        return led._within(sizes[cut:], fixed + taken, budget)
+
+    def _within(self, sizes: Sequence[int], fixed: int, budget: int) -> Past:
         cut = 2 * len(self.turns)
         pairs = [a + b for a, b in zip(sizes[:cut:2], sizes[1:cut:2], strict=True)]
         if not self.is_first:
@@ -67,12 +81,16 @@ class Past:
         return replace(self, turns=turns, quotes=quotes)
 
 
-def render(system: str, shown: Sequence[Turn], question: str) -> Messages:
+def render(
+    system: str, shown: Sequence[Turn], question: str, examples: Sequence[Example] = ()
+) -> Messages:
     """The exact messages that the model is shown. The same turns always give the same bytes.
 
     `question` is `asked` of the turn that is answered.
     """
     past: list[tuple[Role, str]] = []
+    for example in examples:
+        past += [("user", example.question), ("assistant", example.answer)]
     for turn in shown:
         past += [("user", asked(turn)), ("assistant", turn.answer)]
     lead: list[tuple[Role, str]] = [("system", system)] if system else []
@@ -95,6 +113,23 @@ def behind(quotes: Sequence[Quoted], question: str) -> str:
 def quote_line(quote: Quoted) -> str:
     """As data, so that no line of a message can pass for another's message, or for ours."""
     return json.dumps({"name": quote.author.name, "said": quote.text}, ensure_ascii=False)
+
+
+def leading(
+    examples: Sequence[Example], sizes: Sequence[int], room: int
+) -> tuple[tuple[Example, ...], int]:
+    """Those that fit `room`, the last ones before the others, and the tokens that they take.
+
+    `sizes`: of each question and answer.
+    """
+    kept: list[Example] = []
+    taken = 0
+    pairs = [a + b for a, b in zip(sizes[::2], sizes[1::2], strict=True)]
+    for example, size in reversed([*zip(examples, pairs, strict=True)]):
+        if taken + size <= room:
+            kept.append(example)
+            taken += size
+    return tuple(reversed(kept)), taken
 
 
 def newest(sizes: Sequence[int], room: int) -> int:

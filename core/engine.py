@@ -25,6 +25,7 @@ from core.conversation import (
     render,
 )
 from core.errors import Closing, StoreDamaged, Unreachable
+from core.examples import MOST, Examples
 from core.feedback import score
 from core.lanes import Lanes
 from core.limits import Pace
@@ -93,6 +94,7 @@ class Settings(BaseModel):
     turns_per_minute: int = Field(20, ge=1)
     longest_question_tokens: int = Field(4_000, ge=16)
     admins: tuple[str, ...] = ()
+    examples: int | None = Field(None, ge=0, le=MOST)
     announce_in: str | None = None
 
     @property
@@ -115,15 +117,20 @@ class Engine:
         temperature: float,
         line: Line,
         phrases: Phrases | None = None,
+        examples: int = MOST,
         announcements: Announcements | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`model`: the base's name. `line`: the one before its server."""
+        """`model`: the base's name. `line`: the one before its server. `examples`: how many suit
+        the base, where the settings do not say.
+        """
         self.store = store
         self.generator = generator
         self.commands = commands
         self.settings = settings
         self.model, self.max_tokens, self.temperature = model, max_tokens, temperature
+        most = examples if settings.examples is None else settings.examples
+        self.examples = Examples(store, base=model, most=most)
         self.phrases = phrases or Phrases()
         self.announcements = announcements or Announcements(None)
         self.now = now
@@ -167,6 +174,8 @@ class Engine:
             return self.phrases.too_long.format(tokens=tokens, limit=longest)
         system = settings.system_text
         past = await self._past(turn, earlier)
+        model = await self.store.serving() or self.model
+        past = await self.examples.ahead_of(turn, past, model)
         counted = await self.generator.count([system, message.text, *past.texts])
         of_system, of_question, *of_past = [size + TOKENS_PER_MESSAGE for size in counted]
         context = await self.generator.context()
@@ -176,12 +185,13 @@ class Engine:
         if of_question > longest:
             return self.phrases.too_long.format(tokens=of_question, limit=max(0, longest))
         shown = past.within(of_past, of_system + of_question, budget)
-        messages = render(system, shown.turns, behind(shown.quotes, message.text))
-        model = await self.store.serving() or self.model
+        question = behind(shown.quotes, message.text)
+        messages = render(system, shown.turns, question, shown.examples)
         prompt = Prompt(messages, model, max_tokens, self.temperature, key(message.thread))
         ids = tuple(turn.id for turn in shown.turns)
         first, ahead = ids[0] if ids else None, ids if past.is_first else ()
-        recipe = Recipe(model, system, first, digest(messages), shown.quotes, ahead)
+        hash = digest(messages)
+        recipe = Recipe(model, system, first, hash, shown.quotes, ahead, shown.examples)
         opening = await self.opening(turn) if past.is_first else self.unread(message)
         opening = await self.credit(turn, model) + opening
         if shown.forgets:
@@ -192,7 +202,9 @@ class Engine:
         """What may stand ahead of the turn's question."""
         history, thread = await self.store.history(turn, MOST_TURNS_SHOWN), turn.message.thread
         if history.turns:
-            return Past((*history.ahead, *history.turns), len(history.ahead), whole=history.whole)
+            turns = (*history.ahead, *history.turns)
+            begun = Past(turns, len(history.ahead), whole=history.whole)
+            return replace(begun, examples=history.examples)
         if thread.thread == turn.message.ref.id:  # it opens the thread: nothing was said there
             ahead = await self.store.latest(turn, MOST_TURNS_AHEAD)
             return Past(ahead, len(ahead), is_first=True)

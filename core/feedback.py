@@ -1,8 +1,10 @@
-"""What a reaction says about an answer: a thumb up or down, in any skin tone; nothing else."""
+"""What a reaction says about an answer, a thumb up or down in any skin tone; and what all say."""
 
 from __future__ import annotations
 
-from core.types import Score
+from collections.abc import Iterable, Mapping
+
+from core.types import Correction, Score
 
 # U+1F3FB..U+1F3FF are the skin tones, U+FE0F asks for the coloured form (Unicode TR 51).
 _VARIANTS = dict.fromkeys([*range(0x1F3FB, 0x1F400), 0xFE0F])
@@ -16,3 +18,15 @@ def score(emoji: str) -> Score | None:
     if bare == "👎":
         return -1
     return None
+
+
+def votes(
+    answer: str, scores: Mapping[str, int], corrections: Iterable[Correction]
+) -> tuple[dict[str, int], list[Correction]]:
+    """Each person's verdict on an answer, and what should be in its place, oldest first.
+
+    A correction that changes something is its author's "no".
+    """
+    changing = [c for c in corrections if c.text.strip() != answer.strip()]
+    changing.sort(key=lambda c: c.at)
+    return {**scores, **{c.author_id: -1 for c in changing}}, changing

@@ -78,6 +78,10 @@ class Phrases(BaseModel):
     changed: str = "\n\n**What `{tune}` changed.** {changes}"
     why_nothing: str = "There is no answer of mine here yet that I could explain."
     why_base: str = "My last answer here is the base model's: no vote has changed how it speaks."
+    why_examples: str = (
+        "My last answer here is the base model's. Ahead of this conversation it was shown liked or"
+        " corrected answers from this channel, to {asked}."
+    )
     why_tune: str = (
         "My last answer here is that of the tune `{tune}`, made on {at} from {votes} of"
         " {people}{own}."

@@ -14,6 +14,7 @@ from core.types import (
     ChannelRef,
     Consenting,
     Correction,
+    Exchange,
     Feedback,
     History,
     IncomingMessage,
@@ -193,7 +194,9 @@ class Turns(Protocol):
 
         It begins with the first turn that the previous prompt of the conversation showed, so that
         prompts grow at the end only; at most the newest `limit` turns. Where the conversation's
-        first turn is among them, so is what stood ahead of it.
+        first turn is among them, so is what stood ahead of it. With the examples that stood in the
+        last turn's prompt, but for what was deleted or forgotten since, and all of people who
+        switched training off.
         """
         ...
 
@@ -256,6 +259,15 @@ class Votes(Protocol):
         A deleted message leaves no words of its author behind, and history no longer shows the
         turn; one that nobody has begun to answer is not answered any more. Tunes that used it are
         marked as forgotten.
+        """
+        ...
+
+    async def exchanges(self, turn: Turn, limit: int) -> list[Exchange]:
+        """What was said before `turn` in its channel, in whichever thread, and judged there: the
+        newest `limit` whole answers, newest first.
+
+        Left out is what was deleted, what was said for one person's eyes, what quoted others, and
+        all of people who switched training off; of a channel that did, everything.
         """
         ...
 

@@ -6,6 +6,7 @@ Times are aware UTC datetimes; names that end in `_s` are seconds; text is Commo
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -139,6 +140,19 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """What somebody asked, and the answer that people liked, or what somebody said it should be.
+
+    `corrected_by`: whose correction the answer is; "": nobody's, the model said it.
+    """
+
+    turn_id: int
+    question: str
+    answer: str
+    corrected_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What a prompt was made of, by id, so that it can be made again byte for byte.
 
@@ -146,6 +160,7 @@ class Recipe:
     the conversation was shown too. `digest` is `core.conversation.digest` of the exact messages.
     `quotes`: what the question was shown of what others said before it, oldest first. `ahead`: the
     turns of the channel that stood at the front where the question opened a thread, oldest first.
+    `examples`: what stood between the system text and all of that.
     """
 
     model: str
@@ -154,6 +169,7 @@ class Recipe:
     digest: str
     quotes: tuple[Quoted, ...] = ()
     ahead: tuple[int, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 Status = Literal["heard", "final", "done"]
@@ -185,12 +201,14 @@ class Turn:
 class History:
     """What a prompt may show, oldest first. `whole`: it begins where the conversation did.
 
-    `ahead`: turns of the channel that stand at the front, without recipes.
+    `ahead`: turns of the channel that stand at the front, without recipes. `examples`: those of the
+    last turn, which stand nowhere else here, as far as they may still be shown.
     """
 
     turns: tuple[Turn, ...]
     whole: bool
     ahead: tuple[Turn, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +232,26 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer with all that people said of it. `scores`: by person."""
+
+    turn_id: int
+    question: str
+    answer: str
+    scores: Mapping[str, int]
+    corrections: tuple[Correction, ...] = ()
+
+
+SILENCE = timedelta(hours=8)
+"""Where the channel itself is the conversation, so long a silence or a reset ends one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A turn with all that people said of it, for training.
 
     `shown`: the turns in its prompt, those of its channel that stood ahead first. `opening`: the id
-    of the message that began its conversation. Where the channel itself is the conversation, a
-    reset or eight silent hours end one.
+    of the message that began its conversation, which SILENCE and resets tell apart.
     """
 
     turn: Turn

@@ -5,12 +5,14 @@ Never what other people said: counts, and examples that this channel showed alre
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from core.phrases import Phrases
 from core.ports import Store
-from core.types import IncomingMessage, Tune, Turn
+from core.types import Example, IncomingMessage, Tune, Turn
+
+LONGEST_SHOWN = 80  # characters of a question
 
 Report = Mapping[str, Any]
 
@@ -28,7 +30,8 @@ async def why(
     model = answered.recipe.model if answered.recipe else ""
     tune = next((one for one in await store.tunes() if one.name == model), None)
     if tune is None:
-        return words.why_base
+        shown = answered.recipe.examples if answered.recipe else ()
+        return words.why_examples.format(asked=listed(shown)) if shown else words.why_base
     shaped = await store.shaped(tune.name, by.ref.channel, by.author)
     own = words.why_own.format(own=shaped.own) if shaped.own else ""
     told = words.why_tune.format(
@@ -39,6 +42,12 @@ async def why(
         own=own,
     )
     return f"{told} {checked(await report_of(tune), words)}{forgotten(tune, words)}"
+
+
+def listed(examples: Sequence[Example]) -> str:
+    """What was asked there, as code: nothing in it is markup, or names anybody."""
+    asked = (" ".join(example.question.replace("`", "'").split()) for example in examples)
+    return ", ".join(f"`{text[:LONGEST_SHOWN]}`" for text in asked)
 
 
 def checked(report: Report | None, words: Phrases) -> str:

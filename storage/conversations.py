@@ -7,11 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, text
+from sqlalchemy import bindparam, func, or_, select, text
 
 from core.types import ChannelRef, Seen, ThreadRef, Turn
 from storage.database import Database
-from storage.rows import CONVERSATION, WHOLE_TURNS, channel_key, conversation, read_turns
+from storage.rows import (
+    CHANNEL,
+    CONVERSATION,
+    WHOLE_TURNS,
+    channel_key,
+    conversation,
+    read_turns,
+)
 from storage.tables import OPENLY, RESETS, SHOWN_BESIDE, THREADED, feedback, turns
 
 
@@ -57,11 +64,6 @@ class SqlConversations:
         )
 
 
-CHANNEL = and_(
-    turns.c.platform == bindparam("platform"),
-    turns.c.account == bindparam("account"),
-    turns.c.channel == bindparam("channel"),
-)
 BEFORE = turns.c.id < bindparam("before")
 SPOKEN = select(turns.c.id).where(CONVERSATION, text(THREADED), text(OPENLY)).limit(1)
 # A forgotten turn has no author any more.

@@ -6,11 +6,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from core.types import ChannelRef, Consenting, person
 from storage.database import Database
+from storage.examples import drop_examples
 from storage.tables import (
     canaries,
     consents,
     corrections,
     credits,
+    examples,
     feedback,
     quotes,
     reviews,
@@ -18,7 +20,7 @@ from storage.tables import (
     tunes,
     turns,
 )
-from storage.votes import drop_quotes, empty_turns, quoted_in
+from storage.votes import drop_quotes, empty_turns, mark_tunes, quoted_in
 
 
 class SqlPeople:
@@ -44,6 +46,9 @@ class SqlPeople:
             started = canaries.c.by == person(ChannelRef(platform, account, ""), author_id)
             connection.execute(update(canaries).where(started).values(by=None))
             drop_quotes(connection, and_(quotes.c.author_id == author_id, quoted_in(here)))
+            shown_here = select(turns.c.id).where(here, turns.c.id == examples.c.turn_id)
+            corrected = and_(examples.c.author_id == author_id, shown_here.exists())
+            mark_tunes(connection, drop_examples(connection, corrected))
             return forget(connection, and_(here, turns.c.author_id == author_id))
 
         return await self.database.write(work, scrubs=True)

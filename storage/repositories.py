@@ -17,6 +17,7 @@ from storage.canaries import SqlCanaries
 from storage.conversations import SqlConversations
 from storage.credits import SqlCredits
 from storage.database import Database
+from storage.examples import SqlExamples
 from storage.nights import SqlNights
 from storage.people import SqlPeople
 from storage.reviews import SqlReviews
@@ -49,6 +50,7 @@ class SqlStore(
     SqlConversations,
     SqlVotes,
     SqlReviews,
+    SqlExamples,
     SqlTunes,
     SqlCanaries,
     SqlPeople,

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, or_, select
 
 from core.types import (
     Author,
     ChannelRef,
+    Example,
     IncomingMessage,
     MessageRef,
     Outcome,
@@ -21,7 +22,8 @@ from core.types import (
     ThreadRef,
     Turn,
 )
-from storage.tables import quotes, replies, texts, turns
+from storage.consents import allowed
+from storage.tables import corrections, examples, quotes, replies, texts, turns
 
 WHOLE_TURNS = select(turns, texts.c.text.label("system")).join_from(turns, texts, isouter=True)
 REPLIES = (
@@ -37,11 +39,38 @@ QUOTES = (
     .where(quotes.c.turn_id.in_(bindparam("ids", expanding=True)))
     .order_by(quotes.c.turn_id, quotes.c.number)
 )
-CONVERSATION = and_(
+CHANNEL = and_(
     turns.c.platform == bindparam("platform"),
     turns.c.account == bindparam("account"),
     turns.c.channel == bindparam("channel"),
-    turns.c.thread == bindparam("thread"),
+)
+CONVERSATION = and_(CHANNEL, turns.c.thread == bindparam("thread"))
+# What of the examples may be shown still, with today's words. `turns`: where they were said.
+EXAMPLES = (
+    select(
+        examples.c.turn_id,
+        examples.c.source_id,
+        examples.c.author_id,
+        turns.c.question,
+        case((examples.c.author_id == "", turns.c.answer), else_=corrections.c.text).label("said"),
+    )
+    .join_from(examples, turns, turns.c.id == examples.c.source_id)
+    .outerjoin(
+        corrections,
+        and_(
+            corrections.c.turn_id == examples.c.source_id,
+            corrections.c.author_id == examples.c.author_id,
+        ),
+    )
+    .where(
+        examples.c.turn_id.in_(bindparam("ids", expanding=True)),
+        or_(examples.c.author_id == "", corrections.c.text.is_not(None)),
+        ~turns.c.deleted,
+        allowed("channel", turns.c.channel),
+        allowed("person", turns.c.author_id),
+        allowed("person", examples.c.author_id),
+    )
+    .order_by(examples.c.turn_id, examples.c.number)
 )
 
 
@@ -89,12 +118,31 @@ def read_turns(
     query: Select[Any],
     parameters: Mapping[str, Any] | None = None,
     quoted: Select[Any] = QUOTES,
+    led: Select[Any] | None = EXAMPLES,
 ) -> list[Turn]:
-    """The turns of a query that is made of WHOLE_TURNS, in its order."""
+    """The turns of a query that is made of WHOLE_TURNS, in its order.
+
+    `quoted`, `led`: which of the quotes and of the examples in their prompts come with them; None:
+    no examples.
+    """
     rows = (connection.execute(query, parameters)).all()
     parts = by_turn(connection, REPLIES, [row.id for row in rows])
     said = by_turn(connection, quoted, [row.id for row in rows if row.quoted])
-    return [turn_of(row, parts[row.id], said[row.id]) for row in rows]
+    shown = read_examples(connection, [row.id for row in rows if row.led], led)
+    return [turn_of(row, parts[row.id], said[row.id], shown[row.id]) for row in rows]
+
+
+def read_examples(
+    connection: Connection, ids: list[int], query: Select[Any] | None = EXAMPLES
+) -> Mapping[int, list[Example]]:
+    """By the turn whose prompt showed them."""
+    found: dict[int, list[Example]] = defaultdict(list)
+    if query is not None:
+        for turn_id, rows in by_turn(connection, query, ids).items():
+            found[turn_id] = [
+                Example(row.source_id, row.question, row.said, row.author_id) for row in rows
+            ]
+    return found
 
 
 def by_turn(
@@ -113,7 +161,7 @@ def batched(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
         yield ids[start : start + size]
 
 
-def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]]) -> Turn:
+def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]], led: list[Example]) -> Turn:
     channel = ChannelRef(row.platform, row.account, row.channel)
     recipe = None
     if row.digest:
@@ -122,7 +170,7 @@ def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]]) -> Turn:
             for q in said
         )
         ahead = tuple(map(int, row.ahead.split()))
-        recipe = Recipe(row.model, row.system, row.first, row.digest, shown, ahead)
+        recipe = Recipe(row.model, row.system, row.first, row.digest, shown, ahead, tuple(led))
     return Turn(
         id=row.id,
         message=IncomingMessage(

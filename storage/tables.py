@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0007"  # the newest revision in migrations/versions; a test compares
+HEAD = "0008"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -36,6 +36,7 @@ PROMPTED = "digest IS NOT NULL"  # the turn has a recipe
 RESETS = "resets"
 THREADED = "thread <> ''"
 OPENLY = "NOT private"  # not for its author's eyes only
+MAY_LEAD = f"judged AND outcome = 'answered' AND NOT deleted AND {OPENLY} AND NOT quoted"
 SHOWN_BESIDE = f"{COUNTS} AND {OPENLY} AND {THREADED}"  # new threads of the channel show the turn
 
 
@@ -111,6 +112,7 @@ class TurnRow(SQLModel, table=True):
         partial("turns_resetting", RESETS, *CONVERSATION),
         partial("turns_threaded", THREADED, *CONVERSATION[:-1]),
         partial("turns_beside", SHOWN_BESIDE, "platform", "account", "channel", "id"),
+        partial("turns_judged", MAY_LEAD, "platform", "account", "channel", "id"),
         partial("turns_recent", OPENLY, "platform", "account", "at"),
         Index("turns_author", "platform", "account", "author_id"),
         {"sqlite_autoincrement": True},
@@ -140,6 +142,8 @@ class TurnRow(SQLModel, table=True):
     unread: str = words("")  # names of attachments, one a line
     quoted: bool = flag()  # its prompt quoted what was said before it
     ahead: str = words("")  # the turns of the channel that stood ahead of it: "12 15"
+    judged: bool = flag()  # somebody said something of the answer, perhaps taken back since
+    led: bool = flag()  # its prompt showed examples
 
 
 class QuoteRow(SQLModel, table=True):
@@ -154,6 +158,19 @@ class QuoteRow(SQLModel, table=True):
     author_name: str
     text: str = words()
     at: datetime = moment()
+
+
+class ExampleRow(SQLModel, table=True):
+    """An exchange that stood as example in a turn's prompt. `author_id`: whose correction of
+    `source_id`; "": the answer there.
+    """
+
+    __tablename__ = "examples"
+    __table_args__ = (Index("examples_source", "source_id"), Index("examples_author", "author_id"))
+    turn_id: int = Field(foreign_key="turns.id", primary_key=True)
+    number: int = Field(primary_key=True)
+    source_id: int = Field(foreign_key="turns.id")
+    author_id: str
 
 
 class ReplyRow(SQLModel, table=True):
@@ -307,6 +324,7 @@ class VersionRow(SQLModel, table=True):
 _tables = SQLModel.metadata.tables
 turns = _tables["turns"]
 quotes = _tables["quotes"]
+examples = _tables["examples"]
 replies = _tables["replies"]
 feedback = _tables["feedback"]
 corrections = _tables["corrections"]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Update, and_, bindparam, case, delete, func, 
 from core.errors import StoreError
 from core.types import History, IncomingMessage, MessageRef, Outcome, Quoted, Recipe, Turn
 from storage.database import Database
+from storage.examples import put_examples
 from storage.rows import (
     BY_ID,
     CONVERSATION,
@@ -19,6 +20,7 @@ from storage.rows import (
     conversation,
     heard_row,
     message_key,
+    read_examples,
     read_turns,
 )
 from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, quotes, replies, texts, turns
@@ -67,11 +69,14 @@ class SqlTurns:
 
         def work(connection: Connection) -> History:
             frame = connection.execute(FRAME, where).one()
-            shown = read_turns(connection, SHOWN, {**where, "first": frame.first, "limit": limit})
+            shown = read_turns(
+                connection, SHOWN, {**where, "first": frame.first, "limit": limit}, led=None
+            )
             shown.reverse()
+            led = read_examples(connection, [shown[-1].id])[shown[-1].id] if shown else ()
             begins_at = shown[0].id if shown else None
             ahead = read_ahead(connection, shown[0].recipe, frame.first) if shown else ()
-            return History(tuple(shown), whole=begins_at == frame.oldest, ahead=ahead)
+            return History(tuple(shown), begins_at == frame.oldest, ahead, tuple(led))
 
         return await self.database.read(work)
 
@@ -89,10 +94,13 @@ class SqlTurns:
                 "digest": recipe.digest,
                 "quoted": bool(recipe.quotes),
                 "ahead": " ".join(map(str, recipe.ahead)),
+                "led": bool(recipe.examples),
             }
             change(connection, TRY_PROMPT, turn_id, hash=hash, **prompt)
             if recipe.quotes:
                 put_quotes(connection, turn_id, recipe.quotes)
+            if recipe.examples:
+                put_examples(connection, turn_id, recipe.examples)
 
         await self.database.write(work)
 

@@ -15,7 +15,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -24,11 +23,14 @@ from sqlalchemy import (
 )
 
 from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
+from storage.consents import allowed, not_private
 from storage.database import Database
+from storage.examples import drop_examples
 from storage.openings import openings
 from storage.rows import (
     BY_ID,
     CONVERSATION,
+    EXAMPLES,
     QUOTES,
     WHOLE_TURNS,
     batched,
@@ -37,7 +39,7 @@ from storage.rows import (
     message_is,
     read_turns,
 )
-from storage.tables import COUNTS, consents, corrections, quotes, replies, tunes, turns
+from storage.tables import COUNTS, corrections, examples, quotes, replies, tunes, turns
 from storage.tables import feedback as verdicts
 
 About = TypeVar("About", Feedback, Correction)
@@ -55,6 +57,7 @@ class SqlVotes:
     async def put_feedback(self, feedback: Feedback) -> Score | None:
         def work(connection: Connection) -> Score | None:
             self._put(connection, verdicts, **asdict(feedback))
+            connection.execute(JUDGE, {"turn": feedback.turn_id})
             return standing(connection, feedback.turn_id, feedback.author_id)
 
         return await self.database.write(work)
@@ -78,6 +81,7 @@ class SqlVotes:
     async def put_correction(self, correction: Correction) -> None:
         def work(connection: Connection) -> None:
             self._put(connection, corrections, **asdict(correction))
+            connection.execute(JUDGE, {"turn": correction.turn_id})
 
         await self.database.write(work)
 
@@ -135,7 +139,7 @@ def turns_by_id(connection: Connection, ids: Collection[int]) -> dict[int, Turn]
     """Each turn once, however many prompts showed it; oldest first."""
     found: dict[int, Turn] = {}
     for some in batched(sorted(ids)):
-        read = read_turns(connection, BY_ID, {"turn_ids": some}, MAY_TRAIN)
+        read = read_turns(connection, BY_ID, {"turn_ids": some}, MAY_TRAIN, EXAMPLES_TRAIN)
         found |= {turn.id: turn for turn in read}
     return found
 
@@ -206,8 +210,12 @@ def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any)
             **also,
         )
     )
-    connection.execute(delete(quotes).where(quoted_in(where)))
-    mark_tunes(connection, ids)
+    used = set(ids)
+    for some in batched(sorted(ids)):
+        connection.execute(delete(quotes).where(quotes.c.turn_id.in_(some)))
+        shown = or_(examples.c.source_id.in_(some), examples.c.turn_id.in_(some))
+        used |= drop_examples(connection, shown)
+    mark_tunes(connection, used)
     return len(ids)
 
 
@@ -216,38 +224,6 @@ def mark_tunes(connection: Connection, turn_ids: set[int]) -> None:
     clean = select(tunes.c.name, tunes.c.turns).where(~tunes.c.forgotten, tunes.c.path != "")
     names = [row.name for row in connection.execute(clean) if not turn_ids.isdisjoint(row.turns)]
     connection.execute(update(tunes).where(tunes.c.name.in_(names)).values(forgotten=True))
-
-
-def allowed(kind: str, id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Nobody switched training off for this person, or channel, where the turn stands."""
-    return ~exists().where(
-        consents.c.platform == turns.c.platform,
-        consents.c.account == turns.c.account,
-        consents.c.kind == kind,
-        consents.c.id == id,
-        ~consents.c.on,
-    )
-
-
-def not_private() -> ColumnElement[bool]:
-    """What was said in private trains only where somebody there switched training on.
-
-    One person alone cannot do that for a private channel.
-    """
-    chosen = exists().where(
-        consents.c.platform == turns.c.platform,
-        consents.c.account == turns.c.account,
-        or_(
-            and_(consents.c.kind == "channel", consents.c.id == turns.c.channel),
-            and_(
-                consents.c.kind == "person",
-                consents.c.id == turns.c.author_id,
-                turns.c.place != "private",
-            ),
-        ),
-        consents.c.on,
-    )
-    return or_(and_(turns.c.place == "public", ~turns.c.private), chosen)
 
 
 def usable(table: Table) -> Any:
@@ -266,7 +242,9 @@ def usable(table: Table) -> Any:
     )
 
 
+JUDGE = update(turns).where(turns.c.id == bindparam("turn"), ~turns.c.judged).values(judged=True)
 MAY_TRAIN = QUOTES.join(turns).where(allowed("person", quotes.c.author_id))
+EXAMPLES_TRAIN = EXAMPLES.where(not_private())
 VERDICTS = usable(verdicts)
 CORRECTIONS = usable(corrections)
 MAY_BE_SHOWN = and_(text(COUNTS), not_private(), allowed("person", turns.c.author_id))

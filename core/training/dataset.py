@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.conversation import Messages, asked, digest, render
+from core.feedback import votes
 from core.training.quarantine import Burst, Key, Unheard, sift
 from core.training.redact import redact
 from core.training.shares import share, too_many
@@ -40,7 +41,8 @@ class Row:
     """One thing to learn: after `prompt`, `text` is good (`label`) or bad.
 
     `by`: the ids of the people behind it, on `platform`. `corrected`: the text is a person's own
-    words, not the model's. `shown`: the earlier turns in the prompt. `conversation`: a hash.
+    words, not the model's. `shown`: the earlier turns that the model was shown, also those that
+    stood as examples, whose words are not in `prompt`. `conversation`: a hash.
     """
 
     turn_id: int
@@ -246,21 +248,24 @@ def _rows_of(one: Judged) -> list[Row] | Reason:
     turn, recipe = one.turn, one.turn.recipe
     if recipe is None or turn.outcome != "answered" or not turn.answer.strip():
         return "not a whole answer"
-    prompt = render(recipe.system, one.shown, asked(turn))
-    if digest(prompt) != recipe.digest:
+    question = asked(turn)
+    if digest(render(recipe.system, one.shown, question, recipe.examples)) != recipe.digest:
         return "prompt changed since"
-    corrections = [c for c in one.corrections if c.text.strip() != turn.answer.strip()]
-    votes: dict[str, int] = {f.author_id: f.score for f in sorted(one.feedback, key=lambda f: f.at)}
-    votes |= {c.author_id: -1 for c in corrections}
-    total = sum(votes.values())
+    # Without the examples: a tune is asked without them, and has to learn what they brought about.
+    # Beside them a liked answer is likely already, and hardly anything is learnt from it.
+    prompt = render(recipe.system, one.shown, question)
+    scores = {f.author_id: f.score for f in sorted(one.feedback, key=lambda f: f.at)}
+    verdicts, corrections = votes(turn.answer, scores, one.corrections)
+    total = sum(verdicts.values())
+    led = (example.turn_id for example in recipe.examples)
     about = Row(
         turn.id,
-        tuple(sorted(votes)),
+        tuple(sorted(verdicts)),
         tuple((role, redact(text)) for role, text in prompt),
         redact(turn.answer),
         total > 0,
         platform=turn.message.ref.channel.platform,
-        shown=tuple(earlier.id for earlier in one.shown),
+        shown=(*dict.fromkeys(led), *(earlier.id for earlier in one.shown)),
         conversation=_conversation(one),
     )
     rows = [
@@ -271,7 +276,7 @@ def _rows_of(one: Judged) -> list[Row] | Reason:
         rows.append(about)
     if rows:
         return rows
-    return "as many up as down" if votes else "correction changes nothing"
+    return "as many up as down" if verdicts else "correction changes nothing"
 
 
 def _conversation(one: Judged) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 import adapters
 from bots.config import load, masked
+from bots.wiring import examples_for
 from core.errors import ConfigError
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "config.yaml"
@@ -39,6 +40,14 @@ def written(tmp_path):
         return tmp_path / "config.yaml"
 
     return write
+
+
+def test_the_starter_model_is_shown_no_examples_and_another_is(written):
+    assert examples_for(load(SHIPPED, env={})) == 0
+    url = written(
+        'generation: {url: "http://127.0.0.1:8000/v1", model: llama}\nplatforms: {console: {}}\n'
+    )
+    assert examples_for(load(url, env={})) == 3
 
 
 def test_the_shipped_file_works_and_serves_the_console():

@@ -110,6 +110,7 @@ def engine_on(
     trainer=None,
     at_once=4,
     announcements=None,
+    suit=3,
     **settings,
 ):
     commands = Commands(store, trainer, WORDS, admins, trained=trained)
@@ -124,6 +125,7 @@ def engine_on(
         temperature=0,
         line=Line(at_once),
         announcements=announcements,
+        examples=suit,
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, make_url
@@ -104,3 +105,25 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path, sqlite_
             await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
         names = connection.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
     assert names == [("alembic_version",), ("servings",)]
+
+
+def test_answers_that_were_judged_before_examples_were_known_can_be_examples(tmp_path):
+    url = URL.create("sqlite", database=str(tmp_path / "mynah.db"))
+    engine = create_engine(url)
+    columns = "id, platform, account, channel, thread, message, author_id, author_name"
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0004")
+        for id in (1, 2, 3):
+            connection.exec_driver_sql(
+                f"INSERT INTO turns ({columns}, question, at, private)"
+                f" VALUES ({id}, 'p', 'a', 'c', '', 'm{id}', 'u', 'U', 'q', 't', 0)"
+            )
+        connection.exec_driver_sql("INSERT INTO feedback VALUES (1, 'u', 1, 't')")
+        connection.exec_driver_sql("INSERT INTO corrections VALUES (3, 'u', 'so', 't')")
+    migrate(url)
+    with engine.begin() as connection:
+        found = connection.exec_driver_sql("SELECT id FROM turns WHERE judged").scalars()
+        assert sorted(found) == [1, 3]
+    engine.dispose()

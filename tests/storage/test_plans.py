@@ -5,6 +5,7 @@ from sqlalchemy import URL, create_engine, make_url
 
 from storage.canaries import LABELS
 from storage.conversations import EARLIER, LATEST, LEFT_BEHIND, SEEN, SPOKEN
+from storage.examples import NEWEST, SCORES
 from storage.migrate import migrate
 from storage.turns import BY_KEY, FRAME, INBOX, SHOWN
 
@@ -28,7 +29,7 @@ def connection(request, tmp_path):
 def plan(connection, query):
     words = dict.fromkeys(("platform", "account", "channel", "thread", "message"), "w")
     words["since"] = "2026-01-01"
-    numbers = {"before": 9, "first": 1, "limit": 5}
+    numbers = {"before": 9, "first": 1, "oldest": 1, "limit": 5}
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     given = {**compiled.params, **words, **numbers}
     names = compiled.positiontup if compiled.positional else compiled.params
@@ -46,8 +47,10 @@ def plan(connection, query):
         (FRAME, ["turns_resetting", "turns_prompted", "turns_counting"]),
         (SHOWN, ["turns_counting"]),
         (LATEST, ["turns_beside"]),
+        (NEWEST, ["turns_judged"]),
+        (SCORES, ["turns_judged"]),
     ],
-    ids=["inbox", "frame", "shown", "latest"],
+    ids=["inbox", "frame", "shown", "latest", "newest judged", "what was said of them"],
 )
 def test_what_every_message_asks_for_is_found_by_index(connection, query, indexes):
     text = plan(connection, query)

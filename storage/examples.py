@@ -1,0 +1,99 @@
+"""What may stand as an example in a prompt, and what stood there, in SQL.
+
+An example is kept by the ids of its turn and of its correction's author. Its words stay where they
+are: whoever edits, deletes or forgets them does so here too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, text
+
+from core.types import Correction, Example, Exchange, Turn
+from storage.consents import allowed
+from storage.database import Database
+from storage.rows import CHANNEL, channel_key
+from storage.tables import MAY_LEAD, corrections, examples, feedback, turns
+
+
+class SqlExamples:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def exchanges(self, turn: Turn, limit: int) -> list[Exchange]:
+        where = {**channel_key(turn.message.ref.channel), "before": turn.id, "limit": limit}
+
+        def work(connection: Connection) -> list[Exchange]:
+            newest = connection.execute(NEWEST, where).all()
+            if not newest:
+                return []
+            since = {**where, "oldest": newest[-1].id}
+            scores: dict[int, dict[str, int]] = defaultdict(dict)
+            for row in connection.execute(SCORES, since):
+                scores[row.turn_id][row.author_id] = row.score
+            said: dict[int, list[Correction]] = defaultdict(list)
+            for row in connection.execute(CORRECTIONS, since):
+                said[row.turn_id].append(Correction(**row._mapping))
+            return [
+                Exchange(row.id, row.question, row.answer, scores[row.id], tuple(said[row.id]))
+                for row in newest
+            ]
+
+        return await self.database.read(work)
+
+
+def put_examples(connection: Connection, turn_id: int, shown: Sequence[Example]) -> None:
+    """Instead of those of an earlier try. Who forgot meanwhile leaves no id behind."""
+    connection.execute(DROP, {"turn": turn_id})
+    rows = [
+        {
+            "turn_id": turn_id,
+            "number": number,
+            "source_id": example.turn_id,
+            "author_id": example.corrected_by,
+        }
+        for number, example in enumerate(shown)
+    ]
+    if rows:
+        connection.execute(examples.insert(), rows)
+        connection.execute(DROP_FORGOTTEN, {"turn": turn_id})
+
+
+def drop_examples(connection: Connection, where: ColumnElement[bool]) -> set[int]:
+    """The turns whose prompts showed them."""
+    return set(connection.scalars(delete(examples).where(where).returning(examples.c.turn_id)))
+
+
+MAY_LEAD_HERE = and_(CHANNEL, turns.c.id < bindparam("before"), text(MAY_LEAD))
+NEWEST = (
+    select(turns.c.id, turns.c.question, turns.c.answer)
+    .where(
+        MAY_LEAD_HERE,
+        allowed("channel", turns.c.channel),
+        allowed("person", turns.c.author_id),
+    )
+    .order_by(turns.c.id.desc())
+    .limit(bindparam("limit"))
+)
+# Of the same turns: a list of their ids would cost more than all the rest.
+SINCE = and_(MAY_LEAD_HERE, turns.c.id >= bindparam("oldest"))
+SCORES = (
+    select(feedback.c.turn_id, feedback.c.author_id, feedback.c.score)
+    .join(turns)
+    .where(SINCE, allowed("person", feedback.c.author_id))
+)
+CORRECTIONS = (
+    select(corrections).join(turns).where(SINCE, allowed("person", corrections.c.author_id))
+)
+DROP = delete(examples).where(examples.c.turn_id == bindparam("turn"))
+DROP_FORGOTTEN = DROP.where(
+    examples.c.author_id != "",
+    ~select(corrections.c.turn_id)
+    .where(
+        corrections.c.turn_id == examples.c.source_id,
+        corrections.c.author_id == examples.c.author_id,
+    )
+    .exists(),
+)
