@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.training import checks, dataset, golden, integrity, leaks
+from core.training import baseline, checks, dataset, golden, integrity, leaks
 from core.training.checks import Check, Known
 from core.training.child import Reporter, settle_in
 from core.training.measure import Said, Voice, kl_per_token, probing_prompts, prompt_ids, quiet
@@ -107,6 +107,7 @@ class Examination:
         self.votes: dict[str, Any] = json.loads(told)
         self.train, self.new = self._rows(run, "train.jsonl")
         self.held, self.unseen = self._rows(run, "holdout.jsonl")
+        self.baseline = baseline.Baseline(trio, self.train)
         self.prompts = probing_prompts(self.held + self.train)
         self.system = [turn for turn in self.prompts[0] if turn["role"] == "system"]
         self.questions = (*asked.knowledge, *asked.safety)
@@ -175,9 +176,20 @@ class Examination:
         for ratio, row in zip(ratios, self.unseen, strict=True):
             signed.setdefault(row["group"], []).append(checks.clipped(ratio, row["label"]))
         self._add(checks.margin(signed, self.trio.name, seen=len(self.held) - len(self.unseen)))
+        self._beside()
         self.found.figures["margins"] = sorted(
             round(value, 4) for group in signed.values() for value in group
         )
+
+    def _beside(self) -> None:
+        """All there is beside the base, before the held-out votes; shown only."""
+        if not self.unseen:
+            return
+        tokens = [self.trio.tokens(row) for row in self.unseen]
+        found = {str(v): self.trio.log_probs(v, tokens) for v in self.trio.voices}
+        if self.baseline.there:
+            found[baseline.NAME] = self.baseline.log_probs(self.unseen)
+        self.found.figures["held"] = baseline.means(found, self.unseen)
 
     def _ratios(self, rows: Sequence[Row]) -> list[float]:
         """How much likelier than its rival the candidate finds each completion, per token."""
@@ -205,12 +217,15 @@ class Examination:
 
     def _golden(self, said: Saying) -> None:
         trio, questions = self.trio, self.questions
+        told = {str(voice): said[voice] for voice in trio.voices}
+        if self.baseline.there:  # asked once: it is there to be read
+            told[baseline.NAME] = [[one] for one in self.baseline.ask(self.golden)]
         right = {
             voice: [
                 tuple(question.right(one.text) for one in some)
-                for question, some in zip(questions, said[voice], strict=True)
+                for question, some in zip(questions, answers, strict=True)
             ]
-            for voice in trio.voices
+            for voice, answers in told.items()
         }
         cut, shares = len(self.asked.knowledge), {}
         for name, part in (("knowledge", slice(cut)), ("safety", slice(cut, None))):
@@ -221,14 +236,14 @@ class Examination:
                 )
             ]
             self._add(checks.golden(name, known, trio.name))
-            shares[name] = {v: round(checks.share(right[v][part]), 4) for v in trio.voices}
+            shares[name] = {v: round(checks.share(right[v][part]), 4) for v in told}
         self.found.figures["golden"] = shares
         self.found.answers = [
             {
                 "question": question.ask,
                 "before": list(question.before),
-                "right": {voice: right[voice][n][0] for voice in trio.voices},
-                "said": {voice: redact(said[voice][n][0].text) for voice in trio.voices},
+                "right": {voice: right[voice][n][0] for voice in told},
+                "said": {voice: redact(told[voice][n][0].text) for voice in told},
             }
             for n, question in enumerate(questions)
         ]
@@ -273,7 +288,10 @@ class Examination:
         chats = [row["prompt"] for row in some]
         wanted = [row["completion"][0]["content"] for row in some]
         said = {v: [one.text for one in self.trio.ask(v, chats)[0]] for v in self.trio.voices}
-        scores = {voice: overlap(texts, wanted) for voice, texts in said.items()}
+        scores = {str(voice): overlap(texts, wanted) for voice, texts in said.items()}
+        if held and self.baseline.there:
+            led = [one.text for one in self.baseline.ask(chats)]
+            scores[baseline.NAME] = overlap(led, wanted)
         luck = chance(said["candidate"], said[self.trio.rival], wanted)
         self._add(
             checks.overlap(

@@ -15,7 +15,8 @@ from typing import Any
 from core.training.recipe import GATE_KL
 
 TEMPLATE = "report.html.jinja"
-COLOURS = {"base": "#8a8f98", "serving": "#c98a1b", "candidate": "#1f6fb2"}
+COLOURS = {"base": "#8a8f98", "examples": "#7b5ea7", "serving": "#c98a1b", "candidate": "#1f6fb2"}
+ORDER = list(COLOURS)
 GOOD, BAD = "#2e7d4f", "#b3403a"
 WIDTH, HEIGHT = 4.6, 2.9  # inches
 
@@ -33,8 +34,14 @@ def page(report: Mapping[str, Any]) -> str:
     """The whole page. `report` is what report.json holds."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    names = {"base": "base", "serving": "serving", "candidate": report["name"]}
-    voices = list(report["answers"][0]["said"]) if report["answers"] else []
+    names = {
+        "base": "base",
+        "examples": "base with examples",
+        "serving": "serving",
+        "candidate": report["name"],
+    }
+    said = report["answers"][0]["said"] if report["answers"] else {}
+    voices = sorted(said, key=ORDER.index)
     title, meaning = RESULTS[report["result"]]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
@@ -88,6 +95,9 @@ def plots(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     if margins := figures.get("margins"):
         caption = "Held-out votes: how far it moved towards (right) or away from each, in nats"
         drawn.append((caption, _margins(margins)))
+    if held := figures.get("held"):
+        caption = "Held-out votes: how far each is from the base towards them, in nats per token"
+        drawn.append((caption, _bars({"": held})))
     if lengths := figures.get("lengths"):
         drawn.append(("Length of the answers, in characters", _lengths(lengths)))
     if training := figures.get("training"):
@@ -104,7 +114,7 @@ def plots(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _bars(groups: Mapping[str, Mapping[str, float]], top: float | None = None) -> str:
     """Groups of bars, one bar for each voice, with its number on it."""
     figure, axes = _axes()
-    voices = list(next(iter(groups.values())))
+    voices = sorted(next(iter(groups.values())), key=ORDER.index)
     width = 0.8 / len(voices)
     for n, voice in enumerate(voices):
         places = [group + n * width for group in range(len(groups))]
@@ -113,11 +123,12 @@ def _bars(groups: Mapping[str, Mapping[str, float]], top: float | None = None) -
         axes.bar_label(bars, fmt="{:.4g}", padding=2, fontsize=10)
     middles = [group + 0.4 - width / 2 for group in range(len(groups))]
     axes.set_xticks(middles, list(groups))
-    axes.set_ylim(0, 1.12 * (top or max(max(one.values()) for one in groups.values())))
+    low = min(0.0, *(min(one.values()) for one in groups.values()))
+    high = top or max(0.0, *(max(one.values()) for one in groups.values()))
+    room = 0.12 * ((high - low) or 1)
+    axes.set_ylim(low - room if low < 0 else 0, high + room)
     # Below the plot: nothing is ever drawn there.
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, fontsize=10
-    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize=9)
     return _svg(figure)
 
 

@@ -239,7 +239,7 @@ def test_a_candidate_that_is_worse_than_what_serves_never_serves(run, tuned):
     report = is_refused(run, "liked answers less likely than mynah@000000 does")
     found = checks(report)
     assert found["KL to the base"]["passed"]
-    assert set(report["answers"][0]["said"]) == {"base", "serving", "candidate"}
+    assert set(report["answers"][0]["said"]) == {"base", "examples", "serving", "candidate"}
 
 
 def test_what_the_serving_tune_was_trained_on_is_no_evidence_against_its_successor(run, tuned):
@@ -257,7 +257,9 @@ def test_what_the_serving_tune_was_trained_on_is_no_evidence_against_its_success
     old = sum(turn <= 24 for turn in held)
     assert len(held) >= 5 > len(held) - old
     evaluate(run, Reporter(io.StringIO()))
-    better = checks(json.loads((run / "report.json").read_text()))["better"]
+    report = json.loads((run / "report.json").read_text())
+    assert report["figures"]["held"].keys() == {"serving", "candidate", "examples"}
+    better = checks(report)["better"]
     assert better["passed"] is None
     assert f"(and {old} that mynah@000000 was trained on)" in better["words"]
 

@@ -5,15 +5,19 @@ import io
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+from core.training.baseline import Baseline
 from core.training.checks import faults
 from core.training.child import Reporter
 from core.training.evaluate import evaluate
 from core.training.measure import Said
 from core.training.models import sha256
+from core.training.page import plots
 from core.training.runner import StepFailed
+from core.training.trio import Trio
 from tests.training.conftest import steps
 
 pytestmark = [
@@ -72,6 +76,53 @@ def test_a_sound_candidate_passes_and_the_report_says_what_is_not_proven(run):
     page = (run / "report.html").read_text()
     assert "Not enough evidence" in page
     assert page.count("<svg") >= 4
+
+
+def test_the_base_with_examples_in_its_prompt_is_shown_beside_and_decides_nothing(run):
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    assert set(report["answers"][0]["said"]) == {"base", "examples", "candidate"}
+    assert report["figures"]["golden"]["knowledge"].keys() == {"base", "examples", "candidate"}
+    assert "base with examples" in (run / "report.html").read_text()
+    assert not any("examples" in check["name"] for check in report["checks"])
+
+
+def test_what_moved_away_from_the_votes_is_drawn_below_the_line():
+    ((_, svg),) = plots({"held": {"candidate": 0.1, "examples": -0.2, "serving": 0.0}})
+    assert "0.1" in svg
+    assert "-0.2" in svg.replace("\u2212", "-")
+
+
+def test_the_baseline_shows_the_likest_liked_answers_of_the_training_in_an_eighth_of_the_window(
+    run,
+):
+    trio = Trio(
+        Path(json.loads((run / "recipe.json").read_text())["base"]), None, run / "candidate"
+    )
+    system = {"role": "system", "content": "Be kind."}
+
+    def row(question, answer, label=True):
+        chat = [system, {"role": "user", "content": question}]
+        return {
+            "prompt": chat,
+            "completion": [{"role": "assistant", "content": answer}],
+            "label": label,
+        }
+
+    rows = [row("Is it so?", "Yes."), row("Is it not so?", "No.", False), row("Why?", "So.")]
+    asked = [system, {"role": "user", "content": "Is it so now?"}]
+    baseline = Baseline(trio, rows)
+    led = baseline.led(asked)
+    assert [one["content"] for one in led[1:-1]] == ["Why?", "So.", "Is it so?", "Yes."]
+    assert (led[0], led[-1]) == (asked[0], asked[1])
+    plain, with_examples = (
+        trio.log_probs("base", [trio.tokens(rows[0])]),
+        baseline.log_probs(rows[:1]),
+    )
+    assert plain != with_examples
+    long = Baseline(trio, [row("Is it so?", "Yes. " * 400)])
+    assert long.led(asked) == asked
+    assert not Baseline(trio, rows[1:2]).there
 
 
 def test_a_candidate_with_nan_is_refused(run):
