@@ -11,10 +11,9 @@ from __future__ import annotations
 import argparse
 import random
 from dataclasses import dataclass
-from datetime import timedelta
 
 from bench import target, where
-from core.canary import LOOKS_EVERY, MOST_LABELS, by_votes, decided
+from core.canary import LOOKS_EVERY, MOST_LABELS, at_last, by_votes
 
 RUNS = 1_000
 NEAR = 0.06  # two simulations of some hundred runs may differ by that
@@ -59,7 +58,7 @@ def fates(serving: float, canary: float, share: float, *, runs: int, seed: int =
 
 def fate(
     serving: float, canary: float, share: float, dice: random.Random
-) -> tuple[str | None, int, str | None]:
+) -> tuple[str | None, int, str]:
     """What votes decided, after how many labels, and what it came to in the end."""
     labels: list[tuple[bool, bool]] = []
     outcome = None
@@ -68,7 +67,7 @@ def fate(
             is_canary = dice.random() < share
             labels.append((is_canary, dice.random() < (canary if is_canary else serving)))
         outcome = by_votes(labels)
-    return outcome, len(labels), decided(labels, timedelta(), is_clean=True)
+    return outcome, len(labels), outcome or at_last(labels, is_clean=True)
 
 
 def shown(shares: tuple[float, ...]) -> str:

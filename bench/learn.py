@@ -145,7 +145,7 @@ async def learnt(taste: Taste, seed: int) -> Learnt:
             for number in range(VOTES):
                 await vote(here, number, dice.choice(voted_on).turns[0], taste)
             began = time.monotonic()
-            told = await said(here.trainer.retrain(dry=False))
+            told = await said(here.trainer.retrain(dry=False, by=None))
             serving = await here.store.serving()
             model, answer = await ask(here, VOTES, never[0].turns[0])
             took_s = time.monotonic() - began

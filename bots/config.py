@@ -47,6 +47,7 @@ class Config:
     training: training.Settings
     night: night.Settings
     platforms: Mapping[str, BaseModel]  # those that are to be served, in the order of the file
+    named: tuple[str, ...] = ()  # those that have a section in the file
 
     def shown(self) -> dict[str, Any]:
         """Everything as plain values, defaults included, for `--check`; secrets are masked."""
@@ -111,7 +112,7 @@ def load(
     for name, settings in served.items():
         if "admins" in type(settings).model_fields:  # it shows them more; named once, under `bot`
             served[name] = settings.model_copy(update=admins)
-    return Config(**sections, platforms=served)
+    return Config(**sections, platforms=served, named=tuple(tree.mapping(("platforms",))))
 
 
 def check_channel(tree: Tree, channel: str | None) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from adapters import PLATFORMS
 from bots import review
 from core.announcements import Announcements
-from core.commands import roll_back, tunes
+from core.commands import go_back, roll_back, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
@@ -48,11 +48,12 @@ from core.training.publish import (
 from core.training.recipe import why_not
 from core.training.runner import Progress, StepFailed, run_step
 from core.training.settings import Settings
-from core.types import Tune
+from core.types import Canary, Tune
 
 logger = logging.getLogger(__name__)
 
 SAY_EVERY_S = 10.0
+FORGOTTEN = "As a canary it was dropped: somebody had words forgotten that it learnt from."
 
 
 class Busy(BotError):
@@ -68,7 +69,8 @@ class LocalTrainer:
 
     `generator`: serves a new tune; None: for all that does not train. `model`: the base's name
     there, `base` its folder, where it is at hand. `merge`: also write a whole checkpoint, which the
-    embedded server needs.
+    embedded server needs. `share`: of new conversations, which a new tune answers first, as a
+    canary; 0: it answers everybody.
     """
 
     def __init__(
@@ -82,19 +84,25 @@ class LocalTrainer:
         merge: bool = True,
         announcements: Announcements | None = None,
         phrases: Phrases | None = None,
+        share: float = 0.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.store, self.settings, self.generator = store, settings, generator
         self.model = model
         self.base = Path(settings.base).resolve() if settings.base else base
-        self.merge = merge
+        self.merge, self.share = merge, share
         self.announcements = announcements or Announcements(None)
         self.phrases = phrases or Phrases()
         self.now = now
         self.shelf = Path(settings.folder).resolve()
 
     async def retrain(
-        self, *, dry: bool, every_s: float = SAY_EVERY_S, by_night: bool = False
+        self,
+        *,
+        dry: bool,
+        by: str | None,
+        every_s: float = SAY_EVERY_S,
+        by_night: bool = False,
     ) -> AsyncGenerator[str]:
         """Pieces of CommonMark: a list of what is going on, then the outcome.
 
@@ -103,7 +111,8 @@ class LocalTrainer:
         its folder are gone then.
         """
         try:
-            async with aclosing(self._dry() if dry else self._run(every_s, by_night)) as lines:
+            run = self._dry() if dry else self._run(by, every_s, by_night)
+            async with aclosing(run) as lines:
                 async for line in lines:
                     yield line
         except Busy as error:
@@ -146,11 +155,15 @@ class LocalTrainer:
         """Take away the reports of tunes that used what is forgotten; by setting, the tunes too."""
         try:
             marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]
+            names = {tune.name for tune in marked}
+            serving, canary = await self.store.answering()
+            if canary and canary.tune in names:
+                await self.store.end_canary(canary.tune, "dropped", self.now(), FORGOTTEN)
             for tune in marked:
                 await asyncio.to_thread(hush, tune, self.shelf)
             if marked and self.settings.retire_at_once:
-                if await self.store.serving() in {tune.name for tune in marked}:
-                    await roll_back(self.store)
+                if serving in names:
+                    await go_back(self.store)
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
@@ -178,7 +191,9 @@ class LocalTrainer:
         """What other processes may ask of this one, by name."""
         return {
             "retrain": lambda asked: self.retrain(
-                dry=bool(asked.get("dry")), every_s=float(str(asked.get("every_s", SAY_EVERY_S)))
+                dry=bool(asked.get("dry")),
+                by=None,  # asked at a shell, which is no conversation
+                every_s=float(str(asked.get("every_s", SAY_EVERY_S))),
             ),
             "tunes": lambda asked: told(tunes(self.store)),
             "rollback": lambda asked: told(roll_back(self.store)),
@@ -210,7 +225,7 @@ class LocalTrainer:
                     " in config.yaml to use them.\n"
                 )
 
-    async def _run(self, every_s: float, by_night: bool) -> AsyncGenerator[str]:
+    async def _run(self, by: str | None, every_s: float, by_night: bool) -> AsyncGenerator[str]:
         assert self.generator
         # 1. Is there a base, enough to learn, anything new, room for it, and nobody else at it?
         base = self.base
@@ -227,6 +242,10 @@ class LocalTrainer:
         known = await self._known(gathered, base) if by_night else None
         if known:
             yield f"Nothing was voted, corrected or forgotten since `{known}`.\n"
+            return
+        _, canary = await self.store.answering()
+        if by_night and canary:  # replaced each night, none would ever have votes enough
+            yield f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
             return
         async with self._alone():
             yield f"Learning from {_told(gathered)}.\n\n"
@@ -247,6 +266,7 @@ class LocalTrainer:
                 summary = f"Learnt from {_told(gathered)}."
                 at = self.now()
                 new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
+                _, before = await self.store.answering()
                 tune = await publish(
                     self.store,
                     self.generator,
@@ -257,12 +277,14 @@ class LocalTrainer:
                     at=at,
                     verdicts=gathered.verdicts,
                     retire_at_once=self.settings.retire_at_once,
+                    share=self.share,
+                    by=by,
                 )
             finally:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
             if tune.status == "passed":
                 await self._announce(tune)
-            yield f"\n{self._outcome(tune)}\n"
+            yield f"\n{self._outcome(tune, by, before)}\n"
 
     async def _known(self, gathered: Gathered, base: Path) -> str | None:
         """The newest tune, if this data set led to it."""
@@ -321,8 +343,8 @@ class LocalTrainer:
         report = await self.report(tune)
         await self.announcements.tell(f"{told}\n\n{changes(report)}" if report else told)
 
-    def _outcome(self, tune: Tune) -> str:
-        """Two sentences: what answers now, and where to read why."""
+    def _outcome(self, tune: Tune, by: str | None, before: Canary | None) -> str:
+        """Some sentences: what answers now, and where to read why. `before`: a canary."""
         folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
         page = "report.html" if (Path(tune.path) / "report.html").is_file() else "report.json"
         where = f"the checks, and answers before and after, are in `{folder / page}`."
@@ -333,6 +355,14 @@ class LocalTrainer:
                 f" {where[0].upper()}{where[1:]}"
             )
         told = f"`{tune.name}` answers from now on; `/rollback` takes it back. "
+        if self.share:
+            whom = f"{self.share:.0%} of new conversations{' and you' if by else ''}"
+            told = (
+                f"`{tune.name}` answers {whom} from now on, as a canary: votes decide whether it"
+                " goes on to answer everybody. `/rollback` takes it back. "
+            )
+        if before:
+            told += f"It takes the place of the canary `{before.tune}`. "
         if NOT_PROVEN in tune.summary:
             return f"{told}{NOT_PROVEN.rstrip('.')}; {where}"
         return f"{told}{where[0].upper()}{where[1:]}"

@@ -6,15 +6,17 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bots.canary import CanaryKeeper
 from bots.config import Config
 from bots.door import door
 from bots.keeper import Keeper
+from bots.loading import Loading
 from bots.night import TICK_EVERY_S, Nightly
 from bots.trainer import LocalTrainer
 from core.announcements import Announcements
@@ -51,12 +53,16 @@ class House:
 
 @asynccontextmanager
 async def house(
-    config: Config, *, holder: str, on_status: Callable[[str], None]
+    config: Config,
+    *,
+    holder: str,
+    on_status: Callable[[str], None],
+    platforms: Collection[str] | None = None,
 ) -> AsyncIterator[House]:
     """Everything but the adapters, running. Raises ConfigError and StoreError.
 
     `holder`: what a second process is told of this one. `on_status`: hears how far the embedded
-    server is.
+    server is. `platforms`: those whose people a new tune answers; None: those that are served.
     """
     async with AsyncExitStack() as stack:
         store = await SqlStore.open(config.storage, holder=holder)
@@ -67,7 +73,13 @@ async def house(
         phrases = Phrases()
         announcements = await stack.enter_async_context(announcements_of(config))
         after_people = AfterPeople(generator, line)
-        trainer = trainer_of(config, store, after_people, announcements=announcements)
+        trainer = trainer_of(
+            config,
+            store,
+            after_people,
+            announcements=announcements,
+            share=canary_share(config, config.platforms if platforms is None else platforms),
+        )
         commands = Commands(
             store,
             trainer,
@@ -102,6 +114,22 @@ async def house(
             announcements=announcements,
         )
         await stack.enter_async_context(keeper)
+        canary = CanaryKeeper(
+            store,
+            engine.health,
+            Loading(
+                generator,
+                lambda: engine.failures,
+                base=config.generation.model,
+                shelf=trainer.shelf,
+                merged=trainer.merge,
+            ),
+            base=config.generation.model,
+            shelf=trainer.shelf,
+            announcements=announcements,
+            watching_for_damage=engine.watching_for_damage,
+        )
+        await stack.enter_async_context(canary)
         meter = Meter(generator.metrics_page, generator.tally, lambda: line.waiting)
         await stack.enter_async_context(meter)
         path = await asyncio.to_thread(lambda: config.storage.path)
@@ -144,7 +172,7 @@ def nights(
     at, zone = clock
     return Nightly(
         here.store,
-        lambda: here.trainer.retrain(dry=False, every_s=math.inf, by_night=True),
+        lambda: here.trainer.retrain(dry=False, by=None, every_s=math.inf, by_night=True),
         here.engine.announcements.tell,
         at=at,
         zone=zone,
@@ -170,12 +198,18 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
         await store.close()
 
 
+def canary_share(config: Config, platforms: Collection[str]) -> float:
+    """Of new conversations. None at the console: who sits there wants to hear what was learnt."""
+    return config.training.canary if set(platforms) - {"console"} else 0.0
+
+
 def trainer_of(
     config: Config,
     store: SqlStore,
     generator: Speaker | None,
     *,
     announcements: Announcements | None = None,
+    share: float = 0.0,
 ) -> LocalTrainer:
     return LocalTrainer(
         store,
@@ -185,6 +219,7 @@ def trainer_of(
         base=base_of(config),
         merge=config.generation.url is None,
         announcements=announcements,
+        share=share,
     )
 
 

@@ -104,25 +104,10 @@ def counted(
 Decision = Literal["promoted", "dropped"]
 
 
-def decided(
-    labels: Sequence[tuple[bool, bool]], age: timedelta, *, is_clean: bool
-) -> Decision | None:
-    """What becomes of the canary; None: it goes on.
-
-    `labels`: as `counted` gives them. `is_clean`: the gate found nothing against it.
-    """
-    if early := by_votes(labels):
-        return early
-    if age < LONGEST and len(labels) < MOST_LABELS:
-        return None
-    count = Count.of(labels)
-    ours = (count.up_canary + 1) / (count.of_canary + 2)
-    others = (count.up_other + 1) / (count.of_other + 2)
-    return "promoted" if ours >= others and is_clean else "dropped"
-
-
 def by_votes(labels: Sequence[tuple[bool, bool]]) -> Decision | None:
-    """What they say surely. Only whole tens are looked at, so that asking again adds no look."""
+    """What becomes of it, where they say so surely; None: it goes on. `labels`: as `counted` gives
+    them. Only whole tens are looked at, so that asking again adds no look.
+    """
     count = Count.of(labels[: len(labels) - len(labels) % LOOKS_EVERY])
     if count.of_canary < FIRST_LOOK:
         return None
@@ -130,6 +115,19 @@ def by_votes(labels: Sequence[tuple[bool, bool]]) -> Decision | None:
     if sure < 1 - SURELY_WORSE:
         return "dropped"
     return "promoted" if count.of_canary >= FIRST_PROMOTION and sure > WELL_ENOUGH else None
+
+
+def is_over(labels: Sequence[tuple[bool, bool]], age: timedelta) -> bool:
+    """Whether what they did not decide is to be decided now."""
+    return age >= LONGEST or len(labels) >= MOST_LABELS
+
+
+def at_last(labels: Sequence[tuple[bool, bool]], *, is_clean: bool) -> Decision:
+    """By the means of both posteriors. `is_clean`: the gate found nothing against it."""
+    count = Count.of(labels)
+    ours = (count.up_canary + 1) / (count.of_canary + 2)
+    others = (count.up_other + 1) / (count.of_other + 2)
+    return "promoted" if ours >= others and is_clean else "dropped"
 
 
 def not_worse(count: Count) -> float:

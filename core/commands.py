@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from core.canary import Count, counted
 from core.digest import changes
 from core.phrases import Phrases
-from core.ports import Store, Trainer, Tunes
-from core.types import IncomingMessage, Tune, Turn
+from core.ports import Canaries, Store, Trainer
+from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
 from core.why import why
 
@@ -130,7 +131,9 @@ class Commands:
         if self._trainer is None:
             yield self._phrases.cannot_train
             return
-        async with aclosing(self._trainer.retrain(dry=call.words == "dry")) as lines:
+        message = call.turn.message
+        by = person(message.ref.channel, message.author.id)
+        async with aclosing(self._trainer.retrain(dry=call.words == "dry", by=by)) as lines:
             async for line in lines:
                 yield line
 
@@ -273,8 +276,21 @@ async def said(text: str) -> AsyncGenerator[str]:
     yield text
 
 
-async def roll_back(store: Tunes) -> str:
-    """Let what answered before answer again, and say so."""
+async def roll_back(store: Canaries) -> str:
+    """Let what answered before answer again, and say so: first, instead of a canary."""
+    serving, canary = await store.answering()
+    why = "As a canary it was taken back by hand."
+    if canary and await store.end_canary(canary.tune, "rolled back", datetime.now(UTC), why):
+        more = " Say it once more to go further back." if serving else ""
+        return (
+            f"The canary `{canary.tune}` is taken back: {serves(serving)} everybody, from the next"
+            f" answer on.{more}"
+        )
+    return await go_back(store)
+
+
+async def go_back(store: Canaries) -> str:
+    """Let what served before serve again, whatever a canary does."""
     before = await store.serving()
     if before is None:
         return "The base answers already; there is nothing to roll back."
@@ -285,17 +301,28 @@ async def roll_back(store: Tunes) -> str:
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 
 
-async def tunes(store: Tunes) -> str:
-    """Which tune serves, and the last ten."""
-    serving = await store.serving()
+async def tunes(store: Canaries) -> str:
+    """Which tune serves, how a canary stands beside it, and the last ten."""
+    serving, canary = await store.answering()
     told = f"{serves(serving)[0].upper()}{serves(serving)[1:]}."
+    if canary:
+        told += f" {await how_it_stands(store, canary, serving)}"
     for tune in (await store.tunes())[-10:][::-1]:
         here = " **serves now**" if tune.name == serving else ""
+        here = " **canary**" if canary and tune.name == canary.tune else here
         told += f"\n- `{tune.name}` ({tune.at:%Y-%m-%d %H:%M} UTC, {tune.status}){here}: "
         told += tune.summary
         if tune.forgotten:
             told += " _It used what is forgotten" + (" and goes next._" if tune.path else "._")
     return told
+
+
+async def how_it_stands(store: Canaries, canary: Canary, serving: str | None) -> str:
+    count = Count.of(counted(canary, await store.labels(), serving))
+    return (
+        f"The canary `{canary.tune}` answers {canary.share:.0%} of new conversations since"
+        f" {canary.at:%Y-%m-%d %H:%M} UTC: {count.in_words}."
+    )
 
 
 def serves(name: str | None) -> str:

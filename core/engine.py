@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.announcements import Announcements
+from core.canary import chosen
 from core.commands import Commands
 from core.conversation import (
     TOKENS_PER_MESSAGE,
@@ -27,6 +28,7 @@ from core.conversation import (
 from core.errors import Closing, StoreDamaged, Unreachable
 from core.examples import MOST, Examples
 from core.feedback import score
+from core.health import Health
 from core.lanes import Lanes
 from core.limits import Pace
 from core.line import Line
@@ -138,6 +140,7 @@ class Engine:
         self.line = line
         self.pace = Pace(settings.turns_per_minute)
         self.damage: StoreDamaged | None = None  # why we closed, where the store is at fault
+        self.health = Health()
         self.failures = 0  # turns that ended without an answer since the start
         self.on_their_way = 0  # turns of all desks that are heard and not yet shown
         self.closing = asyncio.Event()
@@ -174,7 +177,7 @@ class Engine:
             return self.phrases.too_long.format(tokens=tokens, limit=longest)
         system = settings.system_text
         past = await self._past(turn, earlier)
-        model = await self.store.serving() or self.model
+        model = await self._model(turn, None if past.is_first else past.turns[-1])
         past = await self.examples.ahead_of(turn, past, model)
         counted = await self.generator.count([system, message.text, *past.texts])
         of_system, of_question, *of_past = [size + TOKENS_PER_MESSAGE for size in counted]
@@ -197,6 +200,12 @@ class Engine:
         if shown.forgets:
             opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
+
+    async def _model(self, turn: Turn, last: Turn | None) -> str:
+        """What answers the turn. `last`: the turn before it in its conversation."""
+        tune, canary = await self.store.answering()
+        serving = tune or self.model
+        return chosen(canary, turn.message, last, serving) if canary else serving
 
     async def _past(self, turn: Turn, earlier: Earlier) -> Past:
         """What may stand ahead of the turn's question."""
@@ -272,9 +281,11 @@ class Engine:
             asking()
             began = asyncio.get_running_loop().time()
             try:
-                async with aclosing(self.generator.stream(prompt)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                with self.health.asking(prompt.model) as spoke:
+                    async with aclosing(self.generator.stream(prompt)) as pieces:
+                        async for piece in pieces:
+                            spoke()
+                            yield piece
             except Unreachable as error:
                 self.line.turn_away(error, began)
                 raise

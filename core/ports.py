@@ -329,11 +329,8 @@ class Tunes(Protocol):
         ...
 
 
-class Canaries(Protocol):
-    """The tune that answers a share of new conversations beside the one that serves: one at most.
-
-    Where it stands is on disk: a restart changes nothing.
-    """
+class Canaries(Tunes, Protocol):
+    """The tunes, with one at most that answers a share of new conversations beside what serves."""
 
     async def answering(self) -> tuple[str | None, Canary | None]:
         """What serves (None: the base), and the canary beside it, as of one moment."""
@@ -414,17 +411,18 @@ class Nights(Protocol):
         ...
 
 
-class Store(
-    Turns, Conversations, Votes, Reviews, Tunes, Canaries, People, Credits, Nights, Protocol
-):
+class Store(Turns, Conversations, Votes, Reviews, Canaries, People, Credits, Nights, Protocol):
     """All of them on one database."""
 
 
 class Trainer(Protocol):
     """What `/retrain` sets off: a run of the trainer in processes of its own."""
 
-    def retrain(self, *, dry: bool) -> AsyncGenerator[str]:
+    def retrain(self, *, dry: bool, by: str | None) -> AsyncGenerator[str]:
         """Lines for the person who asked: progress, then the outcome. Never raises: it says so.
+
+        `by`: the `person` whose conversations a tune that passes answers at once, where it begins
+        as a canary; None: nobody's.
 
         One run at a time; a second one is told so.
         """

@@ -55,6 +55,7 @@ class FakeModel:
 
     behaviour: Behaviour = field(default_factory=Behaviour)  # of every request...
     script: deque[Behaviour] = field(default_factory=deque)  # ...after these, one request each
+    of_model: dict[str, Behaviour] = field(default_factory=dict)  # instead of `behaviour`
     key: str | None = None
     models: tuple[str, ...] = ("fake",)
     max_model_len: int | None = 2048
@@ -124,7 +125,8 @@ class FakeModel:
                 file.write(json.dumps(body) + "\n")
         if refusal := self._refusal(request):
             return refusal
-        behaviour = self.script.popleft() if self.script else self.behaviour
+        usual = self.of_model.get(body["model"], self.behaviour)
+        behaviour = self.script.popleft() if self.script else usual
         self.streaming += 1
         try:
             response = await self._answer(request, body, behaviour)

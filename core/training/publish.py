@@ -17,12 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.ports import Speaker, Tunes
+from core.ports import Canaries, Speaker
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
 from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
-from core.types import Tune, tune_name
+from core.types import Canary, Tune, tune_name
 
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 REFUSAL = "checks"  # the name of the check in a report that nothing was checked for
@@ -51,6 +51,12 @@ def refusal(why: str) -> dict[str, Any]:
 def is_untested(report: dict[str, Any]) -> bool:
     """Whether it is a `refusal`, which says nothing of the tune."""
     return bool(report["checks"][0]["name"] == REFUSAL)
+
+
+def is_clean(folder: Path) -> bool:
+    """Whether the gate found nothing against the tune there, not even what a tune may have."""
+    report = judgement(folder)
+    return bool(report["passed"]) and all(one["passed"] is not False for one in report["checks"])
 
 
 def reasons(report: dict[str, Any]) -> str:
@@ -156,7 +162,7 @@ def _flush(path: Path) -> None:
 
 
 async def publish(
-    store: Tunes,
+    store: Canaries,
     generator: Speaker,
     run: Path,
     shelf: Path,
@@ -166,13 +172,18 @@ async def publish(
     at: datetime,
     verdicts: Collection[tuple[int, str]] = (),
     retire_at_once: bool = False,
+    share: float = 0.0,
+    by: str | None = None,
     again_after_s: float = AGAIN_AFTER_S,
 ) -> Tune:
     """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded.
 
+    `share`: of new conversations, which it answers first, as a canary, with those of the person
+    `by`; 0: it answers everybody. A canary that runs already is replaced.
+
     `base`: its name on the server. `verdicts`: turn and person of each that it used. One who forgot
-    since marks the tune; with `retire_at_once` it is refused. `again_after_s`: the pause before a
-    server that answers nobody is asked again.
+    since marks the tune; with `retire_at_once`, and as a canary, it is refused. `again_after_s`:
+    the pause before a server that answers nobody is asked again.
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError, OSError and
     GenerationError; then, and when cancelled, nothing lies under the tune's name, unless the store
@@ -186,8 +197,8 @@ async def publish(
             await probe(generator, tune.name, base, differing(report), again_after_s)
             summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
             tune = replace(tune, path=str(folder), status="passed", summary=summary)
-            before = await store.serving()
-            if await store.put_tune(tune, verdicts) and retire_at_once:
+            before, replaced = await store.answering()
+            if await store.put_tune(tune, verdicts) and (retire_at_once or share):
                 raise NotServed("somebody had words forgotten that it learnt from; run it again")
         except NotServed as error:
             report |= refusal(str(error))
@@ -200,22 +211,28 @@ async def publish(
         tune = replace(tune, path=str(aside), status="refused", summary=summary)
         await store.put_tune(tune, verdicts)
         return tune
-    await store.serve(tune.name, at)
+    if share:
+        await store.begin_canary(Canary(tune.name, share, by, at))
+    else:
+        await store.serve(tune.name, at)
+        if replaced:
+            await store.end_canary(replaced.tune, "replaced", at, f"`{tune.name}` replaced it.")
     await retire(store, shelf, {tune.name, before})
     return tune
 
 
-async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
+async def retire(store: Canaries, shelf: Path, needed: set[str | None]) -> None:
     """Remove the files of all tunes but the last ten that passed; their rows stay, without a path.
 
     `needed`: tunes that are kept however old they are. Tunes that used what is forgotten go all
-    the same, but for the one that serves.
+    the same, but for the one that serves and the canary.
     """
-    serving = await store.serving()
+    serving, canary = await store.answering()
+    answering = {serving, canary and canary.tune}
     there = [one for one in await store.tunes() if one.path]
-    marked = {one.name for one in there if one.forgotten and one.name != serving}
+    marked = {one.name for one in there if one.forgotten} - answering
     passed = [one.name for one in there if one.status == "passed"]
-    old_ones = set(passed[:-KEPT]) - needed
+    old_ones = set(passed[:-KEPT]) - needed - answering
     for old in there:
         if old.name in marked | old_ones:
             await store.put_tune(replace(old, path=""))  # first: nothing leads to it any more

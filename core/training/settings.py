@@ -14,6 +14,7 @@ class Settings(BaseModel):
     at_least: int = Field(10, ge=10)  # fewer labels teach nothing reliable
     folder: str = "data/tunes"
     base: str | None = None  # a model's folder; None: the one that serves
+    canary: float = Field(0.2, ge=0, le=0.5)  # of new conversations; 0: a new tune answers all
     golden: str | None = None  # a file of questions that every tune has to go on answering
     retire_at_once: bool = False  # what used something that is forgotten, at /forget
     minutes: float = Field(30, gt=0)  # wall clock of one run, training and checks together

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 import adapters
 from bots.config import load, masked
-from bots.wiring import examples_for
+from bots.wiring import canary_share, examples_for
 from core.errors import ConfigError
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "config.yaml"
@@ -312,3 +312,23 @@ def test_secrets_are_resolved_and_never_shown(written):
 def test_a_whole_number_is_a_number_with_a_fraction_too(written):
     config = written("generation:\n  temperature: 1\nplatforms: {console: {}}\n")
     assert load(config).generation.temperature == 1.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "share"), [(["console"], 0.0), (["console", "pigeon"], 0.3), (["pigeon"], 0.3)]
+)
+def test_with_only_the_console_served_a_new_tune_answers_everybody(written, asked, share):
+    path = written("training: {canary: 0.3}\nplatforms: {console: {}}")
+    config = load(path, asked, env={"PIGEON_BOT_TOKEN": "coo"})
+    assert canary_share(config, config.platforms) == share
+
+
+def test_the_platforms_in_the_file_are_known_where_only_the_console_is_asked_for(written):
+    config = load(written("platforms: {console: {}, pigeon: {}}"), ["console"], env={})
+    assert canary_share(config, config.named) == 0.2
+
+
+@pytest.mark.parametrize("share", ["0.6", "-0.1", "much"])
+def test_no_share_is_more_than_half(written, share):
+    with pytest.raises(ConfigError, match=r":1: `training\.canary`"):
+        load(written(f"training: {{canary: {share}}}\nplatforms: {{console: {{}}}}"))

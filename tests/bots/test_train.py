@@ -30,14 +30,14 @@ def folder(tmp_path):
 
 async def test_too_few_votes_are_counted(store, folder, tmp_path):
     await vote(store, 7)
-    words = await said(trainer(store, tmp_path, folder).retrain(dry=False))
+    words = await said(trainer(store, tmp_path, folder).retrain(dry=False, by=None))
     assert "7 of 10 votes are there" in words
     assert not (tmp_path / "tunes").exists()
 
 
 async def test_votes_of_other_platforms_wait_and_are_named(store, folder, tmp_path):
     await vote(store, 12, platform="slack")
-    words = await said(trainer(store, tmp_path, folder).retrain(dry=False))
+    words = await said(trainer(store, tmp_path, folder).retrain(dry=False, by=None))
     assert "0 of 10 votes are there" in words
     assert "12 votes wait on slack: add `slack` to `training.platforms` in config.yaml" in words
 
@@ -46,7 +46,7 @@ async def test_a_dry_run_says_what_it_would_use_and_leaves_no_trace(store, folde
     await vote(store, 24)
     await store.put_feedback(Feedback(1, "bob", -1, NOON))
     await store.put_correction(Correction(2, "ann", "Yes.", NOON))
-    words = await said(trainer(store, tmp_path, folder).retrain(dry=True))
+    words = await said(trainer(store, tmp_path, folder).retrain(dry=True, by=None))
     assert words == (
         "I would use 23 votes (11 liked, 12 disliked, 1 corrected, from 1 person),"
         " left out 1 (as many up as down).\n"
@@ -56,7 +56,7 @@ async def test_a_dry_run_says_what_it_would_use_and_leaves_no_trace(store, folde
 
 async def test_without_the_base_at_hand_it_says_what_to_set(store, tmp_path):
     await vote(store, 24)
-    words = await said(trainer(store, tmp_path).retrain(dry=False))
+    words = await said(trainer(store, tmp_path).retrain(dry=False, by=None))
     assert "`training.base` in config.yaml" in words
 
 

@@ -8,7 +8,16 @@ from datetime import timedelta
 import pytest
 
 from bench.canary import fates
-from core.canary import Count, by_votes, chosen, counted, decided, is_drawn, not_worse
+from core.canary import (
+    Count,
+    at_last,
+    by_votes,
+    chosen,
+    counted,
+    is_drawn,
+    is_over,
+    not_worse,
+)
 from core.types import Canary, ChannelRef, Label, MessageRef, Recipe, ThreadRef, Turn, person
 from tests.core.room import BOB, NOW, ROOM, asked
 
@@ -191,15 +200,17 @@ def test_labels_are_looked_at_by_the_ten():
     ],
 )
 def test_after_fourteen_days_the_mean_decides_where_the_gate_was_clean(labels, is_clean, fate):
-    assert decided(labels, 13 * DAY, is_clean=is_clean) is None
-    assert decided(labels, 14 * DAY, is_clean=is_clean) == fate
+    assert not is_over(labels, 13 * DAY)
+    assert is_over(labels, 14 * DAY)
+    assert at_last(labels, is_clean=is_clean) == fate
 
 
 def test_after_three_hundred_labels_the_mean_decides():
     labels = votes(19, 32, 160, 268)
-    assert decided(labels[1:], DAY, is_clean=True) is None
+    assert not is_over(labels[1:], DAY)
     assert by_votes(labels) is None
-    assert decided(labels, DAY, is_clean=True) == "dropped"
+    assert is_over(labels, DAY)
+    assert at_last(labels, is_clean=True) == "dropped"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class SlowTrainer:
     def __init__(self):
         self.is_learning, self.was_stopped = asyncio.Event(), False
 
-    async def retrain(self, *, dry):
+    async def retrain(self, *, dry, by):
         try:
             yield "Learning."
             self.is_learning.set()

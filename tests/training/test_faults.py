@@ -110,7 +110,7 @@ async def run_broken(store, folder, base, fault):
     """One run with this fault: said in words, nothing left, and the state as it was."""
     before = (await store.serving(), [tune for tune in await store.tunes() if tune.path])
     minutes = 0.15 if fault.startswith("hang") else 5
-    words = await said(trainer(store, folder, base, minutes=minutes).retrain(dry=False))
+    words = await said(trainer(store, folder, base, minutes=minutes).retrain(dry=False, by=None))
     assert (FAULTS | OF_THE_GATE)[fault] in words, words
     assert "what answered before answers on" in words.lower()
     shelf = folder / "tunes"
@@ -126,7 +126,7 @@ async def run_broken(store, folder, base, fault):
 
 
 async def runs_well(store, folder, base):
-    words = await said(trainer(store, folder, base).retrain(dry=False))
+    words = await said(trainer(store, folder, base).retrain(dry=False, by=None))
     assert "answers from now on" in words, words
     assert await store.serving() is not None
 

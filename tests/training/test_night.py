@@ -141,7 +141,7 @@ async def test_the_channel_is_told_why_nothing_was_learnt_once_and_what_was_brok
 
 
 async def by_night(store, tmp_path, base):
-    return await said(trainer(store, tmp_path, base).retrain(dry=False, by_night=True))
+    return await said(trainer(store, tmp_path, base).retrain(dry=False, by=None, by_night=True))
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     mynah = trainer(store, tmp_path, base, generator, announcements=announcements)
 
     words = ""
-    async with aclosing(mynah.retrain(dry=False)) as pieces:
+    async with aclosing(mynah.retrain(dry=False, by=None)) as pieces:
         async for piece in pieces:
             words += piece
             if piece.startswith("- "):
@@ -51,7 +51,7 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     assert not (tmp_path / "tunes" / ".run").exists()
 
     async with announcements:
-        words = await said(mynah.retrain(dry=False))
+        words = await said(mynah.retrain(dry=False, by=None))
         await until(lambda: adapter.told)
     assert "Learning from 24 votes (12 liked, 12 disliked, from 1 person)." in words
     assert "- weighing all votes\n" in words
@@ -92,11 +92,11 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
 async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
     await vote(store, 24)
     mynah = trainer(store, tmp_path, base)
-    async with aclosing(mynah.retrain(dry=False)) as pieces:
+    async with aclosing(mynah.retrain(dry=False, by=None)) as pieces:
         async for piece in pieces:
             if piece.startswith("- "):
                 break
-        assert "one run at a time" in await said(mynah.retrain(dry=False))
+        assert "one run at a time" in await said(mynah.retrain(dry=False, by=None))
         assert trainers()
     async with asyncio.timeout(5):  # who asked went away: nothing of the run is left
         while trainers():
@@ -144,13 +144,13 @@ async def test_who_voted_much_beside_four_others_is_told_why_it_is_not_enough(st
     await vote(store, 24, by=("ann",) * 20 + ("bob", "cy", "di", "ed"))
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "config.json").write_text("{}")
-    words = await said(trainer(store, tmp_path, tmp_path / "base").retrain(dry=False))
+    words = await said(trainer(store, tmp_path, tmp_path / "base").retrain(dry=False, by=None))
     assert "Not enough to learn from yet: 5 of 10 votes are there." in words
     assert "left out 19 (more than one person's share)" in words
 
 
 async def test_a_run_ends_at_its_deadline(store, base, tmp_path):
     await vote(store, 24)
-    words = await said(trainer(store, tmp_path, base, minutes=0.01).retrain(dry=False))
+    words = await said(trainer(store, tmp_path, base, minutes=0.01).retrain(dry=False, by=None))
     assert "not done in the time that training.minutes allows" in words
     assert await store.serving() is None

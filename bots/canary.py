@@ -1,0 +1,117 @@
+"""Sees to it that a canary ends: by the votes on it, by how its answers go, or by its age.
+
+It lives in the bot's process and asks the store anew each time, so that neither a restart nor a
+trainer that is away matters to it. What is decided by which rule is in core/canary.py and
+core/health.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from bots.loading import Loading
+from core.announcements import Announcements
+from core.canary import Count, at_last, by_votes, counted, is_over
+from core.commands import serves
+from core.engine import utc_now
+from core.errors import BotError, StoreDamaged
+from core.health import Health
+from core.ports import Canaries
+from core.training.publish import is_clean, retire
+from core.types import Canary, CanaryOutcome
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 3.0
+# What people read of the tune from then on.
+PROMOTED, DROPPED = "As a canary it was promoted: ", "As a canary it was dropped: "
+
+
+class CanaryKeeper:
+    """`async with` it: looks every few seconds, from the start on."""
+
+    def __init__(
+        self,
+        store: Canaries,
+        health: Health,
+        loading: Loading,
+        *,
+        base: str,
+        shelf: Path,
+        announcements: Announcements,
+        every_s: float = LOOK_EVERY_S,
+        now: Callable[[], datetime] = utc_now,
+        watching_for_damage: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`base`: its name on the server."""
+        self._store, self._health, self._loading = store, health, loading
+        self._base, self._shelf, self._announcements = base, shelf, announcements
+        self._every_s, self._now = every_s, now
+        self._watching_for_damage = watching_for_damage
+
+    async def __aenter__(self) -> Self:
+        self._group = asyncio.TaskGroup()
+        await self._group.__aenter__()
+        self._task = self._group.create_task(self._watch(), name="keeper of the canary")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                with self._watching_for_damage():
+                    await self.look()
+            except StoreDamaged:
+                return
+            except (BotError, OSError) as error:
+                logger.warning("how the canary does could not be looked at: %s", error)
+            await asyncio.sleep(self._every_s)
+
+    async def look(self) -> None:
+        """End the canary if it is time. Raises StoreError and OSError."""
+        serving, canary = await self._store.answering()
+        if canary and (ending := await self._ending(canary, serving)):
+            outcome, why = ending
+            at, said = self._now(), PROMOTED if outcome == "promoted" else DROPPED
+            if await self._store.end_canary(canary.tune, outcome, at, said + why):
+                await self._tell(canary.tune, serving, outcome, why)
+            if outcome == "promoted":
+                await retire(self._store, self._shelf, {canary.tune, serving})
+
+    async def _ending(
+        self, canary: Canary, serving: str | None
+    ) -> tuple[CanaryOutcome, str] | None:
+        """How it ends, and a sentence why; None: it goes on."""
+        if await self._loading.fails(canary.tune):
+            return "dropped", "It does not load."
+        if ailment := self._health.ailment(canary.tune, serving or self._base):
+            return "dropped", ailment
+        labels = counted(canary, await self._store.labels(), serving)
+        outcome = by_votes(labels)
+        if not outcome and is_over(labels, self._now() - canary.at):
+            clean = await asyncio.to_thread(is_clean, self._shelf / canary.tune)
+            outcome = at_last(labels, is_clean=clean)
+        if outcome == "promoted" and await self._is_forgotten(canary.tune):
+            return "dropped", "It used what is forgotten."
+        return (outcome, f"{Count.of(labels).in_words}.") if outcome else None
+
+    async def _is_forgotten(self, name: str) -> bool:
+        return any(one.forgotten for one in await self._store.tunes() if one.name == name)
+
+    async def _tell(self, name: str, serving: str | None, outcome: CanaryOutcome, why: str) -> None:
+        if outcome == "promoted":
+            logger.info("the canary %s serves from now on: %s", name, why)
+            words = f"The tune `{name}` was a canary and answers everybody from now on: {why}"
+        else:
+            logger.warning("the canary %s is dropped: %s", name, why)
+            words = f"The tune `{name}` was a canary and is dropped, and {serves(serving)}: {why}"
+        await self._announcements.tell(words)
