@@ -44,7 +44,7 @@ class Bot:
         """Let this night come; returns what came of it."""
         set_clock(self.folder, at(day).isoformat())
         begin = f"the night of {day}: "
-        async with asyncio.timeout(150):
+        async with asyncio.timeout(240):
             while begin not in (log := (self.folder / "bot.log").read_text()):
                 assert self.process.returncode is None, log
                 await asyncio.sleep(0.05)
@@ -103,7 +103,7 @@ async def config(tmp_path, platform):
         }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_a_night_trains_what_serves_and_the_next_one_has_nothing_new(config, base, tmp_path):
     async with opened(tmp_path) as store:
         await vote(store, 24)
