@@ -5,10 +5,13 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from core.types import Tune
+from storage.repositories import Settings, SqlStore
 from tests.fake_discord import TOKEN as DISCORD_TOKEN
 from tests.fake_discord import FakeDiscord
 from tests.fake_model import FakeModel
@@ -69,8 +72,8 @@ class World:
             )
 
     @asynccontextmanager
-    async def running(self, **tokens):
-        process = await self.run(**tokens)
+    async def running(self, *arguments, **tokens):
+        process = await self.run(*arguments, **tokens)
         try:
             yield process
         finally:
@@ -96,9 +99,8 @@ async def connected(world, *, but=""):
         "discord": lambda: world.discord.gateway.sessions,
         "telegram": lambda: world.telegram.polling,
     }
-    await until(
-        lambda: all(is_ready() for name, is_ready in ready.items() if name != but), within_s=30
-    )
+    wanted = [is_ready for name, is_ready in ready.items() if name not in but.split()]
+    await until(lambda: all(is_ready() for is_ready in wanted), within_s=30)
 
 
 async def test_three_platforms_are_served_by_one_process(world):
@@ -147,6 +149,36 @@ async def test_a_platform_that_is_down_is_tried_again_and_touches_no_other(world
         await world.discord.says(world.ann_there, world.discord.direct(world.ann_there), "hello")
         await until(lambda: world.shown()["discord"].endswith("You said: hello"), within_s=20)
     assert "Traceback" not in world.log.read_text()
+
+
+async def serve_a_tune_that_lost_its_files(folder):
+    (folder / "data").mkdir()
+    store = await SqlStore.open(Settings(url=f"sqlite:///{folder}/data/mynah.db"), holder="test")
+    at = datetime.now(UTC)
+    await store.put_tune(Tune("mynah@000001", "fake", "gone", "passed", (), "Learnt.", at))
+    await store.serve("mynah@000001", at)
+    await store.close()
+
+
+async def test_what_is_announced_reaches_the_channel_that_is_named(world):
+    await serve_a_tune_that_lost_its_files(world.folder)
+    config = world.folder / "config.yaml"
+    config.write_text(config.read_text() + 'bot: {announce_in: "slack:G0CLUB"}\n')
+    async with world.running("--platform", "slack", "--platform", "telegram"):
+        await until(lambda: world.slack.visible("G0CLUB"), within_s=60)
+    [told] = world.slack.visible("G0CLUB")
+    assert told.startswith("The tune `mynah@000001` does not load any more and is taken back")
+    assert world.slack.visible("C0ROOM") == world.telegram.by_bot() == []
+
+
+async def test_where_its_platform_is_not_served_the_log_says_that_nothing_is_announced(world):
+    await serve_a_tune_that_lost_its_files(world.folder)
+    config = world.folder / "config.yaml"
+    config.write_text(config.read_text() + 'bot: {announce_in: "slack:G0CLUB"}\n')
+    async with world.running("--platform", "telegram"):
+        await until(lambda: "the base answers instead" in world.log.read_text(), within_s=60)
+        await connected(world, but="slack discord")
+    assert "a channel on slack, which is not served here" in world.log.read_text()
 
 
 async def test_check_asks_every_platform_and_says_what_is_missing(world):
