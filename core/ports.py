@@ -436,7 +436,7 @@ class Trainer(Protocol):
 
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
         """What the gate found of it, as far as it is still kept. Of its answers only those to
-        Mynah's own golden questions. Never raises.
+        Mynah's own questions of knowledge. Never raises.
         """
         ...
 

@@ -9,7 +9,8 @@ from core.types import Tune
 from tests.training.house import opened, trainer
 from tests.training.votes import NOON
 
-OURS = golden.load([golden.OURS]).knowledge[0].ask
+GOLDEN = golden.load([golden.OURS])
+OURS, SAFETY = GOLDEN.knowledge[0].ask, GOLDEN.safety[0].ask
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ def shelved(store, tmp_path, report):
     return trainer(store, tmp_path), tune
 
 
-async def test_a_report_is_told_without_the_operators_own_questions(store, tmp_path):
-    answers = [answer(OURS), answer("What is the door's code?")]
+async def test_of_a_report_only_answers_to_our_questions_of_knowledge_are_told(store, tmp_path):
+    answers = [answer(OURS), answer("What is the door's code?"), answer(SAFETY)]
     checks = [{"name": "files", "passed": True, "words": "whole", "hard": True, "value": 1}]
     told, tune = shelved(store, tmp_path, {"checks": checks, "answers": answers, "system": "Be."})
     report = await told.report(tune)
