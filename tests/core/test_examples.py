@@ -85,6 +85,12 @@ async def test_liked_answers_and_corrections_lead_a_new_conversation_the_likest_
     assert await ahead_of(store, "who has got the keys", "2", "B") == OF_PUMP + OF_KEYS
 
 
+async def test_what_stands_ahead_of_a_thread_anyway_is_no_example_too(store):
+    await say(store, PUMP, "pump", "pump")
+    await vote(store, "pump")
+    assert await ahead_of(store, PUMP, "1", "1") == OF_PUMP
+
+
 async def test_a_vote_changes_nothing_in_the_conversation_in_which_it_was_given(store):
     await say(store, PUMP, "pump")
     await vote(store, "pump")
@@ -218,10 +224,11 @@ async def test_words_that_are_forgotten_while_a_turn_waits_in_line_are_not_shown
     await day_one(store)
     generator = ScriptedGenerator(echo, hangs=True)
     engine = engine_on(store, generator, at_once=1)
-    adapter = ListAdapter(asked("first", "1", "A"), asked(PUMP, "2", "B"), stays=True)
+    adapter = ListAdapter(asked("first", "1", "A"), stays=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(serve(engine, adapter))
         await generator.waiting.wait()
+        await adapter.deliver(asked(PUMP, "2", "B"))
         await until(lambda: engine.line.waiting == 1)
         await store.change(MessageRef(ROOM, "pump"), None)
         generator.hangs = False

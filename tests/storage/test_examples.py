@@ -155,6 +155,8 @@ async def test_what_is_forgotten_while_a_prompt_was_made_leaves_no_id_behind(sto
     turn_id = await led(store, one, two)
     assert await shown_in(store, turn_id) == (one,)
     assert await store.database.read(ids_in_examples) == [""]
+    await store.change(message(id="liked").ref, None)
+    assert await shown_in(store, await led(store, one)) == ()
 
 
 def ids_in_examples(connection):
@@ -169,6 +171,20 @@ async def test_who_switched_training_off_since_is_shown_and_trained_on_no_more(s
     assert await shown_in(store, turn_id) == (one,)
     judged = {known.turn.id: known for known in await store.judged(["slack"])}
     assert judged[turn_id].turn.recipe.examples == (one,)
+
+
+async def test_what_was_said_while_a_channel_was_private_does_not_train_as_an_example(store):
+    liked = await judged(store, "Liked?", place="private")
+    turn_id = await led(store, Example(liked, "Liked?", LIKED))
+    (found,) = await store.judged(["slack"])
+    assert (found.turn.id, found.turn.recipe.examples) == (turn_id, ())
+    assert len(await shown_in(store, turn_id)) == 1
+
+
+async def test_a_correction_alone_makes_an_answer_one_that_may_be_shown(store):
+    turn_id = await answered(store)
+    await store.put_correction(Correction(turn_id, "U2", "So.", MORNING))
+    assert [one.turn_id for one in await found(store)] == [turn_id]
 
 
 async def test_a_forgotten_turn_leaves_no_quotes_of_others_behind(store):
