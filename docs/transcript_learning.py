@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 
 from adapters import load as adapter_of
@@ -61,10 +62,10 @@ async def story(slack: FakeSlack) -> int:
     """Returns how much of the log is the votes."""
     for number, question in enumerate(VOTED_ON[:COUNT]):
         thread = slack.says(question, mention=True, by=BEN)
-        await slack.until(lambda number=number: is_whole(slack, 2 * number + 1), within_s=60)
+        await slack.until(partial(is_whole, slack, 2 * number + 1), within_s=60)
         await judge(slack, slack.bots()[-1])
         slack.says("/reset", mention=True, by=BEN, thread=thread)
-        await slack.until(lambda number=number: len(slack.bots()) == 2 * number + 2, within_s=60)
+        await slack.until(partial(are_said, slack, 2 * number + 2), within_s=60)
     left_out = len(slack.log)
     slack.commands("/retrain", by=BEN)
     await slack.until(lambda: is_told(slack, "I have learnt something"), within_s=900)
@@ -94,6 +95,10 @@ def is_whole(slack: FakeSlack, count: int) -> bool:
         return False
     blocks = slack.bots()[-1].get("blocks") or [{"type": ""}]
     return bool(blocks[-1]["type"] == "context_actions")
+
+
+def are_said(slack: FakeSlack, count: int) -> bool:
+    return len(slack.bots()) == count
 
 
 def is_told(slack: FakeSlack, words: str) -> bool:
