@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.ports import Canaries, Speaker
+from core.ports import Canaries, Speaker, Tunes
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
@@ -221,18 +221,17 @@ async def publish(
     return tune
 
 
-async def retire(store: Canaries, shelf: Path, needed: set[str | None]) -> None:
+async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
     """Remove the files of all tunes but the last ten that passed; their rows stay, without a path.
 
     `needed`: tunes that are kept however old they are. Tunes that used what is forgotten go all
-    the same, but for the one that serves and the canary.
+    the same, but for the one that serves.
     """
-    serving, canary = await store.answering()
-    answering = {serving, canary and canary.tune}
+    serving = await store.serving()
     there = [one for one in await store.tunes() if one.path]
-    marked = {one.name for one in there if one.forgotten} - answering
+    marked = {one.name for one in there if one.forgotten and one.name != serving}
     passed = [one.name for one in there if one.status == "passed"]
-    old_ones = set(passed[:-KEPT]) - needed - answering
+    old_ones = set(passed[:-KEPT]) - needed
     for old in there:
         if old.name in marked | old_ones:
             await store.put_tune(replace(old, path=""))  # first: nothing leads to it any more

@@ -184,10 +184,11 @@ def test_good_votes_promote_it_from_forty_on():
 
 
 def test_labels_are_looked_at_by_the_ten():
-    bad = votes(0, 10, 28, 30)[::-1]
+    undecided = votes(6, 10, 20, 30)
     for more in range(10):
-        assert by_votes(bad + votes(more, more, 0, 0)) == "dropped"
-    assert by_votes(bad[:-1]) is None
+        assert by_votes(undecided + votes(0, more, 0, 0)) is None
+    assert not_worse(Count.of(undecided + votes(0, 9, 0, 0))) < 0.05
+    assert by_votes(undecided + votes(0, 10, 0, 0)) == "dropped"
 
 
 @pytest.mark.parametrize(

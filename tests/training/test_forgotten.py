@@ -91,10 +91,13 @@ async def test_a_run_that_was_under_way_publishes_no_unmarked_tune(store, tmp_pa
     assert [one.forgotten for one in await store.tunes()] == [True]
 
 
-async def test_by_setting_a_run_that_was_under_way_is_refused_and_leaves_no_words(store, tmp_path):
+@pytest.mark.parametrize("how", [{"retire_at_once": True}, {"share": 0.2}])
+async def test_by_setting_or_as_a_canary_what_was_under_way_is_refused_and_leaves_no_words(
+    store, tmp_path, how
+):
     await store.forget_turn(1, "ann")
     shelf = tmp_path / "tunes"
-    tune = await learn(store, shelf, [1], retire_at_once=True)
+    tune = await learn(store, shelf, [1], **how)
     assert (tune.status, await store.serving()) == ("refused", None)
     assert "forgotten" in tune.summary
     assert secrets(shelf) == []
