@@ -37,6 +37,11 @@ async def main(folder, step):
             await super().serve(name, when)
             at("after serve")
 
+        async def begin_canary(self, canary):
+            at("begin_canary")
+            await super().begin_canary(canary)
+            at("after begin_canary")
+
     class Server(ScriptedGenerator):
         async def stream(self, prompt):
             at("probe")
@@ -56,7 +61,14 @@ async def main(folder, step):
             tune = Tune(name, "base", "", "refused", (1,), "Learnt.", NOON)
             server = Server(["I am Mynah."])
             await publish.publish(
-                store, server, shelf / ".run" / name, shelf, tune, base="base", at=NOON
+                store,
+                server,
+                shelf / ".run" / name,
+                shelf,
+                tune,
+                base="base",
+                at=NOON,
+                share=0.2 if armed and step.endswith("begin_canary") else 0.0,
             )
             armed = True
 

@@ -281,7 +281,10 @@ def test_a_sweep_removes_what_a_killed_process_left_and_nothing_that_is_recorded
     assert sorted(path.name for path in shelf.iterdir()) == ["mynah@000001", "mynah@000003"]
 
 
-CRASHES = ("place", "probe", "put_tune", "after put_tune", "serve", "after serve")
+CRASHES = (
+    *("place", "probe", "put_tune", "after put_tune", "serve", "after serve"),
+    *("begin_canary", "after begin_canary"),
+)
 
 
 @pytest.mark.parametrize("at", CRASHES)
@@ -295,12 +298,13 @@ async def test_killed_at_any_step_what_the_store_says_is_what_can_serve(tmp_path
     )
     assert done.returncode == -signal.SIGKILL
     async with opened(tmp_path) as store:
-        serving = await store.serving()
+        serving, canary = await store.answering()
         assert serving == ("mynah@000002" if at == "after serve" else "mynah@000001")
+        assert (canary and canary.tune) == ("mynah@000002" if at == "after begin_canary" else None)
         assert is_whole(shelf / serving, merged=True)
         known = {tune.name: tune.path for tune in await store.tunes()}
         unknown = await asyncio.to_thread(sweep, shelf, known)
-        recorded = at in ("after put_tune", "serve", "after serve")
+        recorded = at not in ("place", "probe", "put_tune")
         assert [path.name for path in unknown] == (
             [] if recorded or at == "place" else ["mynah@000002"]
         )
