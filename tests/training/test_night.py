@@ -104,7 +104,7 @@ async def config(tmp_path, platform):
 
 
 @pytest.mark.timeout(400)
-async def test_a_night_trains_what_serves_and_the_next_one_has_nothing_new(config, base, tmp_path):
+async def test_a_night_makes_a_canary_and_the_next_one_has_nothing_new(config, base, tmp_path):
     async with opened(tmp_path) as store:
         await vote(store, 24)
         await vote(store, 12, platform="slack")
@@ -115,11 +115,12 @@ async def test_a_night_trains_what_serves_and_the_next_one_has_nothing_new(confi
         learnt = await mynah.night("2026-05-04")
         assert learnt.startswith("12 votes wait on slack: add `slack` to `training.platforms`")
         assert "Learning from 24 votes (12 liked, 12 disliked, from 1 person)." in learnt
-        assert "`mynah@000001` answers from now on; `/rollback` takes it back." in learnt
+        assert "`mynah@000001` answers 20% of new conversations from now on" in learnt
         nothing = await mynah.night("2026-05-05")
         assert "Nothing was voted, corrected or forgotten since `mynah@000001`." in nothing
     async with opened(tmp_path) as store:
-        assert await store.serving() == "mynah@000001"
+        serving, canary = await store.answering()
+        assert (serving, canary and canary.tune) == (None, "mynah@000001")
         assert await store.last_night() == Night(date(2026, 5, 5), at("2026-05-05"), nothing)
 
 
