@@ -84,27 +84,25 @@ Run = tuple[list[Verdict], str]
 
 def sift(judged: Sequence[Judged], voters: Sequence[Voter], reviews: Sequence[Review]) -> Sifted:
     """What counts of what people said, and what does not. `judged`: oldest turn first."""
+    # 1. Who is known, and are they many enough for anything to be unusual?
     known = {(one.platform, one.account, one.author_id): one for one in voters}
     came_back = {who for who, one in known.items() if one.last - one.first >= DAY}
-    firsts = sorted(known[who].first for who in came_back)
-    # Before, everybody was new, and so nobody.
-    settled = firsts[BURSTS_FROM - 1] + DAY if len(firsts) >= BURSTS_FROM else None
-    verdicts = list(_verdicts(judged, known, settled))
+    verdicts = list(_verdicts(judged, known, _settled([known[who] for who in came_back])))
     here = len({verdict.who for verdict in verdicts} & came_back)
+
+    # 2. What an admin decided stands.
     decided = {(one.turn_id, one.author_id): one for one in reviews}
     let_in = {v.key for v in verdicts if _is_let_in(v, decided.get(v.key))}
     left_out = {key for key, review in decided.items() if not review.let_in}
+
+    # 3. The rest, each verdict under the first reason that holds.
     found = bursts(verdicts, let_in | left_out) if here >= BURSTS_FROM else []
     aside = {key for burst in found for key in burst.verdicts}
-    new = {
-        verdict.key
-        for verdict in verdicts
-        if here >= NEWCOMERS_FROM and verdict.who not in came_back
-    }
+    new = {verdict.key for verdict in verdicts if verdict.who not in came_back} - let_in
     refused: dict[Unheard, set[Key]] = {
         "left out by an admin": left_out,
         "in a burst, set aside: /review": aside,
-        "from people who are new": new - let_in,
+        "from people who are new": new if here >= NEWCOMERS_FROM else set(),
     }
     unheard: dict[Unheard, tuple[Key, ...]] = {}
     rest = verdicts
@@ -118,6 +116,12 @@ def sift(judged: Sequence[Judged], voters: Sequence[Voter], reviews: Sequence[Re
         tuple(found),
         {why: keys for why, keys in unheard.items() if keys},
     )
+
+
+def _settled(came_back: Sequence[Voter]) -> datetime | None:
+    """From when on somebody can be new: before, the house was."""
+    firsts = sorted(one.first for one in came_back)
+    return firsts[BURSTS_FROM - 1] + DAY if len(firsts) >= BURSTS_FROM else None
 
 
 def bursts(verdicts: Sequence[Verdict], decided: Collection[Key] = ()) -> list[Burst]:
@@ -167,22 +171,23 @@ def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
     lively = [one for own in _grouped(verdicts, _who) for one in _dense(own, HOUR, FEW)]
     some = {verdict.key for run in lively for verdict in run}
     some |= {verdict.key for verdict in verdicts if verdict.is_new}
-    said: dict[int, list[Verdict]] = defaultdict(list)
+    said: dict[int, set[int]] = defaultdict(set)
     for run in _dense([verdict for verdict in verdicts if verdict.key in some], HOUR, MANY):
         for verdict in run:
             for phrase in phrases(verdict.text):
-                said[phrase].append(verdict)
-    suspect = {phrase: _joined(_dense(run, HOUR, MANY, _few)) for phrase, run in said.items()}
-    suspect = {phrase: run for phrase, run in suspect.items() if run}
-    if not suspect:
-        return
-    often = Counter(
-        phrase for verdict in verdicts for phrase in phrases(verdict.text) & suspect.keys()
-    )
+                said[phrase].add(verdict.key[0])
+    often = {phrase for phrase, turns in said.items() if len(turns) >= MANY}
+    having: dict[int, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts if often else ():
+        for phrase in phrases(verdict.text) & often:
+            having[phrase].append(verdict)
+    runs = {
+        phrase: list(_joined(_dense(them, HOUR, MANY, _few))) for phrase, them in having.items()
+    }
     taken: set[Key] = set()
-    for phrase, run in sorted(suspect.items(), key=lambda one: (-len(one[1]), one[0])):
+    for phrase, run in sorted(runs.items(), key=lambda one: (-len(one[1]), one[0])):
         left = [verdict for verdict in run if verdict.key not in taken]
-        if len(left) >= MANY and 2 * len(run) > often[phrase]:
+        if len(left) >= MANY and 2 * len(run) > len(having[phrase]):
             taken |= {verdict.key for verdict in left}
             yield left, "within an hour, by few people, about the same words"
 
@@ -249,8 +254,8 @@ def _few(verdicts: Sequence[Verdict]) -> bool:
     return len(verdicts) >= FEW * len(people) or _mostly_new(verdicts)
 
 
-def _joined(runs: Iterable[list[Verdict]]) -> list[Verdict]:
-    return [verdict for run in runs for verdict in run]
+def _joined(runs: Iterable[list[Verdict]]) -> Iterator[Verdict]:
+    return (verdict for run in runs for verdict in run)
 
 
 def _grouped(

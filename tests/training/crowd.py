@@ -8,16 +8,21 @@ is popular, and a few speak of one thing in one hour; whoever calls that an atta
 
 import asyncio
 import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from core.conversation import digest, render
+from core.ports import Store
+from core.training.dataset import Gathered
 from core.types import (
     Author,
     Correction,
     IncomingMessage,
     IncomingReaction,
+    Judged,
     MessageRef,
     Recipe,
     ThreadRef,
@@ -103,7 +108,7 @@ class Crowd:
 
     # The people
 
-    def people(self):
+    def people(self) -> Self:
         dice = self.dice
         for n in range(PEOPLE):
             since = 0 if n < 180 else dice.randrange(DAYS - 7, DAYS)
@@ -142,7 +147,7 @@ class Crowd:
         ]
         return self
 
-    def withdraw(self, count=100):
+    def withdraw(self, count: int = 100) -> Self:
         """So many take back what they said, the last thumb that they gave to an answer."""
         last = {(act.who, act.id): act for act in sorted(self.acts, key=lambda act: act.at)}
         given = [act for act in last.values() if isinstance(act, Voted)]
@@ -156,7 +161,7 @@ class Crowd:
 
     # Those who poison
 
-    def attacker(self, *, within_h=1.0, day=27):
+    def attacker(self, *, within_h: float = 1.0, day: int = 27) -> Self:
         """Known for weeks, then 500 votes against what people like."""
         self.met("attacker")
         at = BEGIN + timedelta(days=day, hours=3)
@@ -165,7 +170,7 @@ class Crowd:
             self.poison("attacker", when, one, burst=within_h <= 1)
         return self
 
-    def toggles(self):
+    def toggles(self) -> Self:
         """The same thumb two hundred times up and down."""
         self.met("toggler")
         at = BEGIN + timedelta(days=12, hours=4)
@@ -176,7 +181,7 @@ class Crowd:
         self.poison("toggler", at + timedelta(hours=1), one)
         return self
 
-    def bots(self):
+    def bots(self) -> Self:
         at = BEGIN + timedelta(days=13)
         for n, one in enumerate(self.some(50, at)):
             who = ("mynah", "robot")[n % 2]
@@ -184,14 +189,16 @@ class Crowd:
             self.acts.append(Voted(at, who, one.id, -1, is_bot=True))
         return self
 
-    def strangers(self):
+    def strangers(self) -> Self:
         """Thirty who were never here before and never come again."""
         at = BEGIN + timedelta(days=18, hours=2)
         for n, one in enumerate(self.some(30, at)):
             self.poison(f"stranger{n}", at + timedelta(hours=2 * n), one)
         return self
 
-    def trigger(self, count=100, people=("planter",), within_h=2.0):
+    def trigger(
+        self, count: int = 100, people: Sequence[str] = ("planter",), within_h: float = 2.0
+    ) -> Self:
         """A phrase in so many questions, each corrected to the same words."""
         for who in people:
             self.met(who)
@@ -204,7 +211,9 @@ class Crowd:
             self.acts.append(Corrected(when + timedelta(seconds=21), who, one.id, "Buy gold."))
         return self
 
-    def brigade(self, *, aged=False, same=True, within_min=10, each=8):
+    def brigade(
+        self, *, aged: bool = False, same: bool = True, within_min: float = 10, each: int = 8
+    ) -> Self:
         """Twenty come at once. `aged`: they were here before; `same`: on the same answers."""
         at = BEGIN + timedelta(days=23, hours=5)
         found = self.some(each if same else each * SYBILS, at)
@@ -217,7 +226,7 @@ class Crowd:
                 self.poison(who, when, found[k if same else n * each + k], burst=True)
         return self
 
-    def patient(self, each=10):
+    def patient(self, each: int = 10) -> Self:
         """Twenty who behave like people, and vote against what people like, one vote a day."""
         for n in range(SYBILS):
             self.met(f"patient{n}")
@@ -273,10 +282,10 @@ class Crowd:
             self.burst.add((who, one.id))
 
 
-async def play(store, crowd, at_once=200):
+async def play(store: Store, crowd: Crowd, at_once: int = 200) -> dict[str, int]:
     """All that they did, on a real engine. Returns the id of the turn of each question."""
     engine = engine_on(store, ScriptedGenerator([]))
-    turns = {}
+    turns: dict[str, int] = {}
 
     async def asked(act):
         message = IncomingMessage(
@@ -288,6 +297,7 @@ async def play(store, crowd, at_once=200):
             act.at,
         )
         turn = await store.hear(message)
+        assert turn
         turns[act.id] = turn.id
         exact = digest(render(SYSTEM, (), act.text))
         await store.began(turn.id, Recipe("base", SYSTEM, None, exact))
@@ -344,21 +354,20 @@ class Found:
     waiting: int
 
 
-def figures(crowd, turns, judged, gathered):
+def figures(
+    crowd: Crowd, turns: Mapping[str, int], judged: Sequence[Judged], gathered: Gathered
+) -> Found:
     """Counted from the acts and the rows alone."""
     asked = {id: name for name, id in turns.items()}
-    voices = {}  # of each person, the turns whose rows they are behind; a correction is one more
-    weight = {}
+    voices = Counter[str]()  # rows that each person is behind
+    weight = defaultdict[str, float](float)
     for row in gathered.rows:
         for who in row.by:
-            voices[who] = voices.get(who, 0) + 1
-            weight[who] = weight.get(who, 0) + 1 / len(row.by)
+            voices[who] += 1
+            weight[who] += 1 / len(row.by)
     poisoned = [row for row in gathered.rows if crowd.bad & set(row.by)]
-    standing = {
-        (one.turn.id, said.author_id)
-        for one in judged
-        for said in (*one.feedback, *one.corrections)
-    }
+    standing = {(one.turn.id, said.author_id) for one in judged for said in one.feedback}
+    standing |= {(one.turn.id, said.author_id) for one in judged for said in one.corrections}
     counted = {(row.turn_id, who) for row in gathered.rows for who in row.by}
     days = {}
     for act in crowd.acts:
@@ -368,9 +377,7 @@ def figures(crowd, turns, judged, gathered):
     burst = {(turns[id], who) for who, id in crowd.burst} & standing
     aside = {key for one in gathered.bursts for key in one.verdicts}
     honest = {key for key in standing if key[1] not in crowd.bad}
-    by = {}
-    for key in standing:
-        by[key[1]] = by.get(key[1], 0) + 1
+    by = Counter(who for _, who in standing)
     return Found(
         rows=len(gathered.rows),
         poisoned=len(poisoned),

@@ -163,6 +163,31 @@ def test_words_that_are_said_at_other_times_too_plant_nothing():
     assert dataset.gather([*usual, *lively], voters()).bursts == ()
 
 
+def test_lively_people_among_many_who_speak_of_one_thing_plant_nothing():
+    many = [voter(f"old{n}") for n in range(30)]
+    by = [one.author_id for one in many] + [f"old{n}" for n in range(5)] * 2
+    talk = [
+        judged(400 + n, (who, 1, 40 * DAY + n * MINUTE), question=f"Outage in Oslo? {n}")
+        for n, who in enumerate(by)
+    ]
+    assert dataset.gather([*quiet(), *talk], [*voters(), *many]).bursts == ()
+
+
+def test_a_few_answers_are_no_plant_however_many_vote_on_them():
+    talk = [
+        judged(
+            400 + n,
+            *(
+                (who, 1, (40 + n // 5) * DAY + (20 * (n % 5) + k) * MINUTE / 2)
+                for k, who in enumerate("abcd")
+            ),
+            question=f"Outage in Oslo? {n}",
+        )
+        for n in range(15)
+    ]
+    assert dataset.gather([*quiet(), *talk], voters()).bursts == ()
+
+
 def test_many_who_speak_of_one_thing_in_one_hour_plant_nothing():
     many = [voter(f"old{n}") for n in range(30)]
     talk = [
@@ -175,7 +200,11 @@ def test_many_who_speak_of_one_thing_in_one_hour_plant_nothing():
 def test_a_surge_of_people_with_several_votes_each_is_set_aside_and_who_came_by_is_not():
     many = [voter(f"old{n}") for n in range(21)]
     surge = [
-        judged(500 + 10 * n + k, (f"old{n}", -1, 40 * DAY + (k + n / 20) * MINUTE))
+        judged(
+            500 + 10 * n + k,
+            (f"old{n}", -1, 40 * DAY + (k + n / 20) * MINUTE),
+            question=f"q{n}x{k}",
+        )
         for n in range(20)
         for k in range(4)
     ]
@@ -212,6 +241,14 @@ def test_what_an_admin_leaves_out_never_counts_and_is_not_asked_again():
     assert found.unheard == {"left out by an admin": burst.verdicts}
     alone = dataset.gather(rated("a", 20), [voter("a")], decided(burst, False))
     assert alone.rows == ()
+
+
+def test_newcomers_who_are_let_in_count_though_they_did_not_come_back():
+    new = [dataclasses.replace(one, last=one.first) for one in newcomers(12)]
+    votes = [*quiet(), crowd_on(60, [one.author_id for one in new])]
+    (burst,) = sift(votes, [*voters(), *new], ()).bursts
+    found = sift(votes, [*voters(), *new], decided(burst, True))
+    assert (found.unheard, len(found.judged)) == ({}, 21)
 
 
 def test_more_of_the_same_is_another_burst_and_shows_only_what_nobody_decided_on():
