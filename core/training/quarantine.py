@@ -12,8 +12,6 @@ who goes through yesterday's answers would be.
 from __future__ import annotations
 
 import hashlib
-import re
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from core.training import shares
+from core.training.planted import shared
 from core.types import Judged, Review, Voter
 
 DAY = timedelta(days=1)  # for so long somebody is new
@@ -31,7 +30,8 @@ SHORT, HOUR = timedelta(minutes=10), timedelta(hours=1)
 MANY = 12  # verdicts: a person who reads an answer before judging it takes a minute
 FEW = 3  # verdicts for each person on average, and few are behind them
 SURGE, USUAL, TIMES = 24, 0.95, 3  # everywhere: so many, and thrice what 95 of 100 busy times saw
-WORDS = 200  # at each end of a text that are looked at: texts may be long, phrases are planted
+LOOKED_AT = 20  # times as many at once: ten thousand may come within minutes
+USUAL_DAYS = 5  # a phrase that is said on more is a form, or a habit
 
 Unheard = Literal[
     "in a burst, set aside: /review",
@@ -74,7 +74,8 @@ class Verdict:
     who: tuple[str, str, str]  # platform, account, id
     at: datetime
     is_new: bool  # its person was when they gave it, and others were not
-    text: str  # the question, and their correction
+    question: str
+    correction: str
     cost: int  # rows
 
 
@@ -168,40 +169,26 @@ def _everywhere(verdicts: Sequence[Verdict]) -> Iterator[Run]:
 
 def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
     """A phrase that few repeat within an hour, of many answers, and hardly at other times."""
-    lively = [one for own in _grouped(verdicts, _who) for one in _dense(own, HOUR, FEW)]
-    some = {verdict.key for run in lively for verdict in run}
-    some |= {verdict.key for verdict in verdicts if verdict.is_new}
-    said: dict[int, set[int]] = defaultdict(set)
-    for run in _dense([verdict for verdict in verdicts if verdict.key in some], HOUR, MANY):
-        for verdict in run:
-            for phrase in phrases(verdict.text):
-                said[phrase].add(verdict.key[0])
-    often = {phrase for phrase, turns in said.items() if len(turns) >= MANY}
-    having: dict[int, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts if often else ():
-        for phrase in phrases(verdict.text) & often:
-            having[phrase].append(verdict)
-    runs = {
-        phrase: list(_joined(_dense(them, HOUR, MANY, _few))) for phrase, them in having.items()
-    }
+    texts: dict[int, str] = {}
+    on: dict[int, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        turn_id = verdict.key[0]
+        texts[turn_id] = texts.get(turn_id, verdict.question) + verdict.correction
+        on[turn_id].append(verdict)
+    runs = []
+    for turn_ids in shared(texts, MANY):
+        about = sorted(_joined(on[id] for id in turn_ids), key=lambda one: (one.at, one.key))
+        if len({verdict.at.date() for verdict in about}) > USUAL_DAYS:
+            continue
+        run = list(_joined(_dense(about, HOUR, MANY, _few)))
+        if 2 * len(run) > len(about):
+            runs.append(run)
     taken: set[Key] = set()
-    for phrase, run in sorted(runs.items(), key=lambda one: (-len(one[1]), one[0])):
+    for run in sorted(runs, key=lambda run: (-len(run), run[0].at)):
         left = [verdict for verdict in run if verdict.key not in taken]
-        if len(left) >= MANY and 2 * len(run) > len(having[phrase]):
+        if len(left) >= MANY:
             taken |= {verdict.key for verdict in left}
             yield left, "within an hour, by few people, about the same words"
-
-
-def phrases(text: str) -> set[int]:
-    """Every word and every three words in a row, as numbers, which take less room."""
-    words = re.findall(r"\w+", text.casefold())
-    if len(words) > 2 * WORDS:
-        words = words[:WORDS] + words[-WORDS:]
-    return {
-        zlib.crc32(" ".join(words[i : i + n]).encode())
-        for n in (1, 3)
-        for i in range(len(words) + 1 - n)
-    }
 
 
 def _dense(
@@ -213,7 +200,7 @@ def _dense(
     """The stretches of `verdicts`, oldest first, where so many lie so close and fit."""
     first, end, begin = 0, 0, 0
     for last, verdict in enumerate(verdicts):
-        while verdict.at - verdicts[first].at > within:
+        while verdict.at - verdicts[first].at > within or last - first >= LOOKED_AT * many:
             first += 1
         if last + 1 - first < many or not fits(verdicts[first : last + 1]):
             continue
@@ -285,14 +272,14 @@ def _verdicts(
         given = {f.author_id: f.at for f in sorted(one.feedback, key=lambda f: f.at)}
         for author_id in sorted({*given, *corrected}):
             who = (channel.platform, channel.account, author_id)
-            text, at, correction = question, given.get(author_id), corrected.get(author_id)
+            at, text, correction = given.get(author_id), "", corrected.get(author_id)
             if correction:
-                text = f"{question}\n{correction.text}"
-                at = max(at or correction.at, correction.at)
+                at, text = max(at or correction.at, correction.at), f"\n{correction.text}"
             assert at
             first = known[who].first if who in known else None
             is_new = bool(first and settled and at > settled and at - first < DAY)
-            yield Verdict((one.turn.id, author_id), who, at, is_new, text, 1 + bool(correction))
+            cost = 1 + bool(correction)
+            yield Verdict((one.turn.id, author_id), who, at, is_new, question, text, cost)
 
 
 def _is_let_in(verdict: Verdict, review: Review | None) -> bool:

@@ -7,6 +7,7 @@ is popular, and a few speak of one thing in one hour; whoever calls that an atta
 """
 
 import asyncio
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -349,7 +350,7 @@ class Found:
     of_new: int
     of_bots: int
     of_gone: int
-    caught: float
+    caught: float  # not a number: nobody came in bursts
     falsely: float
     waiting: int
 
@@ -389,7 +390,7 @@ def figures(
         of_new=len({key for key in counted if key[1] in new}),
         of_bots=len({key for key in standing if key[1] in ("mynah", "robot")}),
         of_gone=len({key for key in counted if (key[1], asked[key[0]]) in crowd.gone}),
-        caught=len(burst & aside) / len(burst) if burst else 1.0,
+        caught=len(burst & aside) / len(burst) if burst else math.nan,
         falsely=len(honest & aside) / len(honest),
         waiting=len(gathered.bursts),
     )

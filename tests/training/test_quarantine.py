@@ -163,6 +163,19 @@ def test_words_that_are_said_at_other_times_too_plant_nothing():
     assert dataset.gather([*usual, *lively], voters()).bursts == ()
 
 
+def test_a_form_that_the_same_few_fill_in_day_after_day_plants_nothing():
+    forms = [
+        judged(
+            400 + n,
+            ("abc"[n % 3], 1, (40 + n // 15) * DAY + n % 15 * 4 * MINUTE),
+            question=f"Summarise ticket {n} for the customer, {'please ' * 400}",
+        )
+        for n in range(90)  # on six days
+    ]
+    assert dataset.gather([*quiet(), *forms], voters()).bursts == ()
+    assert len(aside(dataset.gather([*quiet(), *forms[:75]], voters()))) == 75
+
+
 def test_lively_people_among_many_who_speak_of_one_thing_plant_nothing():
     many = [voter(f"old{n}") for n in range(30)]
     by = [one.author_id for one in many] + [f"old{n}" for n in range(5)] * 2
