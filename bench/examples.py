@@ -28,7 +28,7 @@ from core.types import Author, IncomingMessage, MessageRef, ThreadRef
 
 TURNS, JUDGED_EACH = 100_000, 5
 ROUNDS = 200
-AT_MOST_MS = 10.0
+AT_MOST_MS = 5.0
 WORDS = ["thumb", "vote", "answer", "tune", "channel", "thread"]
 WORDS += ["server", "token", "store", "queue", "night", "model"]
 

@@ -195,7 +195,7 @@ class Turns(Protocol):
         It begins with the first turn that the previous prompt of the conversation showed, so that
         prompts grow at the end only; at most the newest `limit` turns. Where the conversation's
         first turn is among them, so is what stood ahead of it. With the examples that stood in the
-        last turn's prompt, but for what was deleted or forgotten since, and all of people who
+        last prompt, but for what was deleted or forgotten since, and all of people who
         switched training off.
         """
         ...

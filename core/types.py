@@ -202,7 +202,7 @@ class History:
     """What a prompt may show, oldest first. `whole`: it begins where the conversation did.
 
     `ahead`: turns of the channel that stand at the front, without recipes. `examples`: those of the
-    last turn, which stand nowhere else here, as far as they may still be shown.
+    last prompt, which stand nowhere else here, as far as they may still be shown.
     """
 
     turns: tuple[Turn, ...]

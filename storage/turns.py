@@ -73,7 +73,7 @@ class SqlTurns:
                 connection, SHOWN, {**where, "first": frame.first, "limit": limit}, led=None
             )
             shown.reverse()
-            led = read_examples(connection, [shown[-1].id])[shown[-1].id] if shown else ()
+            led = read_examples(connection, [frame.led])[frame.led] if frame.led else ()
             begins_at = shown[0].id if shown else None
             ahead = read_ahead(connection, shown[0].recipe, frame.first) if shown else ()
             return History(tuple(shown), begins_at == frame.oldest, ahead, tuple(led))
@@ -228,8 +228,9 @@ INBOX = WHOLE_TURNS.where(
 ).order_by(turns.c.id)
 BEFORE = turns.c.id < bindparam("before")
 
-# Three ids, each found by one look into a partial index: where the conversation was reset, where
-# the previous prompt began, and the oldest turn that counts. None depends on how much is stored.
+# Four ids, each found by one look into a partial index: where the conversation was reset, where
+# the previous prompt began, which turn had it, if it showed examples, and the oldest turn that
+# counts. None depends on how much is stored.
 _reset = (
     select(turns.c.id)
     .where(CONVERSATION, BEFORE, text(RESETS))
@@ -245,6 +246,13 @@ _previous = (
     .limit(1)
     .scalar_subquery()
 )
+_led = (
+    select(case((turns.c.led, turns.c.id)))
+    .where(CONVERSATION, BEFORE, AFTER_RESET, text(PROMPTED))
+    .order_by(turns.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _oldest = (
     select(turns.c.id)
     .where(CONVERSATION, BEFORE, AFTER_RESET, text(COUNTS))
@@ -255,6 +263,7 @@ _oldest = (
 FRAME = select(
     func.coalesce(_previous, _reset + 1, 0).label("first"),
     _oldest.label("oldest"),
+    _led.label("led"),
 )
 AHEAD = BY_ID.where(text(COUNTS))
 SHOWN = (
