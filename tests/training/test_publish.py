@@ -289,15 +289,26 @@ CRASHES = (
 
 @pytest.mark.parametrize("at", CRASHES)
 async def test_killed_at_any_step_what_the_store_says_is_what_can_serve(tmp_path, at):
-    shelf = tmp_path / "tunes"
+    await survives_a_kill(tmp_path, at)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("at", CRASHES)
+async def test_killed_twenty_times_at_each_step(tmp_path, at):
+    for time in range(20):
+        await survives_a_kill(tmp_path / str(time), at)
+
+
+async def survives_a_kill(folder, at):
+    shelf = folder / "tunes"
     candidate_of(shelf, "mynah@000001")
     candidate_of(shelf, "mynah@000002")
-    command = [sys.executable, "-m", "tests.training.killed", str(tmp_path), at]
+    command = [sys.executable, "-m", "tests.training.killed", str(folder), at]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=Path(__file__).parents[2], timeout=15, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    async with opened(tmp_path) as store:
+    async with opened(folder) as store:
         serving, canary = await store.answering()
         assert serving == ("mynah@000002" if at == "after serve" else "mynah@000001")
         assert (canary and canary.tune) == ("mynah@000002" if at == "after begin_canary" else None)
