@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, text
 
 from core.types import Correction, Example, Exchange, Turn
 from storage.consents import allowed
@@ -29,12 +29,11 @@ class SqlExamples:
             newest = connection.execute(NEWEST, where).all()
             if not newest:
                 return []
-            since = {**where, "oldest": newest[-1].id}
             scores: dict[int, dict[str, int]] = defaultdict(dict)
-            for row in connection.execute(SCORES, since):
+            for row in connection.execute(SCORES, where):
                 scores[row.turn_id][row.author_id] = row.score
             said: dict[int, list[Correction]] = defaultdict(list)
-            for row in connection.execute(CORRECTIONS, since):
+            for row in connection.execute(CORRECTIONS, where):
                 said[row.turn_id].append(Correction(**row._mapping))
             return [
                 Exchange(row.id, row.question, row.answer, scores[row.id], tuple(said[row.id]))
@@ -66,26 +65,31 @@ def drop_examples(connection: Connection, where: ColumnElement[bool]) -> set[int
     return set(connection.scalars(delete(examples).where(where).returning(examples.c.turn_id)))
 
 
-MAY_LEAD_HERE = and_(CHANNEL, turns.c.id < bindparam("before"), text(MAY_LEAD))
-NEWEST = (
-    select(turns.c.id, turns.c.question, turns.c.answer)
-    .where(
-        MAY_LEAD_HERE,
-        allowed("channel", turns.c.channel),
-        allowed("person", turns.c.author_id),
-    )
+# First the bound, then whose words they are: PostgreSQL else takes the bound for none at all.
+_newest = (
+    select(turns.c.id)
+    .where(CHANNEL, turns.c.id < bindparam("before"), text(MAY_LEAD))
     .order_by(turns.c.id.desc())
     .limit(bindparam("limit"))
+    .subquery()
 )
-# Of the same turns: a list of their ids would cost more than all the rest.
-SINCE = and_(MAY_LEAD_HERE, turns.c.id >= bindparam("oldest"))
+NEWEST = (
+    select(turns.c.id, turns.c.question, turns.c.answer)
+    .join(_newest, _newest.c.id == turns.c.id)
+    .where(allowed("channel", turns.c.channel), allowed("person", turns.c.author_id))
+    .order_by(turns.c.id.desc())
+)
 SCORES = (
     select(feedback.c.turn_id, feedback.c.author_id, feedback.c.score)
-    .join(turns)
-    .where(SINCE, allowed("person", feedback.c.author_id))
+    .join(_newest, _newest.c.id == feedback.c.turn_id)
+    .join(turns, turns.c.id == feedback.c.turn_id)
+    .where(allowed("person", feedback.c.author_id))
 )
 CORRECTIONS = (
-    select(corrections).join(turns).where(SINCE, allowed("person", corrections.c.author_id))
+    select(corrections)
+    .join(_newest, _newest.c.id == corrections.c.turn_id)
+    .join(turns, turns.c.id == corrections.c.turn_id)
+    .where(allowed("person", corrections.c.author_id))
 )
 DROP = delete(examples).where(examples.c.turn_id == bindparam("turn"))
 DROP_FORGOTTEN = DROP.where(
