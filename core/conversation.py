@@ -19,7 +19,7 @@ Messages = tuple[tuple[Role, str], ...]
 # and Llama 3; one more for safety.
 TOKENS_PER_MESSAGE = 6
 
-SHARE_OF_EXAMPLES = 8  # a conversation begins with at most one part in so many of its budget
+SHARE_OF_EXAMPLES = 8  # they take at most one part in so many of the budget
 
 # A change of these words changes the prompts of all turns that quoted: none of them trains again.
 BEFORE_QUOTES = (
@@ -35,8 +35,7 @@ class Past:
     """What may stand ahead of a question: turns, oldest first, or quotes.
 
     The first `ahead` of the turns are the channel's, from other threads. `whole`: the rest begin
-    where the conversation did. `is_first`: the conversation has none itself. `goes_on`: the
-    examples stood in its last prompt, and stay.
+    where the conversation did. `is_first`: the conversation has none itself.
     """
 
     turns: tuple[Turn, ...]
@@ -46,7 +45,6 @@ class Past:
     is_first: bool = False
     forgets: bool = False  # the conversation's beginning no longer fits
     examples: tuple[Example, ...] = ()
-    goes_on: bool = False
 
     @property
     def texts(self) -> list[str]:
@@ -59,10 +57,10 @@ class Past:
         """What is shown of it, given the tokens of each of `texts` and of all that stands beside.
 
         The newest of what is not of the conversation itself, in a quarter of the budget; examples
-        in an eighth.
+        in an eighth, also in a conversation that goes on: somebody may have made them longer.
         """
         cut = 2 * len(self.examples)
-        room = min(budget if self.goes_on else budget // SHARE_OF_EXAMPLES, budget - fixed)
+        room = min(budget // SHARE_OF_EXAMPLES, budget - fixed)
         examples, taken = leading(self.examples, sizes[:cut], room)
         led = replace(self, examples=examples)
         return led._within(sizes[cut:], fixed + taken, budget)

@@ -1,8 +1,9 @@
 """Which liked answers and corrections stand as examples ahead of a conversation.
 
 It is what people have of their votes from the first day on, while no tune serves. They come from
-the same channel only, on every platform: nothing trains on them here, and nobody is shown more than
-the channel shows already. It knows no platform and no model.
+the same channel only, on every platform, and nothing trains on them here. Answers and questions the
+channel shows already; a correction may have come by a form that its author alone saw, and is shown
+to the channel here, as whoever asks for one has to say. It knows no platform and no model.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Examples:
         if model != self._base or not self._most:
             return replace(past, examples=())
         if self._goes_on(turn, past):
-            return replace(past, goes_on=True)
+            return past
         if turn.recipe and turn.recipe.examples:  # an earlier try chose
             return replace(past, examples=turn.recipe.examples)
         shown = {earlier.id for earlier in past.turns}

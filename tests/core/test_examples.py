@@ -135,6 +135,21 @@ async def test_examples_stay_when_the_conversation_is_cut_and_take_an_eighth(sto
         assert sum(len(text.split()) + 6 for _, text in messages) <= 400
 
 
+async def test_an_example_that_grew_since_the_conversation_began_goes_rather_than_its_turns(store):
+    class Small(ScriptedGenerator):
+        async def context(self):
+            return 500
+
+    await day_one(store)
+    generator = Small(echo)
+    await say(store, f"{PUMP} 1", "1", "A", generator)
+    await store.change(MessageRef(ROOM, "pump"), "very " * 200)
+    await say(store, "and?", "2", "A", generator)
+    first, then = [prompt.messages[1:-1] for prompt in generator.prompts]
+    assert first == OF_KEYS + OF_PUMP
+    assert then == (*OF_KEYS, ("user", f"{PUMP} 1"), ("assistant", f"To {PUMP} 1"))
+
+
 async def test_a_question_that_leaves_no_room_for_them_is_answered_without(store):
     class Small(ScriptedGenerator):
         async def context(self):
