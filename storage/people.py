@@ -87,8 +87,10 @@ class SqlPeople:
 
 
 def forget(connection: Connection, where: ColumnElement[bool]) -> int:
-    """Empty turns, of their author too, and remove what was said about them."""
-    for table in (feedback, corrections, reviews, credits):
+    """Empty turns, of their author too, and remove what was said about them, also where tunes
+    keep who said it.
+    """
+    for table in (feedback, corrections, reviews, credits, tune_verdicts):
         about = select(turns.c.id).where(where, turns.c.id == table.c.turn_id)
         connection.execute(delete(table).where(about.exists()))
     return empty_turns(connection, where, author_id="", author_name="")

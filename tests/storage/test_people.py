@@ -246,6 +246,18 @@ async def test_no_tune_names_a_forgotten_person(store):
     assert found == ["U2", "U2"]
 
 
+async def test_no_tune_names_whoever_judged_a_forgotten_turn(store):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await judge(store, mine, "U2")
+    await judge(store, theirs, "U2")
+    await tuned(store, [mine, theirs], [(mine, "U2"), (theirs, "U2")])
+    await store.forget_person(*HERE, "U1")
+    query = select(tune_verdicts.c.turn_id)
+    assert await store.database.read(lambda connection: connection.scalars(query).all()) == [theirs]
+    await store.forget_turn(theirs, "U2")
+    assert await store.database.read(lambda connection: connection.scalars(query).all()) == []
+
+
 async def test_a_mark_stays_whatever_else_is_written_of_the_tune(store):
     one = await answered(store, author="U1")
     await tuned(store, [one])
