@@ -64,7 +64,10 @@ class Phrases(BaseModel):
         "Your vote is kept, but nothing said in this channel trains me until somebody here"
         " tells me `training channel on`. What trains me may show up in anybody's answer."
     )
-    reset: str = "Fresh start: I no longer look at what was said before. It stays stored."
+    reset: str = (
+        "Fresh start: I no longer look at what was said before, except that liked or corrected"
+        " answers from here may still be shown to me as examples. It stays stored."
+    )
     credited: str = (
         "_I have learnt from your corrections ({count}): `{tune}` used them, and answers you now."
         " `/why` says more._\n\n"

@@ -85,6 +85,15 @@ async def test_liked_answers_and_corrections_lead_a_new_conversation_the_likest_
     assert await ahead_of(store, "who has got the keys", "2", "B") == OF_PUMP + OF_KEYS
 
 
+async def test_a_reset_does_not_promise_that_liked_answers_are_shown_no_more(store):
+    await say(store, PUMP, "pump")
+    await vote(store, "pump")
+    adapter = ListAdapter(asked("/reset", "reset"), asked(PUMP, "1"))
+    generator = await held(store, "ok", adapter=adapter)
+    assert generator.prompts[0].messages[1:-1] == OF_PUMP
+    assert "liked or corrected answers from here may still be shown" in adapter.shown["reset"]
+
+
 async def test_what_stands_ahead_of_a_thread_anyway_is_no_example_too(store):
     await say(store, PUMP, "pump", "pump")
     await vote(store, "pump")
