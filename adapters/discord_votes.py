@@ -34,6 +34,7 @@ LINK = "https://discord.com/channels"
 CORRECTING = "mynah:say:"  # and the answer's channel and id
 QUESTION = "What should I have said?"
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
+USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
 NO_BUTTONS = "Voting by button is switched off here."
 
@@ -146,7 +147,7 @@ def told(noted: Noted, target: MessageRef) -> dict[str, Any]:
 
 def form(target: MessageRef) -> dict[str, Any]:
     box = {"type": 4, "custom_id": "text", "style": 2, "required": True, "max_length": 4000}
-    label = {"type": 18, "label": QUESTION, "component": box}
+    label = {"type": 18, "label": QUESTION, "description": USED_FOR, "component": box}
     return {"custom_id": correcting(target), "title": QUESTION, "components": [label]}
 
 

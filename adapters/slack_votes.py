@@ -165,7 +165,7 @@ def correction(about: str, words: str) -> dict[str, Any]:
             {
                 "type": "input",
                 "block_id": CORRECTION,
-                "label": plain("Your words, which I may learn from"),
+                "label": plain("Your words: I may learn from them, and show them to people here"),
                 "element": box | {"max_length": 3_000},
             },
         ],

@@ -134,6 +134,7 @@ async def test_after_a_thumb_down_the_right_words_are_asked_for_in_a_form(here: 
     press = await pressed(here, answer, "👎")
     assert press.is_ephemeral
     opened = await pressed(here, press.shown, QUESTION)
+    assert "show them to people here" in str(opened.response)
     sent = await here.fake.fills_in(opened, "A mynah is a bird.")
     await until(lambda: sent.response)
     target, author, text = here.inbox.corrections[0]

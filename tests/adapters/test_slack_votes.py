@@ -50,6 +50,7 @@ async def test_a_thumb_down_by_button_opens_a_modal_whose_words_are_kept(house):
     await house.slack.until(lambda: house.slack.views)
     assert house.slack.ephemerals == []
     assert "Votes train here." in str(house.slack.views[0]["blocks"])
+    assert "show them to people here" in str(house.slack.views[0]["blocks"])
     house.slack.submits("A <better> answer")
     await house.slack.until(house.slack.ephemerals.__len__)
     ((target, author, text),) = house.inbox.corrections
