@@ -1,9 +1,9 @@
 """Which liked answers and corrections stand as examples ahead of a conversation.
 
 It is what people have of their votes from the first day on, while no tune serves. They come from
-the same channel only, on every platform: nothing trains on them here. The channel shows their questions
-and answers already, but a correction may come by a form that its author alone sees: who asks for
-one says that its words may show up there. It knows no platform and no model.
+the same channel only, on every platform: nothing trains on them here. The channel shows their
+questions and answers already, but a correction may come by a form that its author alone sees: who
+asks for one says that its words may show up there. It knows no platform and no model.
 """
 
 from __future__ import annotations
