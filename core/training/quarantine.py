@@ -1,8 +1,9 @@
 """Verdicts that do not count, or not yet: bursts, newcomers, and one person's too many. Pure.
 
 A burst is many verdicts in a short time that few people gave, or mostly newcomers. It is set aside,
-not thrown away: an admin lets it in or leaves it out for good. What does not depend on who voted
-(a prompt that changed, a tie) is core.training.dataset's.
+not thrown away: an admin lets it in or leaves it out for good. Where a quarter of all who vote and
+are not new vote together, it is the house: a team that looks back on its week. What does not depend
+on who voted (a prompt that changed, a tie) is core.training.dataset's.
 
 A console, or a team on its first day, is left alone. With fewer than five people who came back on
 a later day nobody can say who is new, and with fewer than ten not what is unusual: one colleague
@@ -32,6 +33,7 @@ FEW = 3  # verdicts for each person on average, and few are behind them
 SURGE, USUAL, TIMES = 24, 0.95, 3  # everywhere: so many, and thrice what 95 of 100 busy times saw
 LOOKED_AT = 20  # times as many at once: ten thousand may come within minutes
 USUAL_DAYS = 5  # a phrase that is said on more is a form, or a habit
+THE_HOUSE = 4  # one in so many who vote here is not few: three of twelve are a meeting
 
 Unheard = Literal[
     "in a burst, set aside: /review",
@@ -160,15 +162,18 @@ def _everywhere(verdicts: Sequence[Verdict]) -> Iterator[Run]:
         Counter(int(v.at.timestamp() // SHORT.total_seconds()) for v in verdicts).values()
     )
     usual = busy[int(USUAL * (len(busy) - 1))] if busy else 0
+    old = _old(verdicts)
     for run in _dense(verdicts, SHORT, max(SURGE, TIMES * usual)):
         each = Counter(verdict.who for verdict in run)
-        some = [verdict for verdict in run if verdict.is_new or each[verdict.who] >= FEW]
+        house = _is_the_house(run, old)
+        some = [v for v in run if v.is_new or (each[v.who] >= FEW and not house)]
         if len(some) >= MANY:
             yield some, "within minutes, far more than is usual, several by each person"
 
 
 def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
     """A phrase that few repeat within an hour, of many answers, and hardly at other times."""
+    old = _old(verdicts)
     texts: dict[int, str] = {}
     on: dict[int, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
@@ -178,7 +183,7 @@ def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
     runs = []
     for turn_ids in shared(texts, MANY):
         about = sorted(_joined(on[id] for id in turn_ids), key=lambda one: (one.at, one.key))
-        if len({verdict.at.date() for verdict in about}) > USUAL_DAYS:
+        if len({verdict.at.date() for verdict in about}) > USUAL_DAYS or _is_the_house(about, old):
             continue
         run = list(_joined(_dense(about, HOUR, MANY, _few)))
         if 2 * len(run) > len(about):
@@ -227,6 +232,19 @@ def _at_once(runs: Iterable[list[Verdict]]) -> Iterator[list[Verdict]]:
         together = together + run
     if together:
         yield together
+
+
+def _old(verdicts: Iterable[Verdict]) -> set[tuple[str, str, str]]:
+    """Who of them was not new."""
+    return {verdict.who for verdict in verdicts if not verdict.is_new}
+
+
+def _is_the_house(run: Sequence[Verdict], old: Collection[object]) -> bool:
+    """`old`: all who vote here and were not new; however many newcomers come, it stays the house's.
+
+    Also those who aged twenty accounts would be, in a house of eighty.
+    """
+    return THE_HOUSE * len(_old(run)) >= len(old) > 0
 
 
 def _mostly_new(verdicts: Sequence[Verdict]) -> bool:

@@ -3,7 +3,8 @@
 What they do is a list of acts in the order of time, the same for the same seed. `play` plays it on
 a real engine with a real store, as platforms would: a reaction at a time, or taken away. The people
 have a taste (short answers), are wrong one time in ten, read up what they missed, crowd around what
-is popular, and a few speak of one thing in one hour; whoever calls that an attack is wrong.
+is popular, and a few speak of one thing in one hour; whoever calls that an attack is wrong. So is
+whoever calls it one where a team of twelve votes together.
 """
 
 import asyncio
@@ -146,6 +147,26 @@ class Crowd:
             else act
             for act in self.acts
         ]
+        return self
+
+    def team(self, people: int = 12) -> Self:
+        """So many who ask each morning, look back together on Fridays, and once have an outage."""
+        names = [f"t{n}" for n in range(people)]
+        for day in (day for day in range(DAYS) if day % 7 < 5):
+            begin = BEGIN + timedelta(days=day)
+            for who in names * 3:
+                at = begin + timedelta(hours=9, minutes=self.dice.uniform(0, 55))
+                self.vote(who, self.ask(who, at), self.dice.expovariate(1 / 2))
+            if day % 7 == 4:
+                week = [one for one in self.asked if one.at > begin - timedelta(days=4)]
+                for who in names:
+                    for one in self.dice.sample(week, 3):
+                        at = begin + timedelta(hours=15, minutes=self.dice.uniform(0, 9))
+                        self.acts.append(Voted(at, who, one.id, self.opinion(one)))
+        for n in range(16):
+            at = BEGIN + timedelta(days=15, hours=13, minutes=3 * n)
+            one = self.ask(names[n % 4], at, f"What became of the outage in Oslo, {n}?")
+            self.vote(one.who, one, self.dice.expovariate(1 / 3))
         return self
 
     def withdraw(self, count: int = 100) -> Self:

@@ -1,4 +1,5 @@
 """Two hundred people, twenty who come to poison, and one with five hundred votes: fixed seeds.
+And a team of twelve that only votes together.
 
 The whole of it in figures, and what gets through: python -m bench.poison.
 """
@@ -32,4 +33,11 @@ async def test_of_a_crowd_that_votes_loudly_hardly_a_row_is_left(tmp_path):
     assert one.most_weight <= 0.02
     assert (one.of_new, one.of_bots, one.of_gone) == (0, 0, 0)
     assert one.caught >= 0.95
+    assert one.falsely <= 0.02
+
+
+@pytest.mark.timeout(60)
+async def test_of_a_team_of_twelve_that_votes_together_hardly_a_vote_is_set_aside(tmp_path):
+    one = await found(Crowd(1).team(), tmp_path)
+    assert one.rows > 500
     assert one.falsely <= 0.02

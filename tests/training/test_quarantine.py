@@ -167,7 +167,7 @@ def test_a_form_that_the_same_few_fill_in_day_after_day_plants_nothing():
     forms = [
         judged(
             400 + n,
-            ("abc"[n % 3], 1, (40 + n // 15) * DAY + n % 15 * 4 * MINUTE),
+            ("ab"[n % 2], 1, (40 + n // 15) * DAY + n % 15 * 4 * MINUTE),
             question=f"Summarise ticket {n} for the customer, {'please ' * 400}",
         )
         for n in range(90)  # on six days
@@ -211,7 +211,8 @@ def test_many_who_speak_of_one_thing_in_one_hour_plant_nothing():
 
 
 def test_a_surge_of_people_with_several_votes_each_is_set_aside_and_who_came_by_is_not():
-    many = [voter(f"old{n}") for n in range(21)]
+    many = [voter(f"old{n}") for n in range(81)]
+    usual = quiet([one.author_id for one in many], first=1000)
     surge = [
         judged(
             500 + 10 * n + k,
@@ -222,9 +223,30 @@ def test_a_surge_of_people_with_several_votes_each_is_set_aside_and_who_came_by_
         for k in range(4)
     ]
     passer_by = judged(900, ("old20", 1, 40 * DAY + 2 * MINUTE))
-    found = dataset.gather([*quiet(), *surge, passer_by], [*voters(), *many])
+    found = dataset.gather([*quiet(), *usual, *surge, passer_by], [*voters(), *many])
     assert aside(found) == {(one.turn.id, one.feedback[0].author_id) for one in surge}
     assert (900, "old20") in heard(found)
+
+
+def test_a_quarter_of_all_who_vote_here_are_a_meeting_and_one_less_are_not():
+    def meet(people):
+        return [
+            judged(
+                500 + n,
+                (people[n % len(people)], 1, 40 * DAY + 1.5 * n * MINUTE),
+                question=f"What of the Zanzibar lantern, {n}?",
+            )
+            for n in range(36)
+        ]
+
+    twelve = "abcdefghijkl"
+    known = voters(twelve)
+    assert dataset.gather([*quiet(twelve), *meet(twelve)], known).bursts == ()
+    assert dataset.gather([*quiet(twelve), *meet("abc")], known).bursts == ()
+    assert len(aside(dataset.gather([*quiet(twelve), *meet("ab")], known))) == 36
+    new = newcomers(12)  # however many come, they are not the house
+    come = meet([one.author_id for one in new])
+    assert len(aside(dataset.gather([*quiet(twelve), *come], [*known, *new]))) == 36
 
 
 def decided(burst, let_in, at=NOON + 50 * DAY):
