@@ -5,9 +5,9 @@ not thrown away: an admin lets it in or leaves it out for good. Where a quarter 
 are not new vote together, it is the house: a team that looks back on its week. What does not depend
 on who voted (a prompt that changed, a tie) is core.training.dataset's.
 
-A console, or a team on its first day, is left alone. With fewer than five people who came back on
-a later day nobody can say who is new, and with fewer than ten not what is unusual: one colleague
-who goes through yesterday's answers would be.
+A console, or a team on its first day, is left alone. With fewer than five people who came back
+24 hours later or more nobody can say who is new, and with fewer than ten not what is unusual: one
+colleague who goes through yesterday's answers would be.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ NEWCOMERS_FROM = shares.CAPPED_FROM  # people who came back
 BURSTS_FROM = 10  # of them
 
 SHORT, HOUR = timedelta(minutes=10), timedelta(hours=1)
-MANY = 12  # verdicts: a person who reads an answer before judging it takes a minute
+MANY = 12  # verdicts
+OF_ONE = 24  # by one person within SHORT; who reads up what they missed gives fifteen
+UNREAD = timedelta(seconds=20) * MANY  # MANY within it: hardly an answer was read
 FEW = 3  # verdicts for each person on average, and few are behind them
 SURGE, USUAL, TIMES = 24, 0.95, 3  # everywhere: so many, and thrice what 95 of 100 busy times saw
 LOOKED_AT = 20  # times as many at once: ten thousand may come within minutes
@@ -144,9 +146,9 @@ def bursts(verdicts: Sequence[Verdict], decided: Collection[Key] = ()) -> list[B
 
 
 def _of_one_person(verdicts: Sequence[Verdict]) -> Iterator[Run]:
-    runs = [run for own in _grouped(verdicts, _who) for run in _dense(own, SHORT, MANY)]
+    runs = [run for own in _grouped(verdicts, _who) for run in _dense(own, SHORT, MANY, _unread)]
     for together in _at_once(runs):
-        yield together, f"{MANY} and more by one person within minutes"
+        yield together, f"{MANY} and more by one person within minutes, faster than one reads"
 
 
 def _on_one_answer(verdicts: Sequence[Verdict]) -> Iterator[Run]:
@@ -245,6 +247,11 @@ def _is_the_house(run: Sequence[Verdict], old: Collection[object]) -> bool:
     Also those who aged twenty accounts would be, in a house of eighty.
     """
     return THE_HOUSE * len(_old(run)) >= len(old) > 0
+
+
+def _unread(verdicts: Sequence[Verdict]) -> bool:
+    """So many, or so fast at the end, that hardly an answer was read."""
+    return len(verdicts) >= OF_ONE or verdicts[-1].at - verdicts[-MANY].at <= UNREAD
 
 
 def _mostly_new(verdicts: Sequence[Verdict]) -> bool:

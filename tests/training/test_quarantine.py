@@ -67,7 +67,9 @@ def test_dozens_by_one_person_within_minutes_are_set_aside_and_who_how_many_and_
 
 
 @pytest.mark.parametrize(
-    ("count", "within"), [(11, 5 * MINUTE), (20, 40 * MINUTE)], ids=["fewer", "slowly"]
+    ("count", "within"),
+    [(11, MINUTE), (15, 10 * MINUTE), (23, 9 * MINUTE), (60, 40 * MINUTE)],
+    ids=["fewer", "reading", "fast", "slowly"],
 )
 def test_whoever_reads_what_they_missed_is_left_alone(count, within):
     found = dataset.gather([*quiet(), *rated("a", count, within=within)], voters())
@@ -78,6 +80,14 @@ def test_several_who_do_so_at_the_same_time_are_one_thing_to_decide_on():
     both = [*rated("a", 20), *rated("b", 20, first=200), *rated("c", 20, first=300, within=DAY)]
     (burst,) = dataset.gather([*quiet(), *both], voters()).bursts
     assert (burst.people, len(burst.verdicts)) == (("console:a", "console:b"), 40)
+
+
+@pytest.mark.parametrize(
+    ("count", "within"), [(12, 3 * MINUTE), (24, 9 * MINUTE)], ids=["unread", "too many"]
+)
+def test_whoever_cannot_have_read_what_they_judge_is_set_aside(count, within):
+    found = dataset.gather([*quiet(), *rated("a", count, within=within)], voters())
+    assert len(aside(found)) == count
 
 
 @pytest.mark.parametrize("by", ["a", "abc", "abcdefghi"], ids=len)
