@@ -242,10 +242,6 @@ class Exchange:
     corrections: tuple[Correction, ...] = ()
 
 
-SILENCE = timedelta(hours=8)
-"""Where the channel itself is the conversation, so long a silence or a reset ends one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A turn with all that people said of it, for training.
@@ -346,8 +342,6 @@ class Canary:
     share: float  # of new conversations, above 0
     by: str | None
     at: datetime
-    ended: datetime | None = None
-    outcome: CanaryOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
