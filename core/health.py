@@ -1,8 +1,8 @@
 """How answers went lately, model by model, and whether a canary's went worse. No votes in it.
 
 It remembers the last thousand answers of this process and nothing of what was said; a restart
-begins anew. Both models are compared over the same stretch, so that a bad hour of the server's is
-neither's fault.
+begins anew. Both models are compared over the same stretch, from the canary's first answer on, so
+that a bad hour of the server's is neither's fault.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import dropwhile
 
 from core.errors import CutShort, GenerationError
 
@@ -63,8 +64,9 @@ class Health:
 
     def ailment(self, canary: str, serving: str) -> str | None:
         """A sentence on what is wrong with the canary beside what serves; None: nothing is."""
-        ours = [went for went in self._kept if went.model == canary]
-        others = [went for went in self._kept if went.model == serving]
+        both = list(dropwhile(lambda went: went.model != canary, self._kept))
+        ours = [went for went in both if went.model == canary]
+        others = [went for went in both if went.model == serving]
         if min(len(ours), len(others)) < FEWEST:
             return None
         for what, count in (("failed", _failed), ("were cut at their length limit", _cut)):

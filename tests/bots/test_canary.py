@@ -346,8 +346,10 @@ async def test_after_fourteen_days_a_gate_that_found_something_drops_it(tmp_path
 async def test_answers_that_are_cut_drop_it_before_anybody_voted(tmp_path, server, caplog):
     async with room(tmp_path, server) as here:
         server.of_model[CANARY] = Behaviour(finish="length")
+        drawn = await first_threads(here, 10, drawn=True)
+        await here.ask(drawn[0])
         await here.ask_all(await first_threads(here, 12, drawn=False))
-        await here.ask_all(await first_threads(here, 10, drawn=True))
+        await here.ask_all(drawn[1:])
         await here.ends()
         assert await here.store.serving() == SERVING
         why = "10 of its last 10 answers were cut at their length limit, of what serves 0 of 12."

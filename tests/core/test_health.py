@@ -59,15 +59,16 @@ def test_nothing_is_said_of_what_answers_alike(health, clock):
 
 @pytest.mark.parametrize("error", [Broken(""), Empty(""), Unreachable("")])
 def test_answers_that_fail_or_are_empty_count_as_failed(health, clock, error):
-    answers(health, clock, THEIRS, 40)
     answers(health, clock, OURS, 6)
+    answers(health, clock, THEIRS, 40)
     answers(health, clock, OURS, 4, error=error)
     assert ailment(health) == "4 of its last 10 answers failed, of what serves 0 of 40."
 
 
 def test_answers_that_are_cut_are_told(health, clock):
+    answers(health, clock, OURS, 1, error=CutShort(""))
     answers(health, clock, THEIRS, 40)
-    answers(health, clock, OURS, 10, error=CutShort(""))
+    answers(health, clock, OURS, 9, error=CutShort(""))
     assert ailment(health) == (
         "10 of its last 10 answers were cut at their length limit, of what serves 0 of 40."
     )
@@ -75,8 +76,16 @@ def test_answers_that_are_cut_are_told(health, clock):
 
 @pytest.mark.parametrize(("ours", "theirs"), [(9, 40), (40, 9)])
 def test_of_few_answers_nothing_is_said(health, clock, ours, theirs):
-    answers(health, clock, THEIRS, theirs)
     answers(health, clock, OURS, ours, error=Broken(""))
+    answers(health, clock, THEIRS, theirs)
+    assert ailment(health) is None
+
+
+def test_what_was_answered_before_the_canary_began_is_another_stretch(health, clock):
+    answers(health, clock, THEIRS, 900)
+    for _ in range(20):  # a bad hour, of both alike
+        answers(health, clock, OURS, 1, error=CutShort(""))
+        answers(health, clock, THEIRS, 3, error=CutShort(""))
     assert ailment(health) is None
 
 
@@ -87,15 +96,15 @@ def test_a_server_that_fails_everybody_is_nobodys_fault(health, clock):
 
 
 def test_other_models_are_not_looked_at(health, clock):
-    answers(health, clock, "mynah@000000", 40)
     answers(health, clock, OURS, 40, error=Broken(""))
+    answers(health, clock, "mynah@000000", 40)
     assert ailment(health) is None
 
 
 def test_twice_as_late_is_too_late(health, clock):
+    answers(health, clock, OURS, 36, after_s=0.5)
     answers(health, clock, THEIRS, 45, after_s=0.5)
     answers(health, clock, THEIRS, 5, after_s=1.0)
-    answers(health, clock, OURS, 36, after_s=0.5)
     answers(health, clock, OURS, 3, after_s=2.5)
     assert ailment(health) is None  # thirty-nine are too few for one in twenty
     answers(health, clock, OURS, 1, after_s=0.5)
@@ -105,14 +114,18 @@ def test_twice_as_late_is_too_late(health, clock):
 
 
 def test_a_bit_later_is_not(health, clock):
-    answers(health, clock, THEIRS, 50, after_s=1.0)
     answers(health, clock, OURS, 50, after_s=1.9)
+    answers(health, clock, THEIRS, 50, after_s=1.0)
     assert ailment(health) is None
 
 
-def test_a_reader_who_leaves_before_the_first_word_says_nothing_about_it(health):
-    with pytest.raises(GeneratorExit), health.asking(OURS):
-        raise GeneratorExit
+def test_a_reader_who_leaves_before_the_first_word_says_nothing_about_it(health, clock):
+    for _ in range(40):
+        with pytest.raises(GeneratorExit), health.asking(OURS):
+            clock.time += 60.0
+            raise GeneratorExit
+    answers(health, clock, OURS, 40)
+    answers(health, clock, THEIRS, 40)
     assert ailment(health) is None
 
 
