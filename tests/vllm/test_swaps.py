@@ -6,7 +6,7 @@ import shutil
 import time
 
 from core.commands import roll_back
-from core.training.publish import retire
+from core.training.publish import KEPT, retire
 from tests.vllm.bot import TOKENS, answered, bot, serves
 from tests.vllm.conftest import adapter
 from tests.vllm.test_vllm import QUESTIONS, placed, prompt, said
@@ -72,5 +72,5 @@ async def test_two_hundred_swaps_under_fifty_conversations_mix_no_answers(served
             assert turn.recipe.model == await store.serving() != last
             swapping = False
         kept = [tune for tune in await store.tunes() if tune.path]
-        assert len(kept) >= 3
+        assert 3 <= len(kept) <= KEPT + 2  # of 201; what serves and what did before may be older
     assert right >= 2 * SWAPS
