@@ -74,8 +74,7 @@ async def main(argv: Sequence[str]) -> int:
                 pass
         holder = "python -m bots.train"
         if verb == "retrain" and not values["dry"]:
-            whole = house(config, holder=holder, on_status=logger.info, platforms=config.named)
-            async with whole as here:
+            async with house(config, holder=holder, on_status=logger.info) as here:
                 await show(here.trainer.verbs()[verb](values))
         else:
             async with only_store(config, holder=holder) as trainer:

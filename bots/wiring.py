@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -57,12 +57,11 @@ async def house(
     *,
     holder: str,
     on_status: Callable[[str], None],
-    platforms: Collection[str] | None = None,
 ) -> AsyncIterator[House]:
     """Everything but the adapters, running. Raises ConfigError and StoreError.
 
     `holder`: what a second process is told of this one. `on_status`: hears how far the embedded
-    server is. `platforms`: those whose people a new tune answers; None: those that are served.
+    server is.
     """
     async with AsyncExitStack() as stack:
         store = await SqlStore.open(config.storage, holder=holder)
@@ -78,7 +77,7 @@ async def house(
             store,
             after_people,
             announcements=announcements,
-            share=canary_share(config, config.platforms if platforms is None else platforms),
+            share=canary_share(config),
         )
         commands = Commands(
             store,
@@ -198,9 +197,14 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
         await store.close()
 
 
-def canary_share(config: Config, platforms: Collection[str]) -> float:
-    """Of new conversations. None at the console: who sits there wants to hear what was learnt."""
-    return config.training.canary if set(platforms) - {"console"} else 0.0
+def canary_share(config: Config) -> float:
+    """Of new conversations. None at the console: who sits there wants to hear what was learnt.
+
+    A platform that the file names counts though it is not served now: its people are answered from
+    the same store at the next start.
+    """
+    is_for_others = {*config.platforms, *config.named} - {"console"}
+    return config.training.canary if is_for_others else 0.0
 
 
 def trainer_of(

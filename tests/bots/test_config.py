@@ -320,12 +320,13 @@ def test_a_whole_number_is_a_number_with_a_fraction_too(written):
 def test_with_only_the_console_served_a_new_tune_answers_everybody(written, asked, share):
     path = written("training: {canary: 0.3}\nplatforms: {console: {}}")
     config = load(path, asked, env={"PIGEON_BOT_TOKEN": "coo"})
-    assert canary_share(config, config.platforms) == share
+    assert canary_share(config) == share
 
 
-def test_the_platforms_in_the_file_are_known_where_only_the_console_is_asked_for(written):
+def test_where_only_the_console_is_served_the_platforms_in_the_file_count_too(written):
     config = load(written("platforms: {console: {}, pigeon: {}}"), ["console"], env={})
-    assert canary_share(config, config.named) == 0.2
+    assert [*config.platforms] == ["console"]
+    assert canary_share(config) == 0.2
 
 
 @pytest.mark.parametrize("share", ["0.6", "-0.1", "much"])
