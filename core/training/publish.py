@@ -214,9 +214,9 @@ async def publish(
     if share:
         await store.begin_canary(Canary(tune.name, share, by, at))
     else:
-        await store.serve(tune.name, at)
-        if replaced:
+        if replaced:  # first: a kill in between leaves what served
             await store.end_canary(replaced.tune, "replaced", at, f"`{tune.name}` replaced it.")
+        await store.serve(tune.name, at)
     await retire(store, shelf, {tune.name, before})
     return tune
 

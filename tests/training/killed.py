@@ -1,4 +1,7 @@
-"""Publishes two tunes in a process that is killed at a step of the second: FOLDER STEP."""
+"""Publishes tunes in a process that is killed at a step of the last one: FOLDER STEP.
+
+The second of two, which is a canary where one begins; the third where one ends.
+"""
 
 import asyncio
 import os
@@ -42,6 +45,11 @@ async def main(folder, step):
             await super().begin_canary(canary)
             at("after begin_canary")
 
+        async def end_canary(self, *how):
+            at("end_canary")
+            await super().end_canary(*how)
+            at("after end_canary")
+
     class Server(ScriptedGenerator):
         async def stream(self, prompt):
             at("probe")
@@ -54,9 +62,13 @@ async def main(folder, step):
 
     sys.addaudithook(dies_before_the_name_is_there)
     shelf = folder / "tunes"
+    shares = [0.0, 0.2 if step.endswith("begin_canary") else 0.0]
+    if step.endswith("end_canary"):
+        shares = [0.0, 0.2, 0.0]
     async with opened(folder) as store:
         store.__class__ = Store
-        for _ in range(2):
+        for number, share in enumerate(shares, 1):
+            armed = number == len(shares)
             name = await store.next_tune()
             tune = Tune(name, "base", "", "refused", (1,), "Learnt.", NOON)
             server = Server(["I am Mynah."])
@@ -68,9 +80,8 @@ async def main(folder, step):
                 tune,
                 base="base",
                 at=NOON,
-                share=0.2 if armed and step.endswith("begin_canary") else 0.0,
+                share=share,
             )
-            armed = True
 
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -299,15 +299,29 @@ async def test_killed_twenty_times_at_each_step(tmp_path, at):
         await survives_a_kill(tmp_path / str(time), at)
 
 
-async def survives_a_kill(folder, at):
-    shelf = folder / "tunes"
-    candidate_of(shelf, "mynah@000001")
-    candidate_of(shelf, "mynah@000002")
+@pytest.mark.parametrize("at", ["end_canary", "after end_canary"])
+async def test_killed_while_it_takes_a_canarys_place_what_served_serves(tmp_path, at):
+    await killed(tmp_path, at, 3)
+    async with opened(tmp_path) as store:
+        serving, canary = await store.answering()
+        assert serving == "mynah@000001"
+        assert (canary and canary.tune) == ("mynah@000002" if at == "end_canary" else None)
+
+
+async def killed(folder, at, many):
+    """Leaves what a process left that was killed there, having published all tunes but one."""
+    for number in range(1, many + 1):
+        candidate_of(folder / "tunes", f"mynah@{number:06}")
     command = [sys.executable, "-m", "tests.training.killed", str(folder), at]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=Path(__file__).parents[2], timeout=15, check=False
     )
     assert done.returncode == -signal.SIGKILL
+
+
+async def survives_a_kill(folder, at):
+    shelf = folder / "tunes"
+    await killed(folder, at, 2)
     async with opened(folder) as store:
         serving, canary = await store.answering()
         assert serving == ("mynah@000002" if at == "after serve" else "mynah@000001")
