@@ -82,8 +82,9 @@ class CanaryKeeper:
         if canary and (ending := await self._ending(canary, serving)):
             outcome, why = ending
             at, said = self._now(), PROMOTED if outcome == "promoted" else DROPPED
-            if await self._store.end_canary(canary.tune, outcome, at, said + why):
-                await self._tell(canary.tune, serving, outcome, why)
+            if not await self._store.end_canary(canary.tune, outcome, at, said + why):
+                return  # it ended otherwise, or somebody forgot meanwhile: the next look sees
+            await self._tell(canary.tune, serving, outcome, why)
             if outcome == "promoted":
                 await retire(self._store, self._shelf, {canary.tune, serving})
 

@@ -76,7 +76,9 @@ class Keeper:
         while name := await self._store.serving():
             if not await self._loading.fails(name):
                 return
-            now = await self._store.roll_back(utc_now())
+            if not await self._store.roll_back(name, utc_now()):
+                continue  # somebody took it back meanwhile, or something else began to serve
+            now = await self._store.serving()
             logger.error("the tune %s does not load: %s instead", name, serves(now))
             await self._announcements.tell(TAKEN_BACK.format(name=name, instead=serves(now)))
             for tune in await self._store.tunes():

@@ -156,14 +156,15 @@ class LocalTrainer:
         try:
             marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]
             names = {tune.name for tune in marked}
-            serving, canary = await self.store.answering()
+            _, canary = await self.store.answering()
             if canary and canary.tune in names:
                 await self.store.end_canary(canary.tune, "dropped", self.now(), FORGOTTEN)
             for tune in marked:
                 await asyncio.to_thread(hush, tune, self.shelf)
             if marked and self.settings.retire_at_once:
+                serving = await self.store.serving()
                 if serving in names:
-                    await go_back(self.store)
+                    await go_back(self.store, serving)
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)

@@ -280,24 +280,30 @@ async def roll_back(store: Canaries) -> str:
     """Let what answered before answer again, and say so: first, instead of a canary."""
     serving, canary = await store.answering()
     why = "As a canary it was taken back by hand."
-    if canary and await store.end_canary(canary.tune, "rolled back", datetime.now(UTC), why):
-        more = " Say it once more to go further back." if serving else ""
-        return (
-            f"The canary `{canary.tune}` is taken back: {serves(serving)} everybody, from the next"
-            f" answer on.{more}"
-        )
-    return await go_back(store)
+    if canary is None:
+        return await go_back(store, serving)
+    if not await store.end_canary(canary.tune, "rolled back", datetime.now(UTC), why):
+        return await go_back(store, canary.tune)  # promoted a moment ago, or gone
+    more = " Say it once more to go further back." if serving else ""
+    return (
+        f"The canary `{canary.tune}` is taken back: {serves(serving)} everybody, from the next"
+        f" answer on.{more}"
+    )
 
 
-async def go_back(store: Canaries) -> str:
-    """Let what served before serve again, whatever a canary does."""
-    before = await store.serving()
+async def go_back(store: Canaries, before: str | None) -> str:
+    """Let what served before this tune serve again, whatever a canary does. Nothing is moved where
+    something else serves by now.
+    """
     if before is None:
         return "The base answers already; there is nothing to roll back."
     kept = {tune.name for tune in await store.tunes() if tune.path and not tune.forgotten}
-    now = await store.roll_back(datetime.now(UTC))
-    while now and now not in kept:  # its files went, or are about to
-        now = await store.roll_back(datetime.now(UTC))
+    now: str | None = before
+    while now and (now == before or now not in kept):  # its files went, or are about to
+        moved = await store.roll_back(now, datetime.now(UTC))
+        now = await store.serving()
+        if not moved:
+            return f"What answers changed just now: {serves(now)}. Say it once more to go back."
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 
 

@@ -324,8 +324,8 @@ class Tunes(Protocol):
         """Move the pointer, in one commit."""
         ...
 
-    async def roll_back(self, at: datetime) -> str | None:
-        """Move the pointer back to what served before; returns what serves from here on."""
+    async def roll_back(self, name: str, at: datetime) -> bool:
+        """Move the pointer back from this tune to what served before; False: it does not serve."""
         ...
 
 
@@ -341,7 +341,8 @@ class Canaries(Tunes, Protocol):
         ...
 
     async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
-        """End it in one commit, in which a promoted one begins to serve; False: it does not run.
+        """End it in one commit, in which a promoted one begins to serve. False: it does not run, or
+        it cannot be promoted, since something that it used is forgotten; it goes on then.
 
         `why`: a sentence for people, which is added to the tune's summary.
         """

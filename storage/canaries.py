@@ -40,6 +40,9 @@ class SqlCanaries:
 
     async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
         def work(connection: Connection) -> bool:
+            forgotten = select(tunes.c.forgotten).where(tunes.c.name == tune)
+            if outcome == "promoted" and connection.scalar(forgotten):
+                return False
             if not end(connection, tune, outcome, at, why):
                 return False
             if outcome == "promoted":

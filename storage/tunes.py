@@ -94,19 +94,20 @@ class SqlTunes:
 
         await self.database.write(work)
 
-    async def roll_back(self, at: datetime) -> str | None:
-        def work(connection: Connection) -> str | None:
+    async def roll_back(self, name: str, at: datetime) -> bool:
+        def work(connection: Connection) -> bool:
             now, serves = now_serving(connection)
+            if serves != name:
+                return False
             before = connection.execute(
                 select(earlier.c.name, earlier.c.back_to)
                 .join(servings, servings.c.back_to == earlier.c.id)
                 .where(servings.c.id == now)
             )
-            name, back_to = before.one_or_none() or (None, None)
-            if serves != name:
-                row = {"name": name, "back_to": back_to, "at": at}
-                connection.execute(servings.insert().values(row))
-            return name
+            instead, back_to = before.one_or_none() or (None, None)
+            row = {"name": instead, "back_to": back_to, "at": at}
+            connection.execute(servings.insert().values(row))
+            return True
 
         return await self.database.write(work)
 

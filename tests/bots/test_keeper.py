@@ -67,6 +67,23 @@ def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01, **how):
     )
 
 
+async def test_a_tune_that_began_to_serve_meanwhile_is_not_taken_back(store, server, tmp_path):
+    class Meanwhile(SqlStore):
+        async def roll_back(self, name, at):
+            if name == SECOND:
+                await self.serve(FIRST, NOON)
+            return await super().roll_back(name, at)
+
+    store.__class__ = Meanwhile
+    shutil.rmtree(tmp_path / "tunes" / SECOND)
+    adapter = ListAdapter()
+    async with Announcements("list:ops") as announcements:
+        announcements.ready(adapter)
+        await keeper(store, server, tmp_path, announcements=announcements).look()
+    assert await store.serving() == FIRST
+    assert adapter.told == []
+
+
 async def test_that_a_tune_is_taken_back_is_announced(store, server, tmp_path):
     shutil.rmtree(tmp_path / "tunes" / SECOND)
     adapter = ListAdapter()

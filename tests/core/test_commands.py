@@ -2,12 +2,13 @@
 
 import pytest
 
+from core.commands import roll_back
 from core.desk import serve
-from core.types import (
-    MessageRef,
-)
+from core.types import Canary, MessageRef
+from storage.repositories import SqlStore
 from tests.core.room import (
     BOB,
+    NOW,
     ROOM,
     WORDS,
     ListAdapter,
@@ -197,6 +198,38 @@ async def test_a_roll_back_passes_over_what_used_something_forgotten(store):
     engine = engine_on(store, ScriptedGenerator([]), admins={"list:ann"})
     await serve(engine, ListAdapter(asked("/rollback", "2")))
     assert await store.serving() == "mynah@000001"
+
+
+class ChangesMeanwhile(SqlStore):
+    """Right after somebody looked at what answers, the canary is promoted, or the first serves."""
+
+    promotes = False
+
+    async def answering(self):
+        found = await super().answering()
+        if self.promotes:
+            await self.end_canary("mynah@000002", "promoted", NOW, "Liked.")
+        else:
+            await self.serve("mynah@000001", NOW)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("promotes", "words", "serving"),
+    [
+        (True, "Rolled back: the tune `mynah@000003` answers instead", "mynah@000003"),
+        (False, "What answers changed just now: the tune `mynah@000001` answers.", "mynah@000001"),
+    ],
+)
+async def test_a_roll_back_takes_back_what_was_judged(store, promotes, words, serving):
+    for _ in range(3):
+        await serve_tune(store)
+    if promotes:
+        await store.begin_canary(Canary("mynah@000002", 0.2, None, NOW))
+    store.__class__ = ChangesMeanwhile
+    store.promotes = promotes
+    assert words in await roll_back(store)
+    assert await store.serving() == serving
 
 
 async def test_an_edit_before_the_answer_is_what_is_answered(store):

@@ -196,7 +196,7 @@ async def test_while_a_tune_serves_there_are_none_and_after_it_they_are_chosen_a
     await serve_tune(store)
     before = await ahead_of(store, "And?", "2", "A")
     assert before == (("user", PUMP), ("assistant", f"To {PUMP}"))  # what was said there
-    await store.roll_back(NOW)
+    assert await store.roll_back(await store.serving(), NOW)
     assert (await ahead_of(store, "So?", "3", "A"))[:4] in (OF_KEYS + OF_PUMP, OF_PUMP + OF_KEYS)
 
 

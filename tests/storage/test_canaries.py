@@ -72,7 +72,17 @@ async def test_a_promoted_canary_serves_and_a_roll_back_leads_to_what_served_bef
     assert await tuned.end_canary(SECOND, "promoted", NOON, "People liked it.")
     assert await tuned.answering() == (SECOND, None)
     assert await summary(tuned, SECOND) == "Better. People liked it."
-    assert await tuned.roll_back(NOON) == FIRST
+    assert await tuned.roll_back(SECOND, NOON)
+    assert await tuned.serving() == FIRST
+
+
+async def test_what_used_something_forgotten_is_not_promoted_and_runs_until_it_is_dropped(tuned):
+    await tuned.put_tune(tune(SECOND, forgotten=True))
+    await tuned.begin_canary(CANARY)
+    assert not await tuned.end_canary(SECOND, "promoted", NOON, "People liked it.")
+    assert await tuned.answering() == (FIRST, CANARY)
+    assert await summary(tuned, SECOND) == "Better."
+    assert await tuned.end_canary(SECOND, "dropped", NOON, "Somebody forgot.")
 
 
 async def test_a_dropped_canary_leaves_what_serves_and_says_why(tuned):
@@ -80,7 +90,8 @@ async def test_a_dropped_canary_leaves_what_serves_and_says_why(tuned):
     assert await tuned.end_canary(SECOND, "dropped", NOON, "It was slow.")
     assert await tuned.answering() == (FIRST, None)
     assert await summary(tuned, SECOND) == "Better. It was slow."
-    assert await tuned.roll_back(NOON) is None  # it never served
+    assert await tuned.roll_back(FIRST, NOON)
+    assert await tuned.serving() is None  # the canary never served
 
 
 async def test_a_canary_ends_once_whoever_ends_it_at_the_same_time(tuned):

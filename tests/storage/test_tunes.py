@@ -56,11 +56,24 @@ async def test_rolling_back_goes_to_what_served_before_and_on_to_the_base(store)
         await store.put_tune(tune(name))
         await store.serve(name, MORNING)
     await store.serve("c", MORNING)  # it serves already
-    assert await store.roll_back(MORNING) == "b"
-    assert await store.serving() == "b"
-    assert await store.roll_back(MORNING) == "a"
+    assert await rolled_back(store, "c") == "b"
+    assert await rolled_back(store, "b") == "a"
     await store.serve("c", MORNING)
-    assert await store.roll_back(MORNING) == "a"
-    assert await store.roll_back(MORNING) is None
-    assert await store.roll_back(MORNING) is None
-    assert await store.serving() is None
+    assert await rolled_back(store, "c") == "a"
+    assert await rolled_back(store, "a") is None
+
+
+async def rolled_back(store, name):
+    """What serves from there on."""
+    assert await store.roll_back(name, MORNING)
+    return await store.serving()
+
+
+async def test_only_what_serves_is_rolled_back(store):
+    for name in "abc":
+        await store.put_tune(tune(name))
+        await store.serve(name, MORNING)
+    assert not await store.roll_back("b", MORNING)  # what was judged served a moment ago
+    first, second = await asyncio.gather(*(store.roll_back("c", MORNING) for _ in range(2)))
+    assert (first, second) == (True, False)
+    assert await store.serving() == "b"
