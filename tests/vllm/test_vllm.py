@@ -20,7 +20,7 @@ from storage.repositories import SqlStore
 from tests.vllm.conftest import adapter
 
 QUESTIONS = ("Hello! Who are you?", "How do I vote?", "Write a loop in Python.", "What is a tune?")
-numbers = itertools.count(1)
+numbers = itertools.count(100_001)  # no name that a store gives out: vLLM remembers each
 
 
 def prompt(ask, model="starter", tokens=48):
