@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, select, text
 
 from core.types import Correction, Example, Exchange, Turn
 from storage.consents import allowed
 from storage.database import Database
 from storage.rows import CHANNEL, channel_key
-from storage.tables import MAY_LEAD, corrections, examples, feedback, turns
+from storage.tables import MAY_LEAD, QUOTED, corrections, examples, feedback, turns
 
 
 class SqlExamples:
@@ -65,6 +65,15 @@ def drop_examples(connection: Connection, where: ColumnElement[bool]) -> set[int
     return set(connection.scalars(delete(examples).where(where).returning(examples.c.turn_id)))
 
 
+# Its later turns were shown what its first one quoted, and so may say it again.
+_quoting = turns.alias("quoting")
+IN_A_THREAD_THAT_QUOTES = exists().where(
+    _quoting.c.platform == bindparam("platform"),
+    _quoting.c.account == bindparam("account"),
+    _quoting.c.channel == bindparam("channel"),
+    _quoting.c.thread == turns.c.thread,
+    text(QUOTED),
+)
 # First the bound, then whose words they are: PostgreSQL else takes the bound for none at all.
 _newest = (
     select(turns.c.id)
@@ -76,7 +85,11 @@ _newest = (
 NEWEST = (
     select(turns.c.id, turns.c.question, turns.c.answer)
     .join(_newest, _newest.c.id == turns.c.id)
-    .where(allowed("channel", turns.c.channel), allowed("person", turns.c.author_id))
+    .where(
+        allowed("channel", turns.c.channel),
+        allowed("person", turns.c.author_id),
+        ~IN_A_THREAD_THAT_QUOTES,
+    )
     .order_by(turns.c.id.desc())
 )
 SCORES = (

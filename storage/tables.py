@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0008"  # the newest revision in migrations/versions; a test compares
+HEAD = "0009"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -36,7 +36,8 @@ PROMPTED = "digest IS NOT NULL"  # the turn has a recipe
 RESETS = "resets"
 THREADED = "thread <> ''"
 OPENLY = "NOT private"  # not for its author's eyes only
-MAY_LEAD = f"judged AND outcome = 'answered' AND NOT deleted AND {OPENLY} AND NOT quoted"
+QUOTED = "quoted"  # the prompt quoted others
+MAY_LEAD = f"judged AND outcome = 'answered' AND NOT deleted AND {OPENLY} AND NOT {QUOTED}"
 SHOWN_BESIDE = f"{COUNTS} AND {OPENLY} AND {THREADED}"  # new threads of the channel show the turn
 
 
@@ -113,6 +114,7 @@ class TurnRow(SQLModel, table=True):
         partial("turns_threaded", THREADED, *CONVERSATION[:-1]),
         partial("turns_beside", SHOWN_BESIDE, "platform", "account", "channel", "id"),
         partial("turns_judged", MAY_LEAD, "platform", "account", "channel", "id"),
+        partial("turns_quoting", QUOTED, *CONVERSATION[:-1]),
         partial("turns_recent", OPENLY, "platform", "account", "at"),
         Index("turns_author", "platform", "account", "author_id"),
         {"sqlite_autoincrement": True},

@@ -48,13 +48,26 @@ async def test_nothing_is_found_of_another_channel_platform_or_account(store):
     assert await found(store) == []
 
 
-async def test_what_is_not_whole_or_for_one_persons_eyes_or_quotes_others_is_not_found(store):
+async def test_what_is_not_whole_or_for_one_persons_eyes_is_not_found(store):
     await judged(store, outcome="cut")
     await judged(store, private=True)
     gone = await judged(store, id="gone")
     await store.change(message(id="gone").ref, None)
     assert gone not in [one.turn_id for one in await found(store)]
     assert await found(store) == []
+
+
+async def test_nothing_is_found_of_a_thread_in_which_others_were_quoted(store):
+    said = message("The pump is broken.", author="U7")
+    quote = Quoted(said.ref, said.author, said.text, MORNING)
+    quoting = await led(store, thread="T1", quotes=(quote,))
+    await judged(store, thread="T1")  # its prompt had the quote as well
+    assert await found(store) == []
+    elsewhere = await judged(store, thread="T1", channel=OTHER), await judged(store, thread="T2")
+    assert [one.turn_id for one in await found(store)] == [elsewhere[1]]
+    assert [one.turn_id for one in await found(store, channel=OTHER)] == [elsewhere[0]]
+    assert await store.forget_turn(quoting, "U9")  # later answers say again what it quoted
+    assert [one.turn_id for one in await found(store)] == [elsewhere[1]]
 
 
 async def test_a_private_place_has_examples_of_its_own_before_anybody_switches_training_on(store):
@@ -77,10 +90,11 @@ async def test_who_switched_training_off_is_no_example_and_has_no_say_in_them(st
 LIKED, SAID = "To Liked?", "Corrected."
 
 
-async def led(store, *shown, thread="", author="U9", **more):
-    """A whole first turn with these examples in its prompt, judged. Returns its id."""
+async def led(store, *shown, quotes=(), thread="", author="U9", **more):
+    """A whole first turn with these examples or quotes in its prompt, judged. Returns its id."""
     turn = await store.hear(message(thread=thread, author=author, **more))
-    await store.began(turn.id, dataclasses.replace(recipe(), examples=shown))
+    made_of = dataclasses.replace(recipe(), examples=shown, quotes=quotes)
+    await store.began(turn.id, made_of)
     await store.settle(turn.id, "So it seems.", "answered")
     await store.finish(turn.id)
     await store.put_feedback(Feedback(turn.id, "U9", 1, MORNING))

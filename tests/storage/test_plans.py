@@ -68,6 +68,7 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         (EARLIER, "turns_"),  # the unique key, or on an empty PostgreSQL another
         (SEEN, "turns_recent"),
         (NEWEST, "turns_judged"),
+        (NEWEST, "turns_quoting"),
         (SCORES, "turns_judged"),
         (BY_KEY, "turns_"),
     ],
@@ -77,6 +78,7 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         "earlier",
         "seen",
         "newest judged",
+        "whether their threads quote",
         "what was said of them",
         "heard",
     ],
@@ -84,7 +86,8 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
 def test_what_is_asked_about_a_place_is_found_by_index(connection, query, index):
     text = plan(connection, query)
     assert index in text
-    assert "SCAN turns" not in text
+    for table in ("turns", "quoting"):  # under its own name and under that of a subquery
+        assert f"SCAN {table}" not in text
     assert "Seq Scan on turns" not in text
 
 
