@@ -308,7 +308,7 @@ class Tunes(Protocol):
         """Keep a tune, or what changed of it. `verdicts`: turn and person of each that it used.
 
         Returns whether something that it used is forgotten: once so, always so. A verdict that was
-        taken back while the tune was made counts as forgotten too.
+        only taken back is not; of somebody of whom nothing else is known from before, it is.
         """
         ...
 

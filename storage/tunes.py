@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, exists, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from core.types import Tune
 from storage.database import Database
@@ -65,7 +65,7 @@ class SqlTunes:
                 keep = self.database.insert(tune_verdicts).on_conflict_do_nothing()
                 connection.execute(keep, rows)
             this = tunes.c.name == tune.name
-            gone = bool(verdicts) and lost_verdicts(connection, tune.name) > 0
+            gone = bool(verdicts) and have_forgotten(connection, tune.name)
             if gone or lacks_a_turn(connection, tune.turns) or tune.forgotten:
                 connection.execute(update(tunes).where(this).values(forgotten=True))
             return bool(connection.scalar(select(tunes.c.forgotten).where(this)))
@@ -120,8 +120,21 @@ def lacks_a_turn(connection: Connection, used: Sequence[int]) -> bool:
     )
 
 
-def lost_verdicts(connection: Connection, name: str) -> int:
-    """How many verdicts of the tune nobody gives any more. Their rows go: they name a person."""
+def have_forgotten(connection: Connection, name: str) -> bool:
+    """Whether people are forgotten whose verdicts it used. Their rows go: they name them.
+
+    Somebody who only took a verdict back has something else from before; who has not counts as
+    forgotten, too. Before: until the newest answer that the tune learnt from.
+    """
+    used = (
+        select(
+            turns.c.platform, turns.c.account, tune_verdicts.c.author_id, tune_verdicts.c.turn_id
+        )
+        .join_from(tune_verdicts, turns)
+        .where(tune_verdicts.c.tune == name)
+    )
+    until = select(func.max(turns.c.at)).where(turns.c.id == tune_verdicts.c.turn_id)
+    newest = connection.scalar(until.where(tune_verdicts.c.tune == name))
     given = (
         exists().where(
             table.c.turn_id == tune_verdicts.c.turn_id,
@@ -129,8 +142,29 @@ def lost_verdicts(connection: Connection, name: str) -> int:
         )
         for table in (feedback, corrections)
     )
-    lost = delete(tune_verdicts).where(tune_verdicts.c.tune == name, *(~one for one in given))
-    return connection.execute(lost).rowcount
+    gone = False
+    for row in connection.execute(used.where(*(~one for one in given))).all():
+        if not _was_here(connection, row.platform, row.account, row.author_id, newest):
+            gone = True
+            this = and_(
+                tune_verdicts.c.turn_id == row.turn_id, tune_verdicts.c.author_id == row.author_id
+            )
+            connection.execute(delete(tune_verdicts).where(tune_verdicts.c.tune == name, this))
+    return gone
+
+
+def _was_here(
+    connection: Connection, platform: str, account: str, author_id: str, until: datetime | None
+) -> bool:
+    here = and_(turns.c.platform == platform, turns.c.account == account)
+    asked = select(turns.c.id).where(here, turns.c.author_id == author_id, turns.c.at <= until)
+    said = (
+        select(table.c.turn_id)
+        .join_from(table, turns)
+        .where(here, table.c.author_id == author_id, table.c.at <= until)
+        for table in (feedback, corrections)
+    )
+    return any(connection.execute(query.limit(1)).first() for query in (asked, *said))
 
 
 earlier = servings.alias("earlier")

@@ -234,6 +234,30 @@ async def test_what_is_forgotten_while_a_tune_is_made_marks_it_when_it_is_record
     assert len(await marked(store)) == 2
 
 
+async def test_a_verdict_that_is_taken_back_while_a_tune_is_made_marks_nothing(store):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await judge(store, mine, "U2")
+    await store.put_feedback(Feedback(theirs, "U1", 1, MORNING))
+    await store.drop_feedback(theirs, "U1", 1)
+    a, is_forgotten = await tuned(store, [mine, theirs], [(theirs, "U1"), (mine, "U2")])
+    assert (is_forgotten, await marked(store)) == (False, [])
+    await store.forget_person(*HERE, "U1")
+    assert await marked(store) == [a]
+
+
+async def test_whoever_is_forgotten_and_speaks_again_while_a_tune_is_made_marks_it(store):
+    theirs = await answered(store, author="U2")
+    await judge(store, theirs, "U1", "U2")
+    await store.forget_person(*HERE, "U1")
+    later = MORNING + timedelta(hours=1)
+    await store.put_feedback(Feedback(theirs, "U1", 1, later))
+    other = await answered(store, author="U2")
+    await store.put_feedback(Feedback(other, "U1", 1, later))
+    await store.drop_feedback(theirs, "U1", 1)
+    _, is_forgotten = await tuned(store, [theirs], [(theirs, "U1"), (theirs, "U2")])
+    assert is_forgotten
+
+
 async def test_no_tune_names_a_forgotten_person(store):
     theirs = await answered(store, author="U2")
     await judge(store, theirs, "U1", "U2")
