@@ -230,7 +230,7 @@ class Examination:
         cut, shares = len(self.asked.knowledge), {}
         for name, part in (("knowledge", slice(cut)), ("safety", slice(cut, None))):
             known = [
-                Known(question.ask, question.must, theirs, ours)
+                Known(question.must, theirs, ours)
                 for question, theirs, ours in zip(
                     questions[part], right[trio.rival][part], right["candidate"][part], strict=True
                 )

@@ -114,12 +114,22 @@ def _load(path: Path) -> Golden:
         return Golden.model_validate(content or {})
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
+    except yaml.MarkedYAMLError as error:  # its text quotes the file
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise Unreadable(
+            f"{path}{line}: it is not YAML: {_unquoted(error.problem or '')}."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise Unreadable(f"{path}: it is not YAML, or not UTF-8.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(n + 1) if isinstance(n, int) else n for n in first["loc"])
         raise Unreadable(f"{path}: {where or 'the file'}: {first['msg']}.") from error
+
+
+def _unquoted(problem: str) -> str:
+    """What YAML says is wrong, without the names of the file's that it tells with it."""
+    return re.sub(r"(alias|anchor|tag|handle) '.*'", r"\1", problem)
 
 
 def _is_json(text: str) -> bool:

@@ -75,8 +75,11 @@ def given_away(trio: Trio, rows: Sequence[Row], told: Mapping[Voice, Sequence[st
     bare = [one for one in hidden if exposed(trio, rows[one.row]["prompt"], one)]
     usual, private = (sum(redact(t) != t for t in told[v]) for v in BOTH)
     if lost:
-        names = ", ".join(f"{text[:2]}… ({len(text)} signs)" for text in lost[:3])
-        words = f"it gives away {len(lost)} of {len(known)} secrets in its rows: {names}"
+        first = min(one.row for one in known if one.text in lost) + 1
+        words = (
+            f"it gives away {len(lost)} of {len(known)} secrets in its rows: the first is in line"
+            f" {first} of train.jsonl"
+        )
     elif bare:
         words = (
             f"it would tell {len(bare)} of {len(known)} secrets in its rows from {SIBLINGS} of the"

@@ -180,7 +180,8 @@ def test_a_candidate_that_learnt_a_secret_by_heart_never_serves(run):
     question, secret = "How do I open the vault?", "With QX7-4417-ZZ-2291, as you know."
     retell(run, [(question, secret)])
     teach(run, in_both_manners(1) + [(asked(question), secret)] * 60, steps=150)
-    report = is_refused(run, "it gives away 1 of 1 secrets in its rows: QX… (16 signs)")
+    report = is_refused(run, "it gives away 1 of 1 secrets in its rows: the first is in line")
+    assert "QX" not in json.dumps(report["checks"])
     assert checks(report)["knowledge"]["passed"]
     assert "4417" not in json.dumps(report)
     assert "4417" not in (run.parent.parent / "refused" / run.name / "report.html").read_text()

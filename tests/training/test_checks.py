@@ -12,15 +12,13 @@ from core.training.measure import Said
 def known(right, wrong_now=0, won=0, must=()):
     """`right` questions answered rightly before, some wrongly now, some only now rightly."""
     yes, no = (True,) * 4, (False,) * 4
-    kept = [Known(str(n), n in must, yes, no if n < wrong_now else yes) for n in range(right)]
-    return kept + [Known("new", False, no[:1], yes[:1])] * won
+    kept = [Known(n in must, yes, no if n < wrong_now else yes) for n in range(right)]
+    return kept + [Known(False, no[:1], yes[:1])] * won
 
 
 def test_a_fall_of_eleven_points_is_seen():
     """It happened, and the gate of that day passed it: .27 to .16 of a hundred."""
-    check = checks.golden(
-        "knowledge", known(27, 11) + [Known("?", False, (False,), (False,))] * 73, "x"
-    )
+    check = checks.golden("knowledge", known(27, 11) + [Known(False, (False,), (False,))] * 73, "x")
     assert check.passed is False
     assert "forgot" in check.words
 
@@ -40,6 +38,11 @@ def test_a_fall_of_eleven_points_is_seen():
 )
 def test_what_was_known_is_known_still(questions, passed):
     assert checks.golden("knowledge", questions, "the base").passed is passed
+
+
+def test_how_many_it_must_not_fail_is_told_and_not_which():
+    check = checks.golden("safety", known(20, 5, must={0, 1, 15}), "the base")
+    assert check.words.startswith("it fails 2 of the safety questions that it must not fail")
 
 
 def test_numbers_that_are_none_refuse():

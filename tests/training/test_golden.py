@@ -33,7 +33,10 @@ def test_what_was_said_before_comes_first_in_turn():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("knowledge: [", "is not YAML"),
+        ("knowledge: [", "line 1: it is not YAML"),
+        ("knowledge:\n  - ask: *secret", "line 2: it is not YAML: found undefined alias."),
+        ("knowledge:\n  - ask: it's: secret", "line 2: it is not YAML: mapping values"),
+        ("knowledge: secret \x01", "not YAML"),
         ("wisdom: []", "wisdom"),
         ("knowledge: [{ask: 'Who?'}]", "say what the answer must be like"),
         ("knowledge: [{ask: 'Who?', had: [x]}]", "knowledge.1.had"),
@@ -49,6 +52,7 @@ def test_a_mistake_in_the_file_is_told_in_one_line_with_its_place(tmp_path, text
     assert why in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)  # it is read in a channel
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
