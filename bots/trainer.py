@@ -14,7 +14,6 @@ import logging
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
@@ -242,7 +241,9 @@ class LocalTrainer:
             return
         known = await self._known(gathered, base) if by_night else None
         if known:
-            yield f"Nothing was voted, corrected or forgotten since `{known}`.\n"
+            yield f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
+            if unused := _unused(gathered):
+                yield f"Left out: {unused}.\n"
             return
         _, canary = await self.store.answering()
         if by_night and canary:  # replaced each night, none would ever have votes enough
@@ -462,9 +463,14 @@ def _told(gathered: Gathered) -> str:
     told = f"{counts['labels']} votes"
     if parts:
         told += f" ({', '.join(parts)})"
-    left: Counter[str] = Counter()
-    for why, turns in (*gathered.left_out.items(), *gathered.unheard.items()):
-        left[why] += len(turns)
-    if left:
-        told += ", left out " + ", ".join(f"{n} ({reason})" for reason, n in left.most_common())
-    return told
+    return f"{told}, left out {unused}" if (unused := _unused(gathered)) else told
+
+
+def _unused(gathered: Gathered) -> str:
+    """What counts for nothing, and why. "": nothing."""
+    some: list[tuple[int, str, str]] = []
+    some += [(len(turns), "answer", why) for why, turns in gathered.left_out.items()]
+    some += [(len(keys), "vote", why) for why, keys in gathered.unheard.items()]
+    return ", ".join(
+        f"{n} {what if n == 1 else f'{what}s'} ({why})" for n, what, why in sorted(some)[::-1]
+    )

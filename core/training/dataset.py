@@ -186,18 +186,21 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
 
     Rows for training are written as TRL reads them: train.jsonl (prompt, completion, label),
     pairs.jsonl (prompt, chosen, rejected) and messages.jsonl, which has what is good only.
-    holdout.jsonl is like train.jsonl, with what was held out together.
+    holdout.jsonl is like train.jsonl, with what was held out together. left_out.json says what
+    nothing is learnt from; as that leads to the same tune, the manifest knows nothing of it.
     """
     folder.mkdir(parents=True, mode=0o700)
     files, manifest = _contents(gathered)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    unused = {"left_out": gathered.left_out, "unheard": gathered.unheard}
+    (folder / "left_out.json").write_text(_as_text(unused), encoding="utf-8")
     (folder / "manifest.json").write_text(_as_text(manifest), encoding="utf-8")
     return manifest
 
 
 def fingerprint(gathered: Gathered) -> str:
-    """The hash that manifest.json would have."""
+    """The hash that manifest.json would have: of what is learnt, not of what is left out."""
     return hashlib.sha256(_as_text(_contents(gathered)[1]).encode()).hexdigest()
 
 
@@ -211,8 +214,8 @@ def read(folder: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.decode().split("\n") if line]
 
 
-def _as_text(manifest: dict[str, Any]) -> str:
-    return json.dumps(manifest, indent=1, ensure_ascii=False)
+def _as_text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 def _contents(gathered: Gathered) -> tuple[dict[str, str], dict[str, Any]]:
@@ -238,8 +241,6 @@ def _contents(gathered: Gathered) -> tuple[dict[str, str], dict[str, Any]]:
             for name, rows in (("train.jsonl", training), ("holdout.jsonl", held))
             for line, row in enumerate(rows, 1)
         ],
-        "left_out": gathered.left_out,
-        "unheard": gathered.unheard,
     }
     return files, manifest
 

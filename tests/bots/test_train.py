@@ -49,7 +49,7 @@ async def test_a_dry_run_says_what_it_would_use_and_leaves_no_trace(store, folde
     words = await said(trainer(store, tmp_path, folder).retrain(dry=True, by=None))
     assert words == (
         "I would use 23 votes (11 liked, 12 disliked, 1 corrected, from 1 person),"
-        " left out 1 (as many up as down).\n"
+        " left out 1 answer (as many up as down).\n"
     )
     assert not (tmp_path / "tunes").exists()
 

@@ -17,7 +17,7 @@ from bots.night import BROKEN_OFF
 from bots.trainer import _lock
 from core.training.dataset import fingerprint, gather
 from core.training.publish import is_made_of, refusal
-from core.types import Feedback, Night, Tune
+from core.types import Feedback, Night, Review, Tune
 from tests.fake_model import FakeModel
 from tests.fakes import until
 from tests.training.house import opened, said, trainer, vote
@@ -117,7 +117,9 @@ async def test_a_night_makes_a_canary_and_the_next_one_has_nothing_new(config, b
         assert "Learning from 24 votes (12 liked, 12 disliked, from 1 person)." in learnt
         assert "`mynah@000001` answers 20% of new conversations from now on" in learnt
         nothing = await mynah.night("2026-05-05")
-        assert "Nothing was voted, corrected or forgotten since `mynah@000001`." in nothing
+        assert (
+            "Nothing that counts was voted, corrected or forgotten since `mynah@000001`." in nothing
+        )
     async with opened(tmp_path) as store:
         serving, canary = await store.answering()
         assert (serving, canary and canary.tune) == (None, "mynah@000001")
@@ -174,12 +176,12 @@ async def test_too_few_votes_are_counted(store, folder, tmp_path):
     assert "7 of 10 votes are there" in await by_night(store, tmp_path, folder)
 
 
-def made_of(shelf, votes, base, status="passed", report=None):
+def made_of(shelf, votes, base, status="passed", report=None, reviews=()):
     """A tune as a run on these votes leaves it."""
     tune = Tune("mynah@000001", str(base), "somewhere", status, (1,), "Learnt.", NOON)
     folder = shelf / ("refused" if status == "refused" else "") / tune.name
     folder.mkdir(parents=True)
-    made = {"dataset_sha256": fingerprint(gather(votes))}
+    made = {"dataset_sha256": fingerprint(gather(votes, reviews=reviews))}
     (folder / "manifest.json").write_text(json.dumps(made))
     (folder / "report.json").write_text(json.dumps(report or refusal("it broke")))
     return tune
@@ -202,6 +204,19 @@ def test_a_night_does_not_make_the_newest_tune_once_more(tmp_path, status, repor
     tune = made_of(tmp_path, votes, base, status, report)
     assert is_made_of(tune, gather(votes), tmp_path, base) == is_known
     assert not is_made_of(tune, gather(votes), tmp_path, tmp_path / "another base")
+
+
+async def test_where_nothing_that_counts_is_new_it_is_told_what_does_not(store, folder, tmp_path):
+    await vote(store, 24)
+    (first, *_) = judged = await store.judged(["console"])
+    await store.put_reviews([Review(first.turn.id, "ann", False, NOON)])
+    shelf = tmp_path / "tunes"
+    tune = made_of(shelf, judged, folder, "refused", FAILED, await store.reviews())
+    await store.put_tune(tune)
+    assert await by_night(store, tmp_path, folder) == (
+        f"Nothing that counts was voted, corrected or forgotten since `{tune.name}`.\n"
+        "Left out: 1 vote (left out by an admin).\n"
+    )
 
 
 def test_a_vote_more_less_or_otherwise_is_something_new(tmp_path):

@@ -1,6 +1,7 @@
 """What is set aside, what waits, and what is left alone: each rule by itself."""
 
 import dataclasses
+import json
 from datetime import timedelta
 
 import pytest
@@ -342,10 +343,19 @@ def test_a_vote_beyond_ones_share_makes_no_tie_either():
     assert len(found.left_out["as many up as down"]) == 10
 
 
-def test_the_manifest_says_whose_verdicts_do_not_count_and_why(tmp_path):
+def test_the_data_set_says_whose_verdicts_do_not_count_and_why(tmp_path):
     found = dataset.gather([*quiet(), *rated("a", 20)], voters())
-    manifest = dataset.write(found, tmp_path / "d")
-    assert manifest["unheard"] == {IN_BURST: tuple((100 + n, "a") for n in range(20))}
+    dataset.write(found, tmp_path / "d")
+    unheard = json.loads((tmp_path / "d" / "left_out.json").read_text())["unheard"]
+    assert unheard == {IN_BURST: [[100 + n, "a"] for n in range(20)]}
+
+
+def test_a_vote_that_does_not_count_leads_to_no_other_tune():
+    counting, known = [*quiet("abcde")], [*voters("abcde"), voter("new", days=0)]
+    more = [*counting, judged(50, ("new", 1, DAY)), judged(51, ("a", 1, DAY), ("b", -1, DAY))]
+    one, other = dataset.gather(counting, known), dataset.gather(more, known)
+    assert (one.unheard, one.left_out) != (other.unheard, other.left_out)
+    assert dataset.fingerprint(one) == dataset.fingerprint(other)
 
 
 def test_without_knowing_who_votes_nothing_is_set_aside():

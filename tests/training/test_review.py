@@ -50,15 +50,15 @@ async def test_the_list_says_who_how_many_when_and_why_and_nothing_of_what_was_s
 @pytest.mark.parametrize(
     ("how", "used", "left_out"),
     [
-        ("in", "26 votes", "left out 18 (more than one person's share)"),
-        ("out", "24 votes", "left out 20 (left out by an admin)"),
+        ("in", "26 votes", "left out 18 answers (more than one person's share)"),
+        ("out", "24 votes", "left out 20 votes (left out by an admin)"),
     ],
 )
 async def test_a_burst_is_let_in_or_left_out_for_good(store, tmp_path, how, used, left_out):
     here = trainer(store, tmp_path)
     before = await said(here.retrain(dry=True, by=None))
     assert "24 votes" in before
-    assert "left out 20 (in a burst, set aside: /review)" in before
+    assert "left out 20 votes (in a burst, set aside: /review)" in before
     (id,) = re.findall(r"`([0-9a-f]{6})`", await said(here.review("")))
     answer = await said(here.review(f"{how} {id}"))
     assert answer.startswith({"in": "Let in: 20 votes", "out": "Left out for good: 20"}[how])

@@ -146,7 +146,7 @@ async def test_who_voted_much_beside_four_others_is_told_why_it_is_not_enough(st
     (tmp_path / "base" / "config.json").write_text("{}")
     words = await said(trainer(store, tmp_path, tmp_path / "base").retrain(dry=False, by=None))
     assert "Not enough to learn from yet: 5 of 10 votes are there." in words
-    assert "left out 19 (more than one person's share)" in words
+    assert "left out 19 answers (more than one person's share)" in words
 
 
 async def test_a_run_ends_at_its_deadline(store, base, tmp_path):
