@@ -291,6 +291,8 @@ class LocalTrainer:
     async def _known(self, gathered: Gathered, base: Path) -> str | None:
         """The newest tune, if this data set led to it."""
         for tune in (await self.store.tunes())[-1:]:
+            if tune.status == "passed" and not await self.store.has_answered(tune.name):
+                continue  # killed between its record and the pointer: nobody was ever answered by it
             if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base):
                 return tune.name
         return None

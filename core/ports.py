@@ -348,6 +348,10 @@ class Canaries(Tunes, Protocol):
         """
         ...
 
+    async def has_answered(self, tune: str) -> bool:
+        """Whether it ever served, or was a canary."""
+        ...
+
     async def labels(self) -> list[Label]:
         """All verdicts on what was asked since the canary began, in the order in which they were
         given; none where none runs.

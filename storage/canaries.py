@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
 
 from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
@@ -51,6 +51,10 @@ class SqlCanaries:
             return True
 
         return await self.database.write(work)
+
+    async def has_answered(self, tune: str) -> bool:
+        ever = or_(exists().where(servings.c.name == tune), exists().where(canaries.c.tune == tune))
+        return await self.database.read(lambda connection: bool(connection.scalar(select(ever))))
 
     async def labels(self) -> list[Label]:
         return await self.database.read(

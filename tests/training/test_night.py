@@ -219,6 +219,19 @@ async def test_where_nothing_that_counts_is_new_it_is_told_what_does_not(store, 
     )
 
 
+async def test_what_passed_and_never_answered_is_made_once_more(store, folder, tmp_path):
+    """So a kill between its record and the pointer leaves it."""
+    await vote(store, 24)
+    here = trainer(store, tmp_path, folder)
+    gathered = await here._gathered()
+    await store.put_tune(made_of(tmp_path / "tunes", await store.judged(["console"]), folder))
+    assert await here._known(gathered, folder) is None
+    await store.serve("mynah@000001", NOON)
+    assert await here._known(gathered, folder) == "mynah@000001"
+    words = await by_night(store, tmp_path, folder)
+    assert words.startswith("Nothing that counts was voted, corrected or forgotten since")
+
+
 def test_a_vote_more_less_or_otherwise_is_something_new(tmp_path):
     votes, base = taste(24), tmp_path / "base"
     tune = made_of(tmp_path, votes, base)

@@ -326,6 +326,8 @@ async def survives_a_kill(folder, at):
         serving, canary = await store.answering()
         assert serving == ("mynah@000002" if at == "after serve" else "mynah@000001")
         assert (canary and canary.tune) == ("mynah@000002" if at == "after begin_canary" else None)
+        answered = at in ("after serve", "after begin_canary")
+        assert await store.has_answered("mynah@000002") == answered  # else it is made once more
         assert is_whole(shelf / serving, merged=True)
         known = {tune.name: tune.path for tune in await store.tunes()}
         unknown = await asyncio.to_thread(sweep, shelf, known)
