@@ -292,7 +292,7 @@ class LocalTrainer:
         """The newest tune, if this data set led to it."""
         for tune in (await self.store.tunes())[-1:]:
             if tune.status == "passed" and not await self.store.has_answered(tune.name):
-                continue  # killed between its record and the pointer: nobody was ever answered by it
+                continue  # killed between its record and the pointer: it answered nobody
             if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base):
                 return tune.name
         return None
