@@ -22,6 +22,7 @@ WORSE_BY = 0.10  # of all answers: ten in a hundred more that failed, or were cu
 # In standard deviations: luck gets there too seldom to matter, also with few answers.
 SURELY = 3.0
 FEWEST_FIRST_TOKENS, TIMES_SLOWER = 40, 2.0  # of fewer, the slowest in twenty is one or two
+NOTICED_S = 0.25  # a fast server's hiccups are twice its usual too, and nobody waits for them
 
 
 class Went:
@@ -79,7 +80,7 @@ class Health:
         slow, usual = _first_tokens(ours), _first_tokens(others)
         if min(len(slow), len(usual)) >= FEWEST_FIRST_TOKENS:
             late, as_usual = slow_one(slow), slow_one(usual)
-            if late > TIMES_SLOWER * as_usual:
+            if late > TIMES_SLOWER * as_usual and late > as_usual + NOTICED_S:
                 return (
                     f"One in twenty of its answers began after {late:.2f} s or later, of what"
                     f" serves after {as_usual:.2f} s."

@@ -113,9 +113,10 @@ def test_twice_as_late_is_too_late(health, clock):
     )
 
 
-def test_a_bit_later_is_not(health, clock):
-    answers(health, clock, OURS, 50, after_s=1.9)
-    answers(health, clock, THEIRS, 50, after_s=1.0)
+@pytest.mark.parametrize(("ours", "theirs"), [(1.9, 1.0), (0.2, 0.02)])
+def test_a_bit_later_is_not(health, clock, ours, theirs):
+    answers(health, clock, OURS, 50, after_s=ours)
+    answers(health, clock, THEIRS, 50, after_s=theirs)
     assert ailment(health) is None
 
 
