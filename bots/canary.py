@@ -17,7 +17,7 @@ from typing import Self
 
 from bots.loading import Loading
 from core.announcements import Announcements
-from core.canary import Count, at_last, by_votes, counted, is_over
+from core.canary import Count, at_last, by_votes, counted, is_over, is_unheard
 from core.commands import serves
 from core.engine import utc_now
 from core.errors import BotError, StoreDamaged
@@ -103,7 +103,9 @@ class CanaryKeeper:
             outcome = at_last(labels, is_clean=clean)
         if outcome == "promoted" and await self._is_forgotten(canary.tune):
             return "dropped", "It used what is forgotten."
-        return (outcome, f"{Count.of(labels).in_words}.") if outcome else None
+        count = Count.of(labels)
+        too_few = "Too few votes to tell: " if is_unheard(count) else ""
+        return (outcome, f"{too_few}{count.in_words}.") if outcome else None
 
     async def _is_forgotten(self, name: str) -> bool:
         return any(one.forgotten for one in await self._store.tunes() if one.name == name)

@@ -1,8 +1,9 @@
 """A canary: whose questions it answers, and whether it goes on to answer everybody.
 
-Pure: no clock, no dice, no store. The lot falls by conversation. Verdicts from conversations that
-it fell on are compared as two shares of thumbs up, each with a Beta(1,1) prior; how often the rule
-is right was simulated (`python -m bench.canary`).
+Pure: no clock, no dice, no store. The lot falls by conversation: by thread, and where the channel
+itself is the conversation by the message that began it. Verdicts from conversations that it fell on
+are compared as two shares of thumbs up, each with a Beta(1,1) prior; how often the rule is right
+was simulated (`python -m bench.canary`).
 """
 
 from __future__ import annotations
@@ -38,14 +39,18 @@ def chosen(canary: Canary, message: IncomingMessage, last: Turn | None, serving:
     if canary.by == person(message.ref.channel, message.author.id):
         return canary.tune
     if last is None or (not message.thread.thread and message.at - last.message.at > SILENCE):
-        return canary.tune if is_drawn(canary, message.thread) else serving
+        is_ours = is_drawn(canary, message.thread, message.ref.id)
+        return canary.tune if is_ours else serving
     kept = last.recipe and last.recipe.model
     return canary.tune if kept == canary.tune else serving
 
 
-def is_drawn(canary: Canary, thread: ThreadRef) -> bool:
-    """Whether the lot falls on this conversation. Each canary draws anew."""
-    drawn = hashlib.sha256(f"{key(thread)} {canary.tune}".encode()).digest()
+def is_drawn(canary: Canary, thread: ThreadRef, opening: str = "") -> bool:
+    """Whether the lot falls on this conversation. Each canary draws anew. `opening`: the id of the
+    message that began it, without which a channel or a chat would draw the same for ever.
+    """
+    began = "" if thread.thread else f" {opening}"
+    drawn = hashlib.sha256(f"{key(thread)} {canary.tune}{began}".encode()).digest()
     return int.from_bytes(drawn[:8], "big") < canary.share * 2**64
 
 
@@ -83,16 +88,16 @@ def counted(
     the person asked who started the run, nor where a conversation went on as it began before.
     """
     found: list[tuple[bool, bool]] = []
-    last: dict[tuple[ThreadRef, str], datetime] = {}
+    last: dict[tuple[ThreadRef, str, str], datetime] = {}
     for label in labels:
         is_canary = label.model == canary.tune
         if not is_canary and serving != (label.model if TUNE_NAME.fullmatch(label.model) else None):
             continue  # of neither
         if canary.by == person(label.thread.channel, label.asked_by):
             continue
-        if is_drawn(canary, label.thread) != is_canary:
+        if is_drawn(canary, label.thread, label.opening) != is_canary:
             continue
-        whose = label.thread, label.voter
+        whose = label.thread, label.opening, label.voter
         before = last.get(whose)
         if before and (label.thread.thread or abs(label.asked_at - before) <= SILENCE):
             continue
@@ -123,11 +128,20 @@ def is_over(labels: Sequence[tuple[bool, bool]], age: timedelta) -> bool:
 
 
 def at_last(labels: Sequence[tuple[bool, bool]], *, is_clean: bool) -> Decision:
-    """By the means of both posteriors. `is_clean`: the gate found nothing against it."""
+    """By the means of both posteriors. `is_clean`: the gate found nothing against it. One that
+    hardly anybody voted on is dropped: a mean of few votes is the prior's, or one person's.
+    """
     count = Count.of(labels)
+    if is_unheard(count):
+        return "dropped"
     ours = (count.up_canary + 1) / (count.of_canary + 2)
     others = (count.up_other + 1) / (count.of_other + 2)
     return "promoted" if ours >= others and is_clean else "dropped"
+
+
+def is_unheard(count: Count) -> bool:
+    """Whether too few voted on it to say anything of it."""
+    return count.of_canary < FIRST_LOOK
 
 
 def not_worse(count: Count) -> float:

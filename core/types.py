@@ -354,6 +354,7 @@ class Label:
     asked_at: datetime
     voter: str
     score: Score
+    opening: str = ""  # the id of the message that began the conversation; "": a thread did
 
 
 @dataclass(frozen=True, slots=True)

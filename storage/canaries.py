@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, u
 
 from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
+from storage.openings import openings_of
 from storage.tables import canaries, feedback, servings, tunes, turns
 from storage.tunes import now_serving
 
@@ -57,19 +58,32 @@ class SqlCanaries:
         return await self.database.read(lambda connection: bool(connection.scalar(select(ever))))
 
     async def labels(self) -> list[Label]:
-        return await self.database.read(
-            lambda connection: [
+        def work(connection: Connection) -> list[Label]:
+            rows = connection.execute(LABELS).all()
+            threads = [
+                ThreadRef(ChannelRef(row.platform, row.account, row.channel), row.thread)
+                for row in rows
+            ]
+            in_channels = (
+                (row.id, thread, row.message)
+                for row, thread in zip(rows, threads, strict=True)
+                if not thread.thread
+            )
+            began = openings_of(connection, in_channels, rows[0].after) if rows else {}
+            return [
                 Label(
                     row.model,
-                    ThreadRef(ChannelRef(row.platform, row.account, row.channel), row.thread),
+                    thread,
                     row.author_id,
                     row.at,
                     row.voter,
                     cast(Score, row.score),
+                    began.get(row.id, ""),
                 )
-                for row in connection.execute(LABELS)
+                for row, thread in zip(rows, threads, strict=True)
             ]
-        )
+
+        return await self.database.read(work)
 
 
 def running(connection: Connection) -> Canary | None:
@@ -100,6 +114,9 @@ SAY_WHY = (
 # By the key of what was voted on: nothing that was said before the canary is looked at.
 LABELS = (
     select(
+        turns.c.id,
+        turns.c.message,
+        canaries.c.after,
         turns.c.platform,
         turns.c.account,
         turns.c.channel,

@@ -20,32 +20,53 @@ from storage.tables import PROMPTED, RESETS, turns
 UNTIL = turns.c.id <= bindparam("until")
 BEGUN = (
     select(turns.c.id, turns.c.message, turns.c.at)
-    .where(CONVERSATION, UNTIL, text(PROMPTED))
+    .where(CONVERSATION, turns.c.id >= bindparam("since"), UNTIL, text(PROMPTED))
     .order_by(turns.c.id)
 )
 FIRST = BEGUN.limit(1)
+NEWEST = (
+    select(turns.c.id)
+    .where(CONVERSATION, UNTIL, text(PROMPTED))
+    .order_by(turns.c.id.desc())
+    .limit(1)
+)
 RESET = select(turns.c.id).where(CONVERSATION, UNTIL, text(RESETS)).order_by(turns.c.id)
 
 
 def openings(connection: Connection, known: Iterable[Turn]) -> dict[int, str]:
     """Of each turn, the id of the message that began its conversation."""
-    by_thread: dict[ThreadRef, list[Turn]] = defaultdict(list)
-    for turn in known:
-        by_thread[turn.message.thread].append(turn)
+    heard = ((turn.id, turn.message.thread, turn.message.ref.id) for turn in known)
+    return openings_of(connection, heard)
+
+
+def openings_of(
+    connection: Connection, heard: Iterable[tuple[int, ThreadRef, str]], after: int | None = None
+) -> dict[int, str]:
+    """The same of turns with their thread and message. `after`: of a conversation in a channel that
+    goes on since that turn, or before, it says the newest message until then; no more is read.
+    """
+    by_thread: dict[ThreadRef, list[tuple[int, str]]] = defaultdict(list)
+    for id, thread, message in heard:
+        by_thread[thread].append((id, message))
     found: dict[int, str] = {}
     for thread, some in by_thread.items():
-        until = max(turn.id for turn in some)
-        begun = begun_in(connection, thread, until)
+        begun = begun_in(connection, thread, max(some)[0], after)
         ids = [id for id, _ in begun]
-        for turn in some:
-            place = bisect_right(ids, turn.id)
-            found[turn.id] = begun[place - 1][1] if place else turn.message.ref.id
+        for id, message in some:
+            place = bisect_right(ids, id)
+            found[id] = begun[place - 1][1] if place else message
     return found
 
 
-def begun_in(connection: Connection, thread: ThreadRef, until: int) -> list[tuple[int, str]]:
+def begun_in(
+    connection: Connection, thread: ThreadRef, until: int, after: int | None = None
+) -> list[tuple[int, str]]:
     """Turn and message that began each conversation there, oldest first."""
-    where = {**conversation(thread), "until": until}
+    since = 0
+    if after is not None and not thread.thread:
+        newest = {**conversation(thread), "until": after}
+        since = connection.scalar(NEWEST, newest) or 0
+    where = {**conversation(thread), "until": until, "since": since}
     if thread.thread:
         return [(row.id, row.message) for row in connection.execute(FIRST, where)]
     resets = connection.scalars(RESET, where).all()

@@ -320,7 +320,7 @@ async def test_a_restart_changes_nothing_and_the_votes_before_it_count(tmp_path,
 async def test_after_fourteen_days_it_is_decided_by_what_is_there(tmp_path, server):
     time = [NOW]
     async with room(tmp_path, server, now=lambda: time[0]) as here:
-        await voted(here, 3, "👍", drawn=True)
+        await voted(here, 10, "👍", drawn=True)
         await voted(here, 3, "👎", drawn=False)
         time[0] = NOW + timedelta(days=13)
         await asyncio.sleep(0.05)  # some looks
@@ -337,10 +337,34 @@ async def test_after_fourteen_days_a_gate_that_found_something_drops_it(tmp_path
         report.write_text(
             report.read_text().replace('"passed": true}]', '"passed": false, "hard": false}]')
         )
-        await voted(here, 3, "👍", drawn=True)
+        await voted(here, 10, "👍", drawn=True)
         time[0] = NOW + timedelta(days=14)
         await here.ends()
         assert await here.store.serving() == SERVING
+
+
+async def test_after_fourteen_days_one_that_few_voted_on_is_dropped(tmp_path, server):
+    time = [NOW]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
+        await voted(here, 9, "👍", drawn=True)
+        time[0] = NOW + timedelta(days=14)
+        await here.ends()
+        assert await here.store.serving() == SERVING
+        assert "dropped: Too few votes to tell: 9 of 9 votes on it" in await here.summary()
+
+
+async def test_in_a_chat_each_conversation_is_drawn_anew(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        models = []
+        for number in range(24):
+            at = NOW + number * timedelta(hours=9)
+            id = await here.ask(at=at, place="direct")
+            models.append(here.asked_of(id))
+            assert await here.model_of(at=at, place="direct") == models[-1]
+            await here.vote(id, "👍")
+        assert {*models} == {SERVING, CANARY}
+        ours = models.count(CANARY)
+        assert f"{ours} of {ours} votes on it are up" in await here.command("/tunes")
 
 
 async def test_answers_that_are_cut_drop_it_before_anybody_voted(tmp_path, server, caplog):

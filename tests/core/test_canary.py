@@ -98,8 +98,17 @@ def test_where_the_channel_is_the_conversation_eight_silent_hours_begin_another(
     assert chosen(canary, asked(thread="t", **later), in_thread, SERVING) == SERVING
 
 
-def label(thread, model, score=1, *, voter="ann", asked_by="ann", at=NOW):
-    return Label(model, thread, asked_by, at, voter, score)
+def test_in_a_chat_each_conversation_is_drawn_anew_and_keeps_what_it_drew():
+    drawn = [
+        chosen(CANARY, asked(id=str(n)), before(SERVING, at=NOW - DAY), SERVING)
+        for n in range(2000)
+    ]
+    assert abs(drawn.count(CANARY.tune) / 2000 - 0.2) < 0.04
+    assert chosen(CANARY, asked(id="1"), None, SERVING) == drawn[1]
+
+
+def label(thread, model, score=1, *, voter="ann", asked_by="ann", at=NOW, opening=""):
+    return Label(model, thread, asked_by, at, voter, score, opening)
 
 
 OURS, THEIRS = drawn(), drawn(is_so=False)
@@ -121,6 +130,17 @@ def test_where_the_channel_is_the_conversation_a_vote_counts_again_after_eight_s
     times = [NOW, NOW + timedelta(hours=7), NOW + timedelta(hours=9)]
     labels = [label(room, CANARY.tune, at=at) for at in times]
     assert len(counted(canary, labels, SERVING)) == 2
+
+
+def test_in_a_chat_a_vote_counts_where_the_lot_fell_on_its_conversation():
+    room = ThreadRef(ROOM)
+    labels = [
+        label(room, chosen(CANARY, asked(id=str(n)), None, SERVING), opening=str(n))
+        for n in range(100)
+    ]
+    assert len(counted(CANARY, labels, SERVING)) == 100
+    started = [replace(one, model=CANARY.tune) for one in labels]  # by who started the run
+    assert 5 <= len(counted(CANARY, started, SERVING)) <= 40
 
 
 @pytest.mark.parametrize(
@@ -194,10 +214,12 @@ def test_labels_are_looked_at_by_the_ten():
 @pytest.mark.parametrize(
     ("labels", "is_clean", "fate"),
     [
-        (votes(5, 8, 30, 50), True, "promoted"),
-        (votes(5, 8, 30, 50), False, "dropped"),
-        (votes(4, 8, 40, 50), True, "dropped"),
-        ([], True, "promoted"),
+        (votes(8, 12, 30, 50), True, "promoted"),
+        (votes(8, 12, 30, 50), False, "dropped"),
+        (votes(6, 12, 40, 50), True, "dropped"),
+        (votes(10, 10, 0, 0), True, "promoted"),
+        (votes(9, 9, 0, 50), True, "dropped"),  # too few of its own
+        ([], True, "dropped"),
     ],
 )
 def test_after_fourteen_days_the_mean_decides_where_the_gate_was_clean(labels, is_clean, fate):

@@ -27,9 +27,10 @@ async def tuned(store):
     return store
 
 
-async def answered(store, model, *, by="U1", thread="", votes=()):
+async def answered(store, model, *, by="U1", thread="", votes=(), hours=0):
     """A turn that this model answered, and votes on it: (voter, score, minute)."""
-    turn = await store.hear(message(author=by, thread=thread))
+    heard = message(author=by, thread=thread)
+    turn = await store.hear(dataclasses.replace(heard, at=heard.at + timedelta(hours=hours)))
     await store.began(turn.id, recipe(model=model))
     await store.settle(turn.id, "So it is.", "answered")
     await store.finish(turn.id)
@@ -123,19 +124,33 @@ async def test_a_tune_that_is_not_there_is_no_canary_and_the_one_before_goes_on(
 
 
 async def test_labels_are_the_verdicts_since_it_began_in_the_order_in_which_they_came(tuned):
-    await answered(tuned, FIRST, votes=[("U9", 1, 50)])
+    before = await answered(tuned, FIRST, votes=[("U9", 1, 50)])
     await tuned.begin_canary(CANARY)
     ours = await answered(tuned, SECOND, thread="t", votes=[("U2", 1, 3), ("U3", -1, 1)])
     theirs = await answered(tuned, FIRST, by="U4", votes=[("U2", -1, 2)])
     thread = ThreadRef(CHANNEL, "t")
     assert await tuned.labels() == [
         Label(SECOND, thread, "U1", ours.message.at, "U3", -1),
-        Label(FIRST, ThreadRef(CHANNEL), "U4", theirs.message.at, "U2", -1),
+        Label(FIRST, ThreadRef(CHANNEL), "U4", theirs.message.at, "U2", -1, before.message.ref.id),
         Label(SECOND, thread, "U1", ours.message.at, "U2", 1),
     ]
     await tuned.drop_feedback(theirs.id, "U2", -1)
     await tuned.forget_turn(ours.id, "U1")
     assert await tuned.labels() == []
+
+
+async def test_labels_say_which_message_began_each_conversation_in_a_channel(tuned):
+    for hours in (0, 1):
+        await answered(tuned, FIRST, hours=hours)
+    await tuned.begin_canary(CANARY)
+    said = [
+        await answered(tuned, SECOND, hours=hours, votes=[("U2", 1, minute)])
+        for minute, hours in enumerate((10, 17, 24, 33, 33))
+    ]
+    await tuned.reset(said[4].id)
+    said.append(await answered(tuned, SECOND, hours=33, votes=[("U2", 1, 9)]))
+    began = [said[number].message.ref.id for number in (0, 0, 0, 3, 3, 5)]
+    assert [label.opening for label in await tuned.labels()] == began
 
 
 async def test_whoever_started_it_is_forgotten_with_what_they_said(tuned):
