@@ -26,6 +26,8 @@ class SqlReviews:
     async def put_reviews(self, reviews: Collection[Review]) -> None:
         def work(connection: Connection) -> None:
             for review in reviews:
+                if not _stands(connection, review):  # it is forgotten, and so is its person
+                    continue
                 insert = self.database.insert(decisions).values(asdict(review))
                 connection.execute(
                     insert.on_conflict_do_update(
@@ -41,6 +43,17 @@ class SqlReviews:
         return await self.database.read(
             lambda connection: [Review(*row) for row in connection.execute(query)]
         )
+
+
+def _stands(connection: Connection, review: Review) -> bool:
+    """Whether somebody gives this verdict still."""
+    given = (
+        select(table.c.turn_id).where(
+            table.c.turn_id == review.turn_id, table.c.author_id == review.author_id
+        )
+        for table in (feedback, corrections)
+    )
+    return any(connection.execute(query).first() for query in given)
 
 
 _said = union_all(

@@ -59,6 +59,8 @@ async def test_whoever_took_everything_back_or_is_forgotten_is_no_voter(store):
 
 async def test_the_last_decision_on_a_verdict_counts(store):
     turn_id = await answered(store)
+    for who in ("U2", "U3"):
+        await store.put_feedback(Feedback(turn_id, who, 1, MORNING))
     first = [Review(turn_id, who, False, MORNING) for who in ("U2", "U3")]
     await store.put_reviews(first)
     again = Review(turn_id, "U3", True, MORNING + DAY)
@@ -69,6 +71,9 @@ async def test_the_last_decision_on_a_verdict_counts(store):
 
 async def test_a_decision_goes_with_the_person_and_with_the_turn(store):
     turns = [await answered(store, author="U1") for _ in range(2)]
+    for id in turns:
+        await store.put_feedback(Feedback(id, "U2", 1, MORNING))
+        await store.put_correction(Correction(id, "U3", "So.", MORNING))
     await store.put_reviews(
         [Review(id, who, True, MORNING) for id in turns for who in ("U2", "U3")]
     )
@@ -78,3 +83,12 @@ async def test_a_decision_goes_with_the_person_and_with_the_turn(store):
     ]
     await store.forget_turn(turns[0], "U1")
     assert [one.turn_id for one in await store.reviews()] == [turns[1]]
+
+
+async def test_who_is_forgotten_while_an_admin_decides_is_not_named_again(store):
+    turn_id = await answered(store)
+    await store.put_feedback(Feedback(turn_id, "U2", 1, MORNING))
+    await store.put_feedback(Feedback(turn_id, "U3", 1, MORNING))
+    await store.forget_person("slack", CHANNEL.account, "U2")
+    await store.put_reviews([Review(turn_id, who, False, MORNING) for who in ("U2", "U3")])
+    assert [one.author_id for one in await store.reviews()] == ["U3"]
