@@ -115,7 +115,7 @@ class LocalTrainer:
                 async for line in lines:
                     yield line
         except Busy as error:
-            then = "It takes this night's place" if by_night else "Please wait for its outcome"
+            then = "That run is under way" if by_night else "Please wait for its outcome"
             yield f"{error}. {then}.\n"
         except (BotError, OSError) as error:
             logger.warning("learning failed: %s", error)
@@ -239,17 +239,10 @@ class LocalTrainer:
             if gathered.left_out or gathered.unheard:
                 yield f"There are {_told(gathered)}.\n"
             return
-        known = await self._known(gathered, base) if by_night else None
-        if known:
-            yield f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
-            if unused := _unused(gathered):
-                yield f"Left out: {unused}.\n"
-            return
-        _, canary = await self.store.answering()
-        if by_night and canary:  # replaced each night, none would ever have votes enough
-            yield f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
-            return
         async with self._alone():
+            if by_night and (nothing := await self._nothing_for_a_night(gathered, base)):
+                yield nothing
+                return
             yield f"Learning from {_told(gathered)}.\n\n"
             if no_room := await asyncio.to_thread(room_for, self.shelf, base):
                 raise StepFailed(no_room)
@@ -287,6 +280,17 @@ class LocalTrainer:
             if tune.status == "passed":
                 await self._announce(tune)
             yield f"\n{self._outcome(tune, by, before)}\n"
+
+    async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
+        """Why a night runs nothing; "": it does. Ask while nobody else trains."""
+        if known := await self._known(gathered, base):
+            unused = _unused(gathered)
+            told = f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
+            return f"{told}Left out: {unused}.\n" if unused else told
+        _, canary = await self.store.answering()
+        if canary:  # replaced each night, none would ever have votes enough
+            return f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
+        return ""
 
     async def _known(self, gathered: Gathered, base: Path) -> str | None:
         """The newest tune, if this data set led to it."""
