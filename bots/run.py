@@ -137,11 +137,13 @@ def is_interactive(config: Config) -> bool:
 
 
 def set_up_logging(config: Config) -> None:
-    """One line per event. Beside a conversation they go to a file, else to stderr."""
+    """One line per event. Beside a conversation they go to a file, else to stderr; where only a
+    pipe is talked with, only warnings do.
+    """
     from bots.wiring import LOG_FOLDER
 
     handler: logging.Handler = logging.StreamHandler()
-    level = logging.WARNING if "console" in config.platforms else logging.INFO
+    level = logging.WARNING if [*config.platforms] == ["console"] else logging.INFO
     problem: OSError | None = None
     if is_interactive(config):
         try:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 from bots import program
@@ -65,6 +66,8 @@ async def main(argv: Sequence[str]) -> int:
 
     try:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
+        # Nor is anything announced from here: that needs a platform.
+        config = replace(config, bot=config.bot.model_copy(update={"announce_in": None}))
         path = await asyncio.to_thread(lambda: config.storage.path)
         if path:
             try:

@@ -327,3 +327,22 @@ async def test_what_people_write_is_in_no_log(folder):
     _, _, notes = await ran(folder, said="my cat is called Przybylski\n- it is a dog\n")
     written = "".join(p.read_text(errors="replace") for p in (folder / "data").glob("*.log"))
     assert "Przybylski" not in notes + written
+
+
+@pytest.mark.parametrize(
+    ("platforms", "level"), [(("console",), "WARNING"), (("console", "slack"), "INFO")]
+)
+async def test_in_a_pipe_lines_of_a_platform_beside_the_console_are_kept(platforms, level):
+    told = (
+        "import logging, types, bots.run as run;"
+        f"run.set_up_logging(types.SimpleNamespace(platforms=dict.fromkeys({platforms})));"
+        "print(logging.getLevelName(logging.getLogger().level))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", told),
+        cwd=TOP,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert out.decode().strip() == level

@@ -107,6 +107,13 @@ def command_with(config, *arguments):
     )
 
 
+def test_the_command_asks_for_no_platform_to_announce_on(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.format(tmp_path) + "bot: {announce_in: 'slack:C1'}\n")
+    done = command_with(config)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
     done = command(tmp_path, "--list")
     assert (done.returncode, done.stdout, done.stderr) == (0, "The base answers.\n", "")
