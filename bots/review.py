@@ -42,7 +42,10 @@ async def decide(store: Reviews, gathered: Gathered, words: str, at: datetime) -
     await store.put_reviews([Review(*verdict, let_in, at) for verdict in burst.verdicts])
     logger.info("the burst %s of %d verdicts goes %s", burst.id, len(burst.verdicts), how)
     if let_in:
-        return f"Let in: {_words(burst)}. The next run learns from what they are then.\n"
+        return (
+            f"Let in: {_words(burst)}. The next run learns from what they are then, within what one"
+            " person may give.\n"
+        )
     return f"Left out for good: {_words(burst)}.\n"
 
 
