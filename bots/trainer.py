@@ -171,8 +171,10 @@ class LocalTrainer:
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
         """None where it is gone or cannot be read."""
         try:
-            return await asyncio.to_thread(_told_openly, place_of(tune, self.shelf))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            found = await asyncio.to_thread(_told_openly, place_of(tune, self.shelf))
+            changes(found)  # whoever tells of it must not fail over it: the tune answers already
+            return found
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.info("the report of %s cannot be read: %s", tune.name, type(error).__name__)
             return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 from collections.abc import Collection, Mapping
@@ -17,12 +18,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.errors import StoreError
 from core.ports import Canaries, Speaker, Tunes
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
 from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
 from core.types import Canary, Tune, tune_name
+
+logger = logging.getLogger(__name__)
 
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 REFUSAL = "checks"  # the name of the check in a report that nothing was checked for
@@ -187,7 +191,7 @@ async def publish(
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError, OSError and
     GenerationError; then, and when cancelled, nothing lies under the tune's name, unless the store
-    had recorded it already.
+    had recorded it already. Once it answers nothing is raised: older tunes may stay, then.
     """
     report = await asyncio.to_thread(judgement, run)
     folder = run / "candidate"
@@ -217,7 +221,10 @@ async def publish(
         if replaced:  # first: a kill in between leaves what served
             await store.end_canary(replaced.tune, "replaced", at, f"`{tune.name}` replaced it.")
         await store.serve(tune.name, at)
-    await retire(store, shelf, {tune.name, before})
+    try:
+        await retire(store, shelf, {tune.name, before})
+    except (StoreError, OSError) as error:  # it answers; the next one makes room for both
+        logger.warning("beside %s older tunes stay: %s", tune.name, error)
     return tune
 
 

@@ -5,10 +5,13 @@ import json
 
 import pytest
 
+from core.training import golden
 from core.training.publish import publish
 from core.types import Tune
 from tests.training.house import Voices, opened, trainer, vote
 from tests.training.votes import NOON
+
+ASKED = golden.load([golden.OURS]).knowledge[0].ask
 
 
 @pytest.fixture
@@ -101,6 +104,26 @@ async def test_by_setting_or_as_a_canary_what_was_under_way_is_refused_and_leave
     assert (tune.status, await store.serving()) == ("refused", None)
     assert "forgotten" in tune.summary
     assert secrets(shelf) == []
+
+
+async def test_where_an_older_tune_cannot_be_removed_the_new_one_answers(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    old = await learn(store, shelf, [1])
+    await store.forget_turn(1, "ann")
+    (shelf / ".going").write_text("where removed tunes should go")
+    new = await learn(store, shelf, [2])
+    assert (new.status, await store.serving()) == ("passed", new.name)
+    assert (shelf / old.name).exists()
+
+
+async def test_a_report_that_nobody_can_be_told_of_is_none(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    tune = await learn(store, shelf, [1])
+    checks = [{"name": "x", "passed": True, "words": "so it is", "hard": True}]
+    answers = [{"question": ASKED, "said": {"candidate": None}, "right": {}}]
+    report = {"passed": True, "checks": checks, "answers": answers}
+    (shelf / tune.name / "report.json").write_text(json.dumps(report))
+    assert await trainer(store, tmp_path).report(tune) is None
 
 
 async def test_what_cannot_be_removed_does_not_fail_the_answer(store, tmp_path):
