@@ -16,9 +16,9 @@ ANOTHER = replace(CHANNEL, account="T2/B1")
 HERE = "slack", "T1/B1"
 
 
-async def corrected(store, author="U1", at=MORNING, **where):
+async def corrected(store, author="U1", at=MORNING, asked_by="U1", **where):
     """An answer that this person voted down and corrected; its turn's id."""
-    turn = await answered(store, **where)
+    turn = await answered(store, author=asked_by, **where)
     await store.put_feedback(Feedback(turn, author, -1, MORNING))
     await store.put_correction(Correction(turn, author, "Better so.", at))
     return turn
@@ -55,8 +55,9 @@ async def test_what_shaped_a_tune_is_counted_and_what_of_it_is_ones_own(store):
 
 async def test_what_somebody_forgets_is_counted_no_more(store):
     mine, theirs = await corrected(store), await corrected(store, "U2")
-    name = await tuned(store, (mine, "U1"), (theirs, "U2"))
-    await store.forget_person(*HERE, "U1")
+    elsewhere = await corrected(store, "U2", asked_by="U2")
+    name = await tuned(store, (mine, "U1"), (theirs, "U2"), (elsewhere, "U2"))
+    await store.forget_person(*HERE, "U1")  # who asked for the first two
     assert await store.shaped(name, CHANNEL, OTHER) == Shaped(votes=1, people=1, own=1)
 
 

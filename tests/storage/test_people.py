@@ -249,7 +249,7 @@ async def test_whoever_is_forgotten_and_speaks_again_while_a_tune_is_made_marks_
     theirs = await answered(store, author="U2")
     await judge(store, theirs, "U1", "U2")
     await store.forget_person(*HERE, "U1")
-    later = MORNING + timedelta(hours=1)
+    later = MORNING + timedelta(days=30)  # than whatever is said in these tests
     await store.put_feedback(Feedback(theirs, "U1", 1, later))
     other = await answered(store, author="U2")
     await store.put_feedback(Feedback(other, "U1", 1, later))
