@@ -22,7 +22,7 @@ from core.commands import serves
 from core.engine import utc_now
 from core.errors import BotError, StoreDamaged
 from core.health import Health
-from core.ports import Canaries
+from core.store import Canaries
 from core.training.publish import is_clean, retire
 from core.types import Canary, CanaryOutcome
 

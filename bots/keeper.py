@@ -20,7 +20,8 @@ from core.announcements import Announcements
 from core.commands import serves
 from core.engine import utc_now
 from core.errors import BotError, StoreDamaged
-from core.ports import Speaker, Tunes
+from core.ports import Speaker
+from core.store import Tunes
 
 logger = logging.getLogger(__name__)
 

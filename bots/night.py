@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from core.engine import utc_now
 from core.errors import BotError, ConfigError, StoreDamaged
-from core.ports import Nights
+from core.store import Nights
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from core.ports import Reviews
+from core.store import Reviews
 from core.training.dataset import Gathered
 from core.training.quarantine import Burst
 from core.types import Review

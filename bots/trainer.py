@@ -28,7 +28,8 @@ from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
 from core.phrases import Phrases
-from core.ports import Speaker, Store
+from core.ports import Speaker
+from core.store import Store
 from core.training import dataset, golden
 from core.training.child import FULL_DISK
 from core.training.dataset import Gathered

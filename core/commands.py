@@ -16,7 +16,8 @@ from typing import Any
 from core.canary import Count, counted
 from core.digest import changes
 from core.phrases import Phrases
-from core.ports import Canaries, Store, Trainer
+from core.ports import Trainer
+from core.store import Canaries, Store
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
 from core.why import why

@@ -33,7 +33,8 @@ from core.lanes import Lanes
 from core.limits import Pace
 from core.line import Line
 from core.phrases import Phrases
-from core.ports import Generator, Store
+from core.ports import Generator
+from core.store import Store
 from core.types import (
     TUNE_NAME,
     Aside,

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from core.conversation import Past
 from core.feedback import votes
-from core.ports import Votes
+from core.store import Votes
 from core.types import SILENCE, Example, Exchange, Turn
 
 MOST = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.ports import Store
+from core.store import Store
 from core.types import MessageRef, Outcome
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from core.phrases import Phrases
-from core.ports import Store
+from core.store import Store
 from core.types import IncomingMessage
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from core.phrases import Phrases
-from core.ports import Store
+from core.store import Store
 from core.types import Example, IncomingMessage, Tune, Turn
 
 LONGEST_SHOWN = 80  # characters of a question

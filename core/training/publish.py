@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StoreError
-from core.ports import Canaries, Speaker, Tunes
+from core.ports import Speaker
+from core.store import Canaries, Tunes
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from core.conversation import digest, render
-from core.ports import Store
+from core.store import Store
 from core.training.dataset import Gathered
 from core.types import (
     Author,

@@ -1,0 +1,319 @@
+"""What the core needs of a store: what was heard and said, judged and learnt.
+
+Each call raises StoreError where the store cannot do it; what it was to write is then not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Protocol
+
+from core.types import (
+    Author,
+    Canary,
+    CanaryOutcome,
+    ChannelRef,
+    Consenting,
+    Correction,
+    Exchange,
+    Feedback,
+    History,
+    IncomingMessage,
+    Judged,
+    Label,
+    MessageRef,
+    Night,
+    Outcome,
+    Recipe,
+    Review,
+    Score,
+    Seen,
+    Shaped,
+    ThreadRef,
+    Tune,
+    Turn,
+    Voter,
+)
+
+
+class Conversations(Protocol):
+    """What is known of the places where turns are."""
+
+    async def seen(self, platform: str, account: str, since: datetime) -> list[Seen]:
+        """The conversations with a message that was heard since then, newest first."""
+        ...
+
+    async def takes_part(self, thread: ThreadRef) -> bool:
+        """Whether we were spoken to in this thread, in the open."""
+        ...
+
+    async def can_quote(self, turn: Turn) -> bool:
+        """Whether what was said in the turn's thread may be shown: after a reset, or
+        a /forget, it may not.
+        """
+        ...
+
+    async def latest(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
+        """What was said in the turn's channel before it, in whichever thread, since the last reset
+        there: the newest `limit` turns, oldest first and without recipes.
+        """
+        ...
+
+    async def is_first(self, turn: Turn) -> bool:
+        """Whether nothing was heard in the turn's channel before it."""
+        ...
+
+    async def voted(self, channel: ChannelRef) -> bool:
+        """Whether any verdict stands in this channel."""
+        ...
+
+
+class Turns(Protocol):
+    """The life of a turn. Each call returns when what it says is on disk."""
+
+    async def hear(self, message: IncomingMessage) -> Turn | None:
+        """Begin a turn; None if this message was heard before. Platforms deliver twice."""
+        ...
+
+    async def turn(self, turn_id: int) -> Turn:
+        """The turn as it stands now."""
+        ...
+
+    async def heard(self, ref: MessageRef) -> Turn | None:
+        """The turn that this message began, as it stands now."""
+        ...
+
+    async def unanswered(self, platform: str, account: str) -> list[Turn]:
+        """The inbox: turns that are not done, in the order in which they were heard."""
+        ...
+
+    async def history(self, turn: Turn, limit: int) -> History:
+        """What was said in the turn's conversation before it, since the last reset.
+
+        It begins with the first turn that the previous prompt of the conversation showed, so that
+        prompts grow at the end only; at most the newest `limit` turns. Where the conversation's
+        first turn is among them, so is what stood ahead of it. With the examples that stood in the
+        last prompt, but for what was deleted or forgotten since, and all of people who
+        switched training off.
+        """
+        ...
+
+    async def began(self, turn_id: int, recipe: Recipe | None) -> None:
+        """Answering begins: keep what the prompt is made of, and count the try."""
+        ...
+
+    async def let_go(self, turn_id: int) -> None:
+        """The try ended in an orderly way (platform down, shutdown): its tries count as none."""
+        ...
+
+    async def placing(self, turn_id: int) -> None:
+        """A further message is about to be posted; a crash from here on leaves `turn.placing`."""
+        ...
+
+    async def placed(self, turn_id: int, reply: MessageRef) -> None:
+        """The message that was being posted stands on the platform under this id."""
+        ...
+
+    async def settle(self, turn_id: int, answer: str, outcome: Outcome) -> None:
+        """The text is whole: the turn is `final`."""
+        ...
+
+    async def finish(self, turn_id: int) -> None:
+        """The platform shows it: the turn is `done`."""
+        ...
+
+    async def reset(self, turn_id: int) -> None:
+        """The conversation begins anew after this turn. What was said stays stored."""
+        ...
+
+
+class Votes(Protocol):
+    """What people say about turns, and take back."""
+
+    async def turn_behind(self, reply: MessageRef) -> Turn | None:
+        """The turn whose answer this message carries, or a part of it."""
+        ...
+
+    async def put_feedback(self, feedback: Feedback) -> Score | None:
+        """Returns the person's verdict that stands now: an older one changes nothing."""
+        ...
+
+    async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> Score | None:
+        """A thumb is taken back: remove the verdict only if it is the one that stands.
+
+        Returns the one that stands now.
+        """
+        ...
+
+    async def verdict(self, turn_id: int, author_id: str) -> Score | None:
+        """The person's verdict that stands now."""
+        ...
+
+    async def put_correction(self, correction: Correction) -> None: ...
+
+    async def change(self, ref: MessageRef, text: str | None) -> None:
+        """A person edited a message that we heard or quoted, or deleted it (None).
+
+        A deleted message leaves no words of its author behind, and history no longer shows the
+        turn; one that nobody has begun to answer is not answered any more. Tunes that used it are
+        marked as forgotten.
+        """
+        ...
+
+    async def exchanges(self, turn: Turn, limit: int) -> list[Exchange]:
+        """What was said before `turn` in its channel, in whichever thread, and judged there: the
+        newest `limit` whole answers, newest first.
+
+        Left out is what was deleted, what was said for one person's eyes, what quoted others, and
+        all of people who switched training off; of a channel that did, everything.
+        """
+        ...
+
+    async def judged(self, platforms: Collection[str]) -> list[Judged]:
+        """Every turn of these platforms that has a verdict or a correction, oldest first.
+
+        Left out is what was deleted, what people or channels said that switched training off, and
+        what was said in private where nobody switched it on; also from `shown` and from quotes, so
+        that the digest of such a turn does not fit. In private are: a private place, until the
+        channel switches it on; a direct one, and an answer for one person's eyes, until the person
+        or the channel does.
+        """
+        ...
+
+
+class Reviews(Protocol):
+    """What is known of those who vote, and what admins decided on verdicts that were set aside."""
+
+    async def voters(self, platforms: Collection[str]) -> list[Voter]:
+        """Everybody of whom a verdict or a correction is kept on these platforms."""
+        ...
+
+    async def put_reviews(self, reviews: Collection[Review]) -> None:
+        """One decision per person and turn, the last one counts."""
+        ...
+
+    async def reviews(self) -> list[Review]: ...
+
+
+class Tunes(Protocol):
+    """The tunes, and which of them serves."""
+
+    async def tunes(self) -> list[Tune]:
+        """All of them, oldest first."""
+        ...
+
+    async def put_tune(self, tune: Tune, verdicts: Collection[tuple[int, str]] = ()) -> bool:
+        """Keep a tune, or what changed of it. `verdicts`: turn and person of each that it used.
+
+        Returns whether something that it used is forgotten: once so, always so. A verdict that was
+        only taken back is not; of somebody of whom nothing else is known from before, it is.
+        """
+        ...
+
+    async def next_tune(self) -> str:
+        """A name that was never given out before: "mynah@000042". It is taken by this call."""
+        ...
+
+    async def serving(self) -> str | None:
+        """The name of the tune that serves; None: the base."""
+        ...
+
+    async def serve(self, name: str | None, at: datetime) -> None:
+        """Move the pointer, in one commit."""
+        ...
+
+    async def roll_back(self, name: str, at: datetime) -> bool:
+        """Move the pointer back from this tune to what served before; False: it does not serve."""
+        ...
+
+
+class Canaries(Tunes, Protocol):
+    """The tunes, with one at most that answers a share of new conversations beside what serves."""
+
+    async def answering(self) -> tuple[str | None, Canary | None]:
+        """What serves (None: the base), and the canary beside it, as of one moment."""
+        ...
+
+    async def begin_canary(self, canary: Canary) -> None:
+        """One that runs already is replaced."""
+        ...
+
+    async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
+        """End it in one commit, in which a promoted one begins to serve. False: it does not run, or
+        it cannot be promoted, since something that it used is forgotten; it goes on then.
+
+        `why`: a sentence for people, which is added to the tune's summary.
+        """
+        ...
+
+    async def has_answered(self, tune: str) -> bool:
+        """Whether it ever served, or was a canary."""
+        ...
+
+    async def labels(self) -> list[Label]:
+        """All verdicts on what was asked since the canary began, in the order in which they were
+        given; none where none runs.
+        """
+        ...
+
+
+class People(Protocol):
+    """What people may ask about what they said: that it is forgotten, or does not train."""
+
+    async def forget_person(self, platform: str, account: str, author_id: str) -> int:
+        """Empty every turn of this person, of their name too, and remove what they said of others
+        and what was quoted of them.
+
+        Returns how many turns. History and training no longer show them, and every tune that used
+        them is marked as forgotten, also where a verdict had been taken back since.
+        """
+        ...
+
+    async def forget_turn(self, turn_id: int, author_id: str) -> bool:
+        """The same for one turn, if it is this person's; False: it is not."""
+        ...
+
+    async def set_training(
+        self, platform: str, account: str, kind: Consenting, id: str, on: bool
+    ) -> None:
+        """Switch training on what a person or a channel says on or off."""
+        ...
+
+    async def training(self, platform: str, account: str, kind: Consenting, id: str) -> bool | None:
+        """What was chosen; None: nothing was."""
+        ...
+
+
+class Credits(Protocol):
+    """Whose words are in a tune."""
+
+    async def shaped(self, tune: str, channel: ChannelRef, author: Author) -> Shaped:
+        """What it used and nobody forgot since; `author` is of the channel's platform."""
+        ...
+
+    async def credit(self, turn: Turn, tune: str) -> int:
+        """How many corrections by the turn's author the tune used, of which they are to be told
+        ahead of this turn's answer: each once, there and nowhere else.
+        """
+        ...
+
+
+class Nights(Protocol):
+    """Which nights began, and how each ended: one row per local date."""
+
+    async def begin_night(self, day: date, at: datetime) -> bool:
+        """Take the night of this local date; False: somebody has it."""
+        ...
+
+    async def end_night(self, day: date, outcome: str, at: datetime) -> None:
+        """Keep one line of what came of it."""
+        ...
+
+    async def last_night(self) -> Night | None:
+        """The one that began last."""
+        ...
+
+
+class Store(Turns, Conversations, Votes, Reviews, Canaries, People, Credits, Nights, Protocol):
+    """All of them on one database."""
