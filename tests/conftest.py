@@ -1,6 +1,7 @@
 """For every test: no network but loopback, and no blocking call on the event loop.
 
-And one vLLM with the starter model, for all that speak to a real one.
+And a model's server for all that want one; one vLLM with the starter model, for all that speak to
+a real one.
 """
 
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
+from tests.fake_model import FakeModel
 from tests.vllm.installed import not_installed
 from tests.vllm.served import ROOT, NotStarted, Served
 
@@ -38,6 +40,12 @@ def no_blocking_call_on_the_loop() -> Iterator[None]:
         for name in FILE_NAMES:
             watch.functions[f"os.{name}"].deactivate()
         yield
+
+
+@pytest.fixture
+async def server():
+    async with FakeModel() as fake:
+        yield fake
 
 
 @pytest.fixture(scope="session")

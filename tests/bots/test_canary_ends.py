@@ -1,0 +1,213 @@
+"""How a canary ends: promoted or dropped, by votes, health, time, people or another tune."""
+
+import asyncio
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.bots.canary_room import CANARY, NEXT, SERVING, first_threads, room, voted
+from tests.core.room import ANN, BOB, NOW, asked
+from tests.fake_model import Behaviour
+from tests.fakes import until
+
+
+async def test_good_votes_promote_it_and_every_conversation_goes_over(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        await voted(here, 20, "👎", drawn=False)
+        await voted(here, 20, "👍", drawn=True)
+        told = await here.command("/tunes")
+        assert f"The tune `{SERVING}` answers. The canary `{CANARY}` answers 50% of new" in told
+        assert "20 of 20 votes on it are up, 0 of 20 on what serves." in told
+        assert f"`{CANARY}` (" in told
+        assert "**canary**" in told
+        await voted(here, 39, "👍", drawn=True)  # of the first 20 they vote again: no new labels
+        assert (await here.store.answering())[1]
+        [*_, last] = await first_threads(here, 40, drawn=True)
+        await here.vote(await here.ask(last), "👍")
+        await here.ends()
+        assert await here.store.serving() == CANARY
+        assert await here.model_of("t0") == await here.model_of("new") == CANARY
+        why = "40 of 40 votes on it are up, 0 of 20 on what serves."
+        assert await here.summary() == f"Learnt. As a canary it was promoted: {why}"
+        await until(lambda: here.told)
+        words = f"The tune `{CANARY}` was a canary and answers everybody from now on: {why}"
+        assert here.told == [("ops", words)]
+        assert f"the tune `{SERVING}` answers instead of" in await here.command("/rollback")
+
+
+async def test_bad_votes_drop_it_and_its_conversations_go_back(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        await voted(here, 30, "👍", drawn=False)
+        await voted(here, 10, "👎", drawn=True)
+        await here.ends()
+        assert await here.store.serving() == SERVING
+        assert await here.models_of("t") == await here.models_of("e") == {SERVING}
+        assert "was dropped: 0 of 10 votes on it are up, 30 of 30" in await here.summary()
+        await until(lambda: here.told)
+        [(_, words)] = here.told
+        assert f"is dropped, and the tune `{SERVING}` answers: 0 of 10 votes" in words
+
+
+async def test_votes_of_whoever_started_it_decide_nothing(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        await voted(here, 30, "👍", drawn=False)
+        for thread in await first_threads(here, 10, drawn=True):
+            await here.vote(await here.ask(thread, ANN), "👎", ANN)
+        assert "0 of 0 votes on it are up" in await here.command("/tunes")
+        assert (await here.store.answering())[1]
+
+
+async def test_a_restart_changes_nothing_and_the_votes_before_it_count(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        await voted(here, 25, "👍", drawn=False)
+        await voted(here, 9, "👎", drawn=True)
+        before = {f"t{n}": await here.model_of(f"t{n}") for n in range(20)}
+    async with room(tmp_path, server) as here:
+        assert {f"t{n}": await here.model_of(f"t{n}") for n in range(20)} == before
+        assert {*before.values()} == {SERVING, CANARY}
+        names = await first_threads(here, 10, drawn=True)
+        await here.vote(await here.ask(names[-1]), "👎")
+        assert (await here.store.answering())[1]  # 35 labels: it looks at the first 30
+        for id in await here.ask_all((await first_threads(here, 30, drawn=False))[25:]):
+            await here.vote(id, "👍")
+        await here.ends()
+        assert await here.store.serving() == SERVING
+
+
+async def test_after_fourteen_days_it_is_decided_by_what_is_there(tmp_path, server):
+    time = [NOW]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
+        await voted(here, 10, "👍", drawn=True)
+        await voted(here, 3, "👎", drawn=False)
+        time[0] = NOW + timedelta(days=13)
+        await asyncio.sleep(0.05)  # some looks
+        assert (await here.store.answering())[1]
+        time[0] = NOW + timedelta(days=14)
+        await here.ends()
+        assert await here.store.serving() == CANARY
+
+
+async def test_after_fourteen_days_a_gate_that_found_something_drops_it(tmp_path, server):
+    time = [NOW]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
+        report = tmp_path / "tunes" / CANARY / "report.json"
+        report.write_text(
+            report.read_text().replace('"passed": true}]', '"passed": false, "hard": false}]')
+        )
+        await voted(here, 10, "👍", drawn=True)
+        time[0] = NOW + timedelta(days=14)
+        await here.ends()
+        assert await here.store.serving() == SERVING
+
+
+async def test_after_fourteen_days_one_that_few_voted_on_is_dropped(tmp_path, server):
+    time = [NOW]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
+        await voted(here, 9, "👍", drawn=True)
+        time[0] = NOW + timedelta(days=14)
+        await here.ends()
+        assert await here.store.serving() == SERVING
+        assert "dropped: Too few votes to tell: 9 of 9 votes on it" in await here.summary()
+
+
+async def test_answers_that_are_cut_drop_it_before_anybody_voted(tmp_path, server, caplog):
+    async with room(tmp_path, server) as here:
+        server.of_model[CANARY] = Behaviour(finish="length")
+        drawn = await first_threads(here, 10, drawn=True)
+        await here.ask(drawn[0])
+        await here.ask_all(await first_threads(here, 12, drawn=False))
+        await here.ask_all(drawn[1:])
+        await here.ends()
+        assert await here.store.serving() == SERVING
+        why = "10 of its last 10 answers were cut at their length limit, of what serves 0 of 12."
+        assert await here.summary() == f"Learnt. As a canary it was dropped: {why}"
+        assert f"the canary {CANARY} is dropped: {why}" in caplog.text
+        await until(lambda: here.told)
+        assert why in here.told[0][1]
+
+
+@pytest.mark.parametrize(
+    "fault", [Behaviour(status=404), Behaviour(status=500), Behaviour(cut_after=1)]
+)
+async def test_a_canary_that_cannot_answer_is_dropped_at_the_first_failure(tmp_path, server, fault):
+    async with room(tmp_path, server) as here:
+        [thread] = await first_threads(here, 1, drawn=True)
+        assert await here.model_of(thread) == CANARY
+        server.of_model[CANARY] = fault
+        await here.ask(thread)
+        await here.ends()
+        assert await here.model_of(thread) == SERVING
+        assert "As a canary it was dropped: It does not load." in await here.summary()
+
+
+async def test_a_canary_whose_folder_went_is_dropped_and_nobody_notices(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        [thread] = await first_threads(here, 1, drawn=True)
+        assert await here.model_of(thread) == CANARY
+        shutil.rmtree(tmp_path / "tunes" / CANARY)
+        await here.ends()
+        assert await here.model_of(thread) == SERVING
+        assert await here.store.serving() == SERVING
+
+
+async def test_a_server_that_is_down_is_not_the_canarys_fault(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        server.behaviour = Behaviour(status=500)
+        await here.ask_all(await first_threads(here, 2, drawn=True))
+        server.behaviour = Behaviour()
+        await here.ask_all(await first_threads(here, 4, drawn=True))
+        assert (await here.store.answering())[1]
+
+
+async def test_rollback_ends_a_canary_first_and_then_goes_further_back(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        [thread] = await first_threads(here, 1, drawn=True)
+        assert await here.model_of(thread) == CANARY
+        assert await here.command("/rollback") == (
+            f"The canary `{CANARY}` is taken back: the tune `{SERVING}` answers everybody, from the"
+            " next answer on. Say it once more to go further back."
+        )
+        assert await here.model_of(thread) == await here.model_of(thread, ANN) == SERVING
+        assert "by hand" in await here.summary()
+        assert "the base answers instead" in await here.command("/rollback")
+
+
+async def test_another_tune_that_passes_replaces_it_as_a_canary_or_for_everybody(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        [thread] = await first_threads(here, 1, drawn=True)
+        assert await here.model_of(thread) == CANARY
+        await here.publish(NEXT, by=None)
+        serving, canary = await here.store.answering()
+        assert (serving, canary.tune, canary.by) == (SERVING, NEXT, None)
+        assert await here.summary() == f"Learnt. `{NEXT}` replaced it."
+        assert await here.model_of(thread) == SERVING  # it was begun by neither of the two
+        await here.publish("mynah@000004", share=0)
+        assert await here.store.answering() == ("mynah@000004", None)
+        assert "`mynah@000004` replaced it" in await here.summary(NEXT)
+
+
+async def test_forgetting_what_it_learnt_from_drops_it(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        id = await here.ask("mine", BOB)
+        turn = await here.store.heard(asked(id=id).ref)
+        [_, tune] = await here.store.tunes()
+        await here.store.put_tune(replace(tune, turns=(turn.id,)))
+        await here.command("/forget me", BOB)
+        assert await here.store.answering() == (SERVING, None)
+        assert "had words forgotten" in await here.summary()
+
+
+async def test_what_used_something_that_was_deleted_is_not_promoted(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        id = await here.ask("mine", BOB)
+        turn = await here.store.heard(asked(id=id).ref)
+        [_, tune] = await here.store.tunes()
+        await here.store.put_tune(replace(tune, turns=(turn.id,)))
+        await here.store.change(turn.message.ref, None)
+        await voted(here, 20, "👎", drawn=False)
+        await voted(here, 40, "👍", drawn=True)
+        await here.ends()
+        assert await here.store.serving() == SERVING
+        assert "It used what is forgotten." in await here.summary()
