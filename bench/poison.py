@@ -20,7 +20,8 @@ from bench import target, where
 from bench.poison_train import trained
 from core.training import dataset
 from storage.repositories import Settings, SqlStore
-from tests.training.crowd import PEOPLE, SYBILS, Crowd, Found, figures, play
+from tests.training.crowd import PEOPLE, SYBILS, Crowd
+from tests.training.crowd_played import Found, figures, play
 
 ALL = "all at once"
 KNOWN = [f"sybil{n}" for n in range(SYBILS)]

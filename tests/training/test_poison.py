@@ -7,7 +7,8 @@ The whole of it in figures, and what gets through: python -m bench.poison.
 import pytest
 
 from core.training import dataset
-from tests.training.crowd import Crowd, figures, play
+from tests.training.crowd import Crowd
+from tests.training.crowd_played import figures, play
 from tests.training.house import opened
 
 LIVELY = 0.7  # half as much is asked as in the program: seconds, not minutes
