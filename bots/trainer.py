@@ -7,14 +7,13 @@ imports a library that trains.
 from __future__ import annotations
 
 import asyncio
-import errno
 import fcntl
 import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +21,16 @@ from typing import Any
 
 from adapters import PLATFORMS
 from bots import review
+from bots.telling import (
+    announcement_of,
+    openly,
+    outcome_of,
+    plain,
+    progress_of,
+    said,
+    unused_of,
+    votes_in,
+)
 from core.announcements import Announcements
 from core.commands import go_back, roll_back, tunes
 from core.digest import changes
@@ -31,11 +40,9 @@ from core.phrases import Phrases
 from core.ports import Speaker
 from core.store import Store
 from core.training import dataset, golden
-from core.training.child import FULL_DISK
 from core.training.dataset import Gathered
 from core.training.limits import room_for
 from core.training.publish import (
-    NOT_PROVEN,
     RUNS,
     hush,
     is_made_of,
@@ -46,9 +53,9 @@ from core.training.publish import (
     sweep,
 )
 from core.training.recipe import why_not
-from core.training.runner import Progress, StepFailed, run_step
+from core.training.runner import StepFailed, run_step
 from core.training.settings import Settings
-from core.types import Canary, Tune
+from core.types import Tune
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +65,6 @@ FORGOTTEN = "As a canary it was dropped: somebody had words forgotten that it le
 
 class Busy(BotError):
     """Somebody trains here already; a sentence without a full stop."""
-
-
-async def told(text: Awaitable[str]) -> AsyncGenerator[str]:
-    yield f"{await text}\n"
 
 
 class LocalTrainer:
@@ -120,7 +123,7 @@ class LocalTrainer:
             yield f"{error}. {then}.\n"
         except (BotError, OSError) as error:
             logger.warning("learning failed: %s", error)
-            yield f"\nLearning failed: {_plain(error)}. What answered before answers on.\n"
+            yield f"\nLearning failed: {plain(error)}. What answered before answers on.\n"
         except Exception:  # whoever asked is owed words, whatever broke
             logger.exception("a run of the trainer broke")
             yield "\nLearning failed; the log says why. What answered before answers on.\n"
@@ -134,7 +137,7 @@ class LocalTrainer:
                 yield review.listed(gathered)
         except BotError as error:
             logger.warning("what is set aside cannot be read: %s", error)
-            yield f"That did not work: {_plain(error)}.\n"
+            yield f"That did not work: {plain(error)}.\n"
 
     async def clear_up(self) -> None:
         """Remove what a killed process left of its run. Call it once, at the start."""
@@ -172,7 +175,7 @@ class LocalTrainer:
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
         """None where it is gone or cannot be read."""
         try:
-            found = await asyncio.to_thread(_told_openly, place_of(tune, self.shelf))
+            found = await asyncio.to_thread(openly, place_of(tune, self.shelf))
             changes(found)  # whoever tells of it must not fail over it: the tune answers already
             return found
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -188,7 +191,7 @@ class LocalTrainer:
             raise BotError(
                 f"{folder} cannot be written: {error.strerror}. Name a new folder."
             ) from error
-        yield f"{folder}: {_told(gathered)}.\n"
+        yield f"{folder}: {votes_in(gathered)}.\n"
 
     def verbs(self) -> dict[str, Callable[[Mapping[str, object]], AsyncGenerator[str]]]:
         """What other processes may ask of this one, by name."""
@@ -198,8 +201,8 @@ class LocalTrainer:
                 by=None,  # asked at a shell, which is no conversation
                 every_s=float(str(asked.get("every_s", SAY_EVERY_S))),
             ),
-            "tunes": lambda asked: told(tunes(self.store)),
-            "rollback": lambda asked: told(roll_back(self.store)),
+            "tunes": lambda asked: said(tunes(self.store)),
+            "rollback": lambda asked: said(roll_back(self.store)),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
         }
 
@@ -211,7 +214,7 @@ class LocalTrainer:
 
     async def _dry(self) -> AsyncGenerator[str]:
         gathered = await self._gathered()
-        yield f"I would use {_told(gathered)}.\n"
+        yield f"I would use {votes_in(gathered)}.\n"
         async for line in self._obstacles(gathered):
             yield line
 
@@ -240,13 +243,13 @@ class LocalTrainer:
             yield line
         if why_not(gathered.counts, self.settings.at_least):
             if gathered.left_out or gathered.unheard:
-                yield f"There are {_told(gathered)}.\n"
+                yield f"There are {votes_in(gathered)}.\n"
             return
         async with self._alone():
             if by_night and (nothing := await self._nothing_for_a_night(gathered, base)):
                 yield nothing
                 return
-            yield f"Learning from {_told(gathered)}.\n\n"
+            yield f"Learning from {votes_in(gathered)}.\n\n"
             if no_room := await asyncio.to_thread(room_for, self.shelf, base):
                 raise StepFailed(no_room)
             name = await self._name()
@@ -261,7 +264,7 @@ class LocalTrainer:
                     async for line in lines:
                         yield line
                 # 4. Into its place, and the pointer.
-                summary = f"Learnt from {_told(gathered)}."
+                summary = f"Learnt from {votes_in(gathered)}."
                 at = self.now()
                 new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
                 _, before = await self.store.answering()
@@ -282,12 +285,14 @@ class LocalTrainer:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
             if tune.status == "passed":
                 await self._announce(tune)
-            yield f"\n{self._outcome(tune, by, before)}\n"
+            folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
+            outcome = outcome_of(tune, folder, share=self.share, by=by, before=before)
+            yield f"\n{outcome}\n"
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
         """Why a night runs nothing; "": it does. Ask while nobody else trains."""
         if known := await self._known(gathered, base):
-            unused = _unused(gathered)
+            unused = unused_of(gathered)
             told = f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
             return f"{told}Left out: {unused}.\n" if unused else told
         _, canary = await self.store.answering()
@@ -308,7 +313,7 @@ class LocalTrainer:
         """Leave a candidate and a report in `run`. A gate that fails to judge refuses."""
         deadline = time.monotonic() + 60 * self.settings.minutes
         tuning = run_step("core.training.tune", run, deadline=deadline, log=log)
-        async with aclosing(_words(tuning, every_s)) as lines:
+        async with aclosing(progress_of(tuning, every_s)) as lines:
             async for line in lines:
                 yield line
         # Its exit status says little; the manifest comes last.
@@ -316,7 +321,7 @@ class LocalTrainer:
             raise StepFailed(f"it ended without leaving a tune (its log: {log})")
         try:
             judging = run_step("core.training.evaluate", run, deadline=deadline, log=log)
-            async with aclosing(_words(judging, every_s)) as lines:
+            async with aclosing(progress_of(judging, every_s)) as lines:
                 async for line in lines:
                     yield line
         except StepFailed as error:
@@ -342,41 +347,13 @@ class LocalTrainer:
 
     async def _announce(self, tune: Tune) -> None:
         """Tell everybody of a tune that begins to answer. Never raises."""
-        words, whom = self.phrases, self.phrases.everybody
         try:
             _, canary = await self.store.answering()
         except BotError as error:
             logger.warning("nobody is told of %s: %s", tune.name, error)
             return
-        if canary and canary.tune == tune.name:
-            whom = words.share.format(share=canary.share)
-        told = words.learnt.format(tune=tune.name, whom=whom, summary=tune.summary)
         report = await self.report(tune)
-        await self.announcements.tell(f"{told}\n\n{changes(report)}" if report else told)
-
-    def _outcome(self, tune: Tune, by: str | None, before: Canary | None) -> str:
-        """Some sentences: what answers now, and where to read why. `before`: a canary."""
-        folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
-        page = "report.html" if (Path(tune.path) / "report.html").is_file() else "report.json"
-        where = f"the checks, and answers before and after, are in `{folder / page}`."
-        if tune.status == "refused":
-            why = tune.summary.removeprefix("Refused: ").rstrip(".")
-            return (
-                f"`{tune.name}` is not taken, and what answered before answers on: {why}."
-                f" {where[0].upper()}{where[1:]}"
-            )
-        told = f"`{tune.name}` answers from now on; `/rollback` takes it back. "
-        if self.share:
-            whom = f"{self.share:.0%} of new conversations{' and you' if by else ''}"
-            told = (
-                f"`{tune.name}` answers {whom} from now on, as a canary: votes decide whether it"
-                " goes on to answer everybody. `/rollback` takes it back. "
-            )
-        if before:
-            told += f"It takes the place of the canary `{before.tune}`. "
-        if NOT_PROVEN in tune.summary:
-            return f"{told}{NOT_PROVEN.rstrip('.')}; {where}"
-        return f"{told}{where[0].upper()}{where[1:]}"
+        await self.announcements.tell(announcement_of(tune, report, self.phrases, canary))
 
     def _prepare(
         self, gathered: Gathered, run: Path, log: Path, base: Path, serving: str | None
@@ -399,38 +376,6 @@ class LocalTrainer:
         (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
 
 
-async def _words(steps: AsyncGenerator[Progress], every_s: float) -> AsyncGenerator[str]:
-    """A step's progress as lines for a person: each new thing, and a sign of life now and then."""
-    last = Progress(0, 0, "")
-    said_at = time.monotonic()
-    async with aclosing(steps):
-        async for progress in steps:
-            if progress.what != last.what:
-                yield f"- {progress.what}\n"
-            elif time.monotonic() - said_at >= every_s:
-                yield f"- {progress.what}: {progress.step} of {progress.of}\n"
-            else:
-                continue
-            last, said_at = progress, time.monotonic()
-
-
-def _told_openly(folder: Path) -> dict[str, Any]:
-    """What anybody may be told of the report in there."""
-    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    asks = {question.ask for question in golden.load([golden.OURS]).knowledge}
-    return {
-        "checks": [
-            {key: one[key] for key in ("name", "passed", "words", "hard")}
-            for one in found["checks"]
-        ],
-        "answers": [
-            {key: one[key] for key in ("question", "said", "right")}
-            for one in found["answers"]
-            if one["question"] in asks
-        ],
-    }
-
-
 def _lock(shelf: Path) -> int:
     """A file that is locked until it is closed or this process ends, however it does."""
     shelf.mkdir(parents=True, exist_ok=True)
@@ -441,45 +386,3 @@ def _lock(shelf: Path) -> int:
         os.close(lock)
         raise Busy("I am learning already, and do one run at a time") from error
     return lock
-
-
-def _plain(error: Exception) -> str:
-    """A sentence without a full stop."""
-    if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return FULL_DISK
-        return f"{error.filename}: {error.strerror}"
-    return str(error).rstrip(".")
-
-
-def _told(gathered: Gathered) -> str:
-    """The data set in half a sentence."""
-    counts = gathered.counts
-    parts = [
-        f"{counts[key]} {word}"
-        for key, word in (
-            ("liked", "liked"),
-            ("disliked", "disliked"),
-            ("corrections", "corrected"),
-            ("held_out", "held out for checking"),
-        )
-        if counts[key]
-    ]
-    if counts["held_out"] and gathered.split_by == "turn":
-        parts[-1] += " by turn, which is weak evidence"
-    if counts["people"]:
-        parts.append(f"from {counts['people']} {'person' if counts['people'] == 1 else 'people'}")
-    told = f"{counts['labels']} votes"
-    if parts:
-        told += f" ({', '.join(parts)})"
-    return f"{told}, left out {unused}" if (unused := _unused(gathered)) else told
-
-
-def _unused(gathered: Gathered) -> str:
-    """What counts for nothing, and why. "": nothing."""
-    some: list[tuple[int, str, str]] = []
-    some += [(len(turns), "answer", why) for why, turns in gathered.left_out.items()]
-    some += [(len(keys), "vote", why) for why, keys in gathered.unheard.items()]
-    return ", ".join(
-        f"{n} {what if n == 1 else f'{what}s'} ({why})" for n, what, why in sorted(some)[::-1]
-    )
