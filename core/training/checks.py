@@ -18,7 +18,9 @@ from core.training.measure import Said
 from core.training.recipe import GATE_KL
 
 DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
-MARGIN_FROM, MARGIN_SURE_FROM = 5, 20  # held-out rows
+MARGIN_FROM = 5  # held-out rows
+LUCK_BELOW = 0.005  # votes by the toss of a coin pass on one night of two hundred (LOG.md)
+LUCK_FROM = 8  # conversations: with fewer even the clearest votes may be luck, 1 in 2**7
 REPLAY_ABOVE = 0.05  # nats per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
 FORGOT_FAR_ABOVE, OF_MANY = 0.05, 100  # a share of so many questions that chance excuses no more
@@ -78,7 +80,8 @@ def displacement(ratios: Sequence[float], rival: str) -> Check:
 def margin(signed: Mapping[str, Sequence[float]], rival: str, *, seen: int = 0) -> Check:
     """G1. Clipped log-ratios of held-out rows with the sign of the vote, by conversation.
 
-    `seen`: how many more are held out now, but the rival was trained on them.
+    Refused: what no better than tossed coins agrees with the votes. `seen`: how many more are held
+    out now, but the rival was trained on them.
     """
     values = [value for group in signed.values() for value in group]
     if len(values) < MARGIN_FROM:
@@ -88,11 +91,27 @@ def margin(signed: Mapping[str, Sequence[float]], rival: str, *, seen: int = 0) 
     value = fmean(values)
     words = f"on {len(values)} held-out answers it agrees with the votes by {value:+.3f} per token"
     words += f" more than {rival} does"
-    bound = value
-    if len(values) >= MARGIN_SURE_FROM:
-        bound = bounds(list(signed.values()))[0]
-        words += f" (at least {bound:+.3f}, with 90 % confidence)"
-    return Check("better", bound > 0, words, value)
+    if not value > 0:  # so for NaN
+        return Check("better", False, words, value)
+    if len(signed) < LUCK_FROM:
+        return Check("better", None, f"{words}, of too few conversations to rule out luck", value)
+    luck = by_luck([sum(group) for group in signed.values()])
+    words += f"; luck does as well with a probability of {luck:.3f}, and may with {LUCK_BELOW}"
+    return Check("better", luck < LUCK_BELOW, words, value)
+
+
+def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
+    """How likely the total is so high if each sign is a coin's: a sign-flip permutation test.
+
+    It is exact for votes that a coin decides (Fisher 1935, The Design of Experiments, section 21),
+    where a bootstrap of so few is too sure of itself.
+    """
+    dice, total = random.Random(0), sum(sums)
+    as_high = sum(
+        sum(value if dice.random() < 0.5 else -value for value in sums) >= total
+        for _ in range(times)
+    )
+    return (1 + as_high) / (1 + times)
 
 
 def clipped(ratio: float, liked: bool) -> float:

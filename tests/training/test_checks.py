@@ -1,6 +1,7 @@
 """The gate's arithmetic: what refuses, what passes, and what is too little to say."""
 
 import math
+import random
 
 import pytest
 
@@ -53,11 +54,34 @@ def test_numbers_that_are_none_refuse():
 
 
 def test_one_long_conversation_is_no_proof():
-    """Twenty rows that mostly agree say much; where fifteen are of one conversation, less."""
-    apart = {str(n): [0.1 if n % 4 else -0.15] for n in range(20)}
-    together = {"one": [0.1] * 15, **{str(n): [-0.15] for n in range(5)}}
+    """Twenty rows that mostly agree say much; where eighteen are of one conversation, less."""
+    apart = {str(n): [0.1 if n % 10 else -0.15] for n in range(20)}
+    together = {"one": [0.1] * 18, **{str(n): [0.1 if n % 4 else -0.15] for n in range(8)}}
     assert checks.margin(apart, "the base").passed
     assert checks.margin(together, "the base").passed is False
+
+
+def test_what_a_coin_voted_for_hardly_ever_passes():
+    """Two hundred nights of fourteen held-out verdicts; one in two hundred may pass."""
+    dice = random.Random(1)
+    nights = [{str(n): [dice.gauss(0, 0.03)] for n in range(14)} for _ in range(200)]
+    passed = [night for night in nights if checks.margin(night, "the base").passed]
+    assert len(passed) <= 4
+
+
+@pytest.mark.parametrize(
+    ("conversations", "against", "passed"),
+    [
+        (14, 1, True),  # one of fourteen held-out verdicts was a slip
+        (14, 4, False),
+        (7, 0, None),  # seven heads running are luck now and then
+        (7, 4, False),  # but what points the other way is none
+        (4, 0, None),
+    ],
+)
+def test_few_held_out_verdicts_prove_little(conversations, against, passed):
+    signed = {str(n): [-0.1 if n < against else 0.1] for n in range(conversations)}
+    assert checks.margin(signed, "the base").passed is passed
 
 
 @pytest.mark.parametrize(
