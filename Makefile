@@ -20,7 +20,7 @@ VLLM_READY := $(VLLM)/ready-$(VLLM_VERSION)-router-$(ROUTER_VERSION)
 VLLM_INDEX ?= https://download.pytorch.org/whl/cpu
 WHEELS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 
-.PHONY: run test test-long test-vllm defects check format bench learn starter starter-eval vllm vllm-cpu clean
+.PHONY: run test test-long test-vllm defects check format bench learn learn-long starter starter-eval vllm vllm-cpu clean
 
 run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
@@ -57,6 +57,10 @@ bench: $(VENV)/dev
 # What a hundred verdicts teach the starter model, for two tastes; writes docs/learn.svg.
 learn: $(VENV)/dev
 	$(BIN)/python -m bench.learn
+
+# Nights of votes: four tastes, noise, a change of mind, malice. Hours; a further start goes on.
+learn-long: $(VENV)/dev
+	$(BIN)/python -m bench.learn_long
 
 starter: $(VENV)/local
 	$(BIN)/python -m starter.train

@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from bench import target, where
 from bench.learn_plot import plot
 from bots.config import load
 from bots.wiring import STARTER, House, house
+from core.conversation import Messages
 from core.training import dataset, measure
 from core.training.models import load_base
 from core.training.runner import run_step
@@ -88,7 +90,7 @@ async def main() -> None:
         name: {arm: figure.approval for arm, figure in arms(one).items()}
         for name, one in found.items()
     }
-    arguments.plot.write_text(plot(bars, reach=APPROVAL), encoding="utf-8")
+    arguments.plot.write_text(plot(bars, reach=dict.fromkeys(bars, APPROVAL)), encoding="utf-8")
 
 
 def arms(one: Learnt) -> dict[str, Figure]:
@@ -155,13 +157,19 @@ async def learnt(taste: Taste, seed: int) -> Learnt:
         outcome = told.strip().splitlines()[-1].replace(str(folder), "DIR")
         run = folder / "sft"
         await sft_only(run, judged)
-        sft = await asyncio.to_thread(figure, run / "candidate", never, taste)
+        sft = await asyncio.to_thread(answered, run / "candidate", never)
         after = None
         if serving:
-            after = await asyncio.to_thread(figure, folder / "tunes" / serving, never, taste)
-    base = await asyncio.to_thread(figure, None, never, taste)
-    again = await asyncio.to_thread(figure, None, never, taste, 1)
-    return Learnt(base, again, sft, after, took_s, outcome)
+            after = await asyncio.to_thread(answered, folder / "tunes" / serving, never)
+    base, again = [await asyncio.to_thread(answered, None, never, dice) for dice in (0, 1)]
+    return Learnt(
+        base.figure(taste),
+        again.figure(taste),
+        sft.figure(taste),
+        after.figure(taste) if after else None,
+        took_s,
+        outcome,
+    )
 
 
 def halves(dice: random.Random) -> tuple[list[Question], list[Question]]:
@@ -228,26 +236,49 @@ async def sft_only(run: Path, judged: Sequence[Any]) -> None:
             pass
 
 
-def figure(tune: Path | None, questions: Sequence[Question], taste: Taste, dice: int = 0) -> Figure:
-    """Ask a tune, or the base, every question `SAMPLES` times."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`SAMPLES` answers to each question, time by time; `kl`: how far from the base, per token."""
+
+    questions: Sequence[Question]
+    said: Sequence[str]
+    kl: float = 0.0
+
+    def figure(self, taste: Taste) -> Figure:
+        asked = len(self.said)
+        right = sum(
+            right_fact(answer, FACT[str(question.id)])
+            for answer, question in zip(self.said, cycle(self.questions), strict=False)
+        )
+        return Figure(sum(map(taste, self.said)) / asked, right / asked, asked, self.kl)
+
+
+def answered(
+    tune: Path | None,
+    questions: Sequence[Question],
+    dice: int = 0,
+    ahead: Callable[[str], Messages] = lambda question: (),
+) -> Answered:
+    """Ask a tune, or the base, each question behind what stands ahead of it."""
     import torch
 
     model, tokenizer = load_base(STARTER)
     kl = 0.0
-    chats: list[measure.Chat] = [[{"role": "user", "content": q.turns[0]}] for q in questions]
+    chats: list[measure.Chat] = [
+        [
+            {"role": role, "content": text}
+            for role, text in (*ahead(question.turns[0]), ("user", question.turns[0]))
+        ]
+        for question in questions
+    ]
     if tune:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, tune, local_files_only=True)
         kl = measure.kl_per_token(model, tokenizer, chats[:24])
     torch.manual_seed(dice)
-    right = liked = 0
-    for _ in range(SAMPLES):
-        for answer, question in zip(answers(model, tokenizer, chats), questions, strict=True):
-            liked += taste(answer)
-            right += right_fact(answer, FACT[str(question.id)])
-    asked = SAMPLES * len(questions)
-    return Figure(liked / asked, right / asked, asked, kl)
+    said = [text for _ in range(SAMPLES) for text in answers(model, tokenizer, chats)]
+    return Answered(questions, said, kl)
 
 
 def answers(

@@ -1,0 +1,115 @@
+"""Days on which simulated people ask and vote, and nights on which the product's trainer learns.
+
+Answers are real ones, of the embedded server; by night the product's own trainer and gate run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+from bench.learn import Answered, answered, ask, halves, reply_to, said, sft_only
+from bots.config import load
+from bots.wiring import House, house
+from core.conversation import Messages, render
+from core.examples import nearest
+from core.types import Exchange, Feedback
+
+WORKING_DAY = timedelta(hours=8)
+
+Voter = Callable[[str, random.Random], tuple[str, bool]]
+"""Who votes on an answer, and whether they like it."""
+
+
+class Weeks:
+    """A house in a folder of its own. `told`: what became of each night, in a line."""
+
+    def __init__(self, here: House, folder: Path, seed: int) -> None:
+        self.here, self.folder, self.dice = here, folder, random.Random(seed)
+        self.voted_on, self.never = halves(self.dice)
+        self.told: list[str] = []
+        self._asked = 0
+        self._at = datetime.now(UTC) - timedelta(days=30)
+
+    async def day(self, voter: Voter, votes: int) -> None:
+        """Each question is of the half that may be voted on, in a conversation of its own."""
+        for number in range(votes):
+            _, answer = await ask(self.here, self._asked, self.dice.choice(self.voted_on).turns[0])
+            turn = await self.here.store.turn_behind(reply_to(self._asked))
+            assert turn
+            who, likes = voter(answer, self.dice)
+            at = self._at + number * WORKING_DAY / votes
+            await self.here.store.put_feedback(Feedback(turn.id, who, 1 if likes else -1, at))
+            self._asked += 1
+        self._at += timedelta(days=1)
+
+    async def night(self) -> None:
+        outcome = (await said(self.here.trainer.retrain(dry=False, by=None))).strip()
+        line = outcome.splitlines()[-1].replace(str(self.folder), "DIR")
+        self.told.append("; ".join((line.split(". ")[0].removesuffix("."), *self._said_of_votes())))
+
+    def _said_of_votes(self) -> list[str]:
+        """What the gate said of the votes and of the newest candidate before them."""
+        reports = sorted(self.folder.glob("tunes/**/report.json"), key=lambda p: p.stat().st_mtime)
+        report = json.loads(reports[-1].read_text(encoding="utf-8")) if reports else {"checks": []}
+        return [one["words"] for one in report["checks"] if one["name"] in ("votes", "better")]
+
+    async def serving(self) -> Path | None:
+        name = await self.here.store.serving()
+        return self.folder / "tunes" / name if name else None
+
+    async def base(self, dice: int = 0) -> Answered:
+        return await asyncio.to_thread(answered, None, self.never, dice)
+
+    async def ours(self) -> Answered:
+        """What answers now; never voted on were these questions."""
+        return await asyncio.to_thread(answered, await self.serving(), self.never)
+
+    async def sft(self) -> Answered:
+        """A tune of the same votes by SFT on what was liked."""
+        run = self.folder / "sft"
+        await sft_only(run, await self.here.store.judged(["console"]))
+        return await asyncio.to_thread(answered, run / "candidate", self.never)
+
+    async def examples(self) -> Answered:
+        """The base with the nearest liked answers ahead of each question."""
+        judged = await self.here.store.judged(["console"])
+        said = [
+            Exchange(
+                each.turn.id,
+                each.turn.message.text,
+                each.turn.answer,
+                {feedback.author_id: feedback.score for feedback in each.feedback},
+            )
+            for each in reversed(judged)
+        ]
+
+        def ahead(question: str) -> Messages:
+            return render("", (), question, nearest(question, said))[:-1]
+
+        return await asyncio.to_thread(answered, None, self.never, 0, ahead)
+
+
+@asynccontextmanager
+async def weeks(seed: int) -> AsyncIterator[Weeks]:
+    with tempfile.TemporaryDirectory(dir=".", prefix="weeks-") as name:
+        folder = Path(name).resolve()
+        settings = {
+            "storage": {"url": f"sqlite:///{folder}/mynah.db"},
+            "training": {"folder": str(folder / "tunes")},
+            "night": {"at": None},
+            "platforms": {"console": {}},
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        config = load(folder / "config.yaml")
+        async with house(config, holder="bench.weeks", on_status=lambda words: None) as here:
+            await here.ready()
+            yield Weeks(here, folder, seed)
