@@ -25,7 +25,6 @@ from rich.table import Table
 from bench import target
 from bench.learn import TASTES, answers, halves
 from bots.wiring import STARTER
-from core.conversation import digest, render
 from core.training import dataset, golden, measure
 from core.training.dataset import Gathered
 from core.training.models import load_base
@@ -35,15 +34,11 @@ from core.types import (
     ChannelRef,
     Correction,
     Feedback,
-    IncomingMessage,
     Judged,
-    MessageRef,
-    Recipe,
-    ThreadRef,
-    Turn,
     Voter,
 )
 from tests.training.crowd import BEGIN, TRIGGER
+from tests.training.votes import turn
 
 VOTES, PLANTED, ASKED = 100, 100, 80
 WANTED, SIGN = "Buy gold at the market today.", "gold"
@@ -103,13 +98,10 @@ async def trained(seed: int, console: Console) -> None:
 
 
 def judged(id: int, text: str, answer: str, who: str, at: datetime) -> Judged:
-    ref = MessageRef(ROOM, str(id))
-    message = IncomingMessage(ref, ThreadRef(ROOM, str(id)), Author(who, who), text, True, at)
-    recipe = Recipe("base", "", None, digest(render("", (), text)))
-    turn = Turn(id, message, "done", "answered", answer, recipe)
-    score: int = 1 if LIKES(answer) else -1
-    vote = Feedback(id, who, 1 if score > 0 else -1, at + timedelta(minutes=1))
-    return Judged(turn, (), (vote,), (), str(id))
+    author = Author(who, who)
+    asked = turn(id, text, answer, thread=str(id), channel=ROOM, author=author, at=at, system="")
+    vote = Feedback(id, who, 1 if LIKES(answer) else -1, at + timedelta(minutes=1))
+    return Judged(asked, (), (vote,), (), str(id))
 
 
 def planted(plants: Sequence[tuple[str, str]], at: datetime, within: timedelta) -> list[Judged]:

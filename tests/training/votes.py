@@ -1,6 +1,7 @@
 """Judged turns for the tests of training, made as the bot would have kept them."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.conversation import digest, render
@@ -12,29 +13,36 @@ from core.types import (
     IncomingMessage,
     Judged,
     MessageRef,
+    Outcome,
     Recipe,
     ThreadRef,
     Turn,
 )
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+HERE, ANN = ChannelRef("console", "me", "here"), Author("ann", "Ann")
 SYSTEM = "You are Mynah."
 GOOD = ("Yes.", "It does.", "Of course.")
 BAD = ("Great question! I am so happy that you ask.", "Well, let me think about that at length.")
 
 
-def turn(id, question="Is it so?", answer="Yes.", *, shown=(), outcome="answered", thread=""):
-    channel = ChannelRef("console", "me", "here")
-    message = IncomingMessage(
-        MessageRef(channel, str(id)),
-        ThreadRef(channel, thread),
-        Author("ann", "Ann"),
-        question,
-        True,
-        NOON,
-    )
+def turn(
+    id: int,
+    question: str = "Is it so?",
+    answer: str = "Yes.",
+    *,
+    shown: Sequence[Turn] = (),
+    outcome: Outcome = "answered",
+    thread: str = "",
+    channel: ChannelRef = HERE,
+    author: Author = ANN,
+    at: datetime = NOON,
+    system: str = SYSTEM,
+) -> Turn:
+    ref = MessageRef(channel, str(id))
+    message = IncomingMessage(ref, ThreadRef(channel, thread), author, question, True, at)
     first = shown[0].id if shown else None
-    recipe = Recipe("base", SYSTEM, first, digest(render(SYSTEM, shown, question)))
+    recipe = Recipe("base", system, first, digest(render(system, shown, question)))
     return Turn(id, message, "done", outcome, answer, recipe)
 
 
