@@ -3,7 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Recipe, ThreadRef
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Recipe, ThreadRef, Tune
 
 CHANNEL = ChannelRef("slack", "T1/B1", "C1")
 ids = itertools.count(1)
@@ -50,3 +50,15 @@ async def remembered(store, limit=100, **where):
     turn = await store.hear(message("And now?", **where))
     history = await store.history(turn, limit)
     return [earlier.id for earlier in history.turns], history.whole
+
+
+async def tuned(store, *turn_ids):
+    """A tune that learnt from these turns; its name."""
+    name = await store.next_tune()
+    await store.put_tune(Tune(name, "base", "here", "passed", turn_ids, "Learnt.", MORNING))
+    return name
+
+
+async def marked(store):
+    """The names of the tunes of which something is forgotten."""
+    return [tune.name for tune in await store.tunes() if tune.forgotten]

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from core.types import ChannelRef, Correction, Example, Feedback, Quoted, Tune
-from tests.storage.says import CHANNEL, MORNING, answered, message, recipe
+from core.types import ChannelRef, Correction, Example, Feedback, Quoted
+from tests.storage.says import CHANNEL, MORNING, answered, marked, message, recipe, tuned
 
 HERE = "slack", "T1/B1"
 OTHER = ChannelRef("slack", "T1/B1", "C2")
@@ -210,13 +210,3 @@ async def test_a_forgotten_turn_leaves_no_quotes_of_others_behind(store):
     count = "SELECT count(*) FROM quotes"
     rows = await store.database.read(lambda connection: connection.exec_driver_sql(count).all())
     assert rows == [(0,)]
-
-
-async def tuned(store, *turn_ids):
-    name = await store.next_tune()
-    await store.put_tune(Tune(name, "base", "here", "passed", turn_ids, "Learnt.", MORNING))
-    return name
-
-
-async def marked(store):
-    return [tune.name for tune in await store.tunes() if tune.forgotten]

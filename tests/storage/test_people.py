@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from core.types import Correction, Feedback, Tune
 from storage.tables import tune_verdicts
-from tests.storage.says import CHANNEL, MORNING, answered, message, remembered, reply
+from tests.storage.says import CHANNEL, MORNING, answered, marked, message, remembered, reply
 
 HERE = "slack", "T1/B1"
 
@@ -174,10 +174,6 @@ async def tuned(store, turns, verdicts=()):
     name = await store.next_tune()
     tune = Tune(name, "base", "here", "passed", tuple(turns), "Learnt.", MORNING)
     return name, await store.put_tune(tune, verdicts)
-
-
-async def marked(store):
-    return [tune.name for tune in await store.tunes() if tune.forgotten]
 
 
 async def test_forgetting_a_turn_marks_the_tunes_that_used_it_and_no_other(store):

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from core.types import Author, Feedback, MessageRef, Quoted, Tune
-from tests.storage.says import CHANNEL, MORNING, answered, message, recipe
+from core.types import Author, Feedback, MessageRef, Quoted
+from tests.storage.says import CHANNEL, MORNING, answered, marked, message, recipe, tuned
 
 HERE = "slack", "T1/B1"
 OTHER = dataclasses.replace(CHANNEL, id="C2")
@@ -110,13 +110,3 @@ async def stood_ahead(store):
     history = await store.history(await store.hear(message(thread="T1")), 9)
     assert all(turn.recipe is None for turn in history.ahead)
     return [turn.id for turn in history.ahead]
-
-
-async def tuned(store, *turn_ids):
-    name = await store.next_tune()
-    await store.put_tune(Tune(name, "base", "here", "passed", turn_ids, "Learnt.", MORNING))
-    return name
-
-
-async def marked(store):
-    return [tune.name for tune in await store.tunes() if tune.forgotten]
