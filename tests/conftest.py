@@ -1,7 +1,6 @@
 """For every test: no network but loopback, and no blocking call on the event loop.
 
-And a model's server for all that want one; one vLLM with the starter model, for all that speak to
-a real one.
+And for all that want one: a store on SQLite, a model's server, one vLLM with the starter model.
 """
 
 import socket
@@ -11,6 +10,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from tests.fake_model import FakeModel
+from tests.training.house import opened
 from tests.vllm.installed import not_installed
 from tests.vllm.served import ROOT, NotStarted, Served
 
@@ -40,6 +40,12 @@ def no_blocking_call_on_the_loop() -> Iterator[None]:
         for name in FILE_NAMES:
             watch.functions[f"os.{name}"].deactivate()
         yield
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        yield one
 
 
 @pytest.fixture

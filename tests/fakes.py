@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core.errors import GenerationError, StoreError
+from core.errors import GenerationError, StoreDamaged, StoreError
 from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted, Prompt, Seen
 
 
@@ -86,6 +87,21 @@ class ListInbox:
         self._check()
         self.corrections.append((target, author, text))
         return bool(text) and author.id not in self.strangers
+
+
+class Alarm:
+    """Hears of damage to the store where it is met, as the bot's own does; it goes on its way."""
+
+    def __init__(self) -> None:
+        self.met: list[StoreDamaged] = []
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreDamaged as error:
+            self.met.append(error)
+            raise
 
 
 async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:

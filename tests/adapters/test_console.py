@@ -18,7 +18,6 @@ from core.engine import Settings as BotSettings
 from core.line import Line
 from core.phrases import Phrases
 from core.types import Author, IncomingMessage, MessageRef, Prompt, ThreadRef
-from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
 from tests.fakes import ListInbox, ScriptedGenerator, until
 
@@ -84,14 +83,6 @@ class Pipes:
 def pipes(request):
     with ExitStack() as stack:
         yield Pipes(stack, longest_wait_s=getattr(request, "param", 600))
-
-
-@pytest.fixture
-async def store(tmp_path):
-    url = f"sqlite:///{tmp_path}/mynah.db"
-    store = await SqlStore.open(StorageSettings(url=url), holder="test")
-    yield store
-    await store.close()
 
 
 def engine_of(store, generator):

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from contextlib import contextmanager
 
 import pytest
 
@@ -13,7 +12,7 @@ from core.errors import Rejected, StoreDamaged, TimedOut, Unreachable
 from core.types import Tune
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
-from tests.fakes import ScriptedGenerator, until
+from tests.fakes import Alarm, ScriptedGenerator, until
 from tests.training.house import opened
 from tests.training.votes import NOON
 
@@ -184,16 +183,7 @@ async def test_damage_that_it_meets_is_told(store, server, tmp_path):
         async def serving(self):
             raise StoreDamaged("mynah.db is damaged")
 
-    met = []
-
-    @contextmanager
-    def watching():
-        try:
-            yield
-        except StoreDamaged as error:
-            met.append(error)
-            raise
-
+    alarm = Alarm()
     store.__class__ = Damaged
-    async with keeper(store, server, tmp_path, watching_for_damage=watching):
-        await until(lambda: met)
+    async with keeper(store, server, tmp_path, watching_for_damage=alarm.watching):
+        await until(lambda: alarm.met)

@@ -1,7 +1,7 @@
 """The night: when it is due, who begins it, and what is told of it."""
 
 import asyncio
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,8 +13,7 @@ from bots.night import BROKEN_OFF, FIRST, Nightly, Settings, due
 from bots.wiring import nights
 from core.errors import ConfigError, StoreDamaged, StoreError
 from storage.repositories import SqlStore
-from tests.fakes import until
-from tests.training.house import opened
+from tests.fakes import Alarm, until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 THREE = time(3)
@@ -74,12 +73,6 @@ class Clock:
 
     def set(self, text):
         self.time = at(text)
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with opened(tmp_path) as one:
-        yield one
 
 
 class Learner:
@@ -282,19 +275,10 @@ async def test_damage_that_it_meets_is_told(monday, clock):
         async def last_night(self):
             raise StoreDamaged("mynah.db is damaged")
 
-    met = []
-
-    @contextmanager
-    def watching():
-        try:
-            yield
-        except StoreDamaged as error:
-            met.append(error)
-            raise
-
+    alarm = Alarm()
     monday.__class__ = Damaged
-    async with nightly(monday, Learner(), clock, every_s=0.01, watching_for_damage=watching):
-        await until(lambda: met)
+    async with nightly(monday, Learner(), clock, every_s=0.01, watching_for_damage=alarm.watching):
+        await until(lambda: alarm.met)
 
 
 def test_a_night_has_a_time_and_a_zone():

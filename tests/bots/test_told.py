@@ -6,17 +6,11 @@ import pytest
 
 from core.training import golden
 from core.types import Tune
-from tests.training.house import opened, trainer
+from tests.training.house import trainer
 from tests.training.votes import NOON
 
 GOLDEN = golden.load([golden.OURS])
 OURS, SAFETY = GOLDEN.knowledge[0].ask, GOLDEN.safety[0].ask
-
-
-@pytest.fixture
-async def store(tmp_path):
-    async with opened(tmp_path) as one:
-        yield one
 
 
 def answer(question, before="Well!", now="Well."):

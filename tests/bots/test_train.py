@@ -10,22 +10,13 @@ import pytest
 
 from bots.train import asked_for, parser
 from core.types import Correction, Feedback
-from tests.training.house import opened, said, trainer, vote
+from tests.training.house import hollow, said, trainer, vote
 from tests.training.votes import NOON
 
 
 @pytest.fixture
-async def store(tmp_path):
-    async with opened(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
 def folder(tmp_path):
-    """A base that is enough for what ends before a model is loaded."""
-    (tmp_path / "base").mkdir()
-    (tmp_path / "base" / "config.json").write_text("{}")
-    return tmp_path / "base"
+    return hollow(tmp_path / "base")
 
 
 async def test_too_few_votes_are_counted(store, folder, tmp_path):

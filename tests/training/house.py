@@ -32,22 +32,28 @@ async def opened(folder):
 async def vote(store, count, platform="console", by=("ann",)):
     """Turns as the bot keeps them, with votes for short answers. `by`: who votes, in turns."""
     for one in taste(count, by=by):
-        channel = ChannelRef(platform, "me", "here")
-        message = IncomingMessage(
-            MessageRef(channel, str(one.turn.id)),
-            ThreadRef(channel, str(one.turn.id)),
-            Author("ann", "Ann"),
-            one.turn.message.text,
-            True,
-            NOON,
-        )
-        turn = await store.hear(message)
-        recipe = one.turn.recipe
-        await store.began(turn.id, Recipe("base", recipe.system, None, recipe.digest))
-        await store.settle(turn.id, one.turn.answer, "answered")
-        await store.finish(turn.id)
-        (given,) = one.feedback
-        await store.put_feedback(Feedback(turn.id, given.author_id, given.score, NOON))
+        await put(store, one, one.feedback[0].author_id, NOON, Author("ann", "Ann"), platform)
+
+
+async def put(store, judged, voter, at, author=None, platform="console"):
+    """That turn as the bot keeps it, in a thread of its own; with its vote, as this person's."""
+    channel, id = ChannelRef(platform, "me", "here"), str(judged.turn.id)
+    text, recipe = judged.turn.message.text, judged.turn.recipe
+    author = author or Author(voter, voter)
+    turn = await store.hear(
+        IncomingMessage(MessageRef(channel, id), ThreadRef(channel, id), author, text, True, at)
+    )
+    await store.began(turn.id, Recipe("base", recipe.system, None, recipe.digest))
+    await store.settle(turn.id, judged.turn.answer, "answered")
+    await store.finish(turn.id)
+    await store.put_feedback(Feedback(turn.id, voter, judged.feedback[0].score, at))
+
+
+def hollow(base):
+    """A base that is enough for what ends before a model is loaded."""
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    return base
 
 
 class Voices(ScriptedGenerator):

@@ -20,7 +20,7 @@ from core.training.publish import is_made_of, refusal
 from core.types import Feedback, Night, Review, Tune
 from tests.fake_model import FakeModel
 from tests.fakes import until
-from tests.training.house import opened, said, trainer, vote
+from tests.training.house import hollow, opened, said, trainer, vote
 from tests.training.votes import NOON, taste
 from tests.wire_platform import WirePlatform
 
@@ -148,17 +148,8 @@ async def by_night(store, tmp_path, base):
 
 
 @pytest.fixture
-async def store(tmp_path):
-    async with opened(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
 def folder(tmp_path):
-    """A base that is enough for what ends before a model is loaded."""
-    (tmp_path / "base").mkdir()
-    (tmp_path / "base" / "config.json").write_text("{}")
-    return tmp_path / "base"
+    return hollow(tmp_path / "base")
 
 
 async def test_a_night_that_meets_a_run_by_hand_says_so_before_it_judges(store, folder, tmp_path):

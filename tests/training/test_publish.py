@@ -25,12 +25,6 @@ PASSED = {"passed": True, "proven": True, "checks": [{"words": "fine", "passed":
 
 
 @pytest.fixture
-async def store(tmp_path):
-    async with opened(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
 def run(tmp_path):
     """What the trainer and the gate leave; publishing does not look into the weights."""
     return candidate_of(tmp_path / "tunes", NEW.name)

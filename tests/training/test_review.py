@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.types import Author, ChannelRef, Feedback, IncomingMessage, MessageRef, Recipe, ThreadRef
-from tests.training.house import opened, said, trainer
+from tests.training.house import opened, put, said, trainer
 from tests.training.votes import NOON, taste
 
 PEOPLE = [f"p{n}" for n in range(12)]
@@ -19,23 +18,8 @@ async def store(tmp_path):
         for number, example in enumerate(taste(44)):
             by = PEOPLE[number % 12] if number < 24 else "p3"
             days = 1 + number // 12 * 2 if number < 24 else 20
-            await vote(one, example, by, NOON + timedelta(days=days, seconds=number))
+            await put(one, example, by, NOON + timedelta(days=days, seconds=number))
         yield one
-
-
-async def vote(store, example, who, at):
-    channel, id = ChannelRef("console", "me", "here"), str(example.turn.id)
-    asked = example.turn.message.text
-    turn = await store.hear(
-        IncomingMessage(
-            MessageRef(channel, id), ThreadRef(channel, id), Author(who, who), asked, True, at
-        )
-    )
-    recipe = example.turn.recipe
-    await store.began(turn.id, Recipe("base", recipe.system, None, recipe.digest))
-    await store.settle(turn.id, example.turn.answer, "answered")
-    await store.finish(turn.id)
-    await store.put_feedback(Feedback(turn.id, who, example.feedback[0].score, at))
 
 
 async def test_the_list_says_who_how_many_when_and_why_and_nothing_of_what_was_said(
@@ -72,6 +56,6 @@ async def test_a_list_that_is_no_longer_so_decides_nothing(store, tmp_path):
     here = trainer(store, tmp_path)
     (id,) = re.findall(r"`([0-9a-f]{6})`", await said(here.review("")))
     (example,) = taste(45)[-1:]
-    await vote(store, example, "p3", NOON + timedelta(days=20, seconds=50))
+    await put(store, example, "p3", NOON + timedelta(days=20, seconds=50))
     assert "any more" in await said(here.review(f"in {id}"))
     assert await store.reviews() == []

@@ -21,12 +21,6 @@ from tests.training.house import Voices, opened, said, trainer, vote
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture
-async def store(tmp_path):
-    async with opened(tmp_path) as one:
-        yield one
-
-
 def trainers():
     return [one for one in psutil.Process().children() if "core.training.tune" in one.cmdline()]
 
