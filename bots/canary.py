@@ -10,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 from bots.loading import Loading
 from core.announcements import Announcements
 from core.canary import Count, at_last, by_votes, counted, is_over, is_unheard
 from core.commands import serves
 from core.engine import utc_now
-from core.errors import BotError, StoreDamaged
 from core.health import Health
 from core.store import Canaries
 from core.training.publish import is_clean, retire
@@ -28,13 +25,12 @@ from core.types import Canary, CanaryOutcome
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 3.0
 # What people read of the tune from then on.
 PROMOTED, DROPPED = "As a canary it was promoted: ", "As a canary it was dropped: "
 
 
 class CanaryKeeper:
-    """`async with` it: looks every few seconds, from the start on."""
+    """Looks at the canary, if one runs, each time that it is asked to."""
 
     def __init__(
         self,
@@ -45,36 +41,12 @@ class CanaryKeeper:
         base: str,
         shelf: Path,
         announcements: Announcements,
-        every_s: float = LOOK_EVERY_S,
         now: Callable[[], datetime] = utc_now,
-        watching_for_damage: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """`base`: its name on the server."""
         self._store, self._health, self._loading = store, health, loading
         self._base, self._shelf, self._announcements = base, shelf, announcements
-        self._every_s, self._now = every_s, now
-        self._watching_for_damage = watching_for_damage
-
-    async def __aenter__(self) -> Self:
-        self._group = asyncio.TaskGroup()
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._watch(), name="keeper of the canary")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await self._group.__aexit__(None, None, None)
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                with self._watching_for_damage():
-                    await self.look()
-            except StoreDamaged:
-                return
-            except (BotError, OSError) as error:
-                logger.warning("how the canary does could not be looked at: %s", error)
-            await asyncio.sleep(self._every_s)
+        self._now = now
 
     async def look(self) -> None:
         """End the canary if it is time. Raises StoreError and OSError."""

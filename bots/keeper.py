@@ -7,31 +7,26 @@ before it serves again, and so on, down to the base.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 from bots.loading import Loading
 from core.announcements import Announcements
 from core.commands import serves
 from core.engine import utc_now
-from core.errors import BotError, StoreDamaged
 from core.ports import Speaker
 from core.store import Tunes
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 3.0
 DOES_NOT_LOAD = "It does not load any more and was taken back."
 TAKEN_BACK = "The tune `{name}` does not load any more and is taken back: {instead} instead."
 
 
 class Keeper:
-    """`async with` it: looks every few seconds, from the start on, as Loading does."""
+    """Looks at the tune that serves, as Loading does, each time that it is asked to."""
 
     def __init__(
         self,
@@ -42,35 +37,11 @@ class Keeper:
         base: str,
         shelf: Path,
         merged: bool,
-        every_s: float = LOOK_EVERY_S,
-        watching_for_damage: Callable[[], AbstractContextManager[None]] = nullcontext,
         announcements: Announcements | None = None,
     ) -> None:
-        self._store, self._every_s = store, every_s
+        self._store = store
         self._loading = Loading(generator, failures, base=base, shelf=shelf, merged=merged)
-        self._watching_for_damage = watching_for_damage
         self._announcements = announcements or Announcements(None)
-
-    async def __aenter__(self) -> Self:
-        self._group = asyncio.TaskGroup()
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._watch(), name="keeper of the tune that serves")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await self._group.__aexit__(None, None, None)
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                with self._watching_for_damage():
-                    await self.look()
-            except StoreDamaged:
-                return
-            except (BotError, OSError) as error:
-                logger.warning("whether the tune loads could not be checked: %s", error)
-            await asyncio.sleep(self._every_s)
 
     async def look(self) -> None:
         """Take back what does not load, as far as needed. Raises StoreError and OSError."""

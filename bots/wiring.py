@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from bots.canary import CanaryKeeper
@@ -17,6 +18,7 @@ from bots.config import Config
 from bots.door import door
 from bots.keeper import Keeper
 from bots.loading import Loading
+from bots.looking import looking
 from bots.night import TICK_EVERY_S, Nightly
 from bots.trainer import LocalTrainer
 from core.announcements import Announcements
@@ -109,10 +111,8 @@ async def house(
             base=config.generation.model,
             shelf=trainer.shelf,
             merged=trainer.merge,
-            watching_for_damage=engine.watching_for_damage,
             announcements=announcements,
         )
-        await stack.enter_async_context(keeper)
         canary = CanaryKeeper(
             store,
             engine.health,
@@ -126,9 +126,12 @@ async def house(
             base=config.generation.model,
             shelf=trainer.shelf,
             announcements=announcements,
-            watching_for_damage=engine.watching_for_damage,
         )
-        await stack.enter_async_context(canary)
+        look = partial(looking, watching_for_damage=engine.watching_for_damage)
+        problem = "whether the tune loads could not be checked"
+        await stack.enter_async_context(look(keeper.look, name="the tune", problem=problem))
+        problem = "how the canary does could not be looked at"
+        await stack.enter_async_context(look(canary.look, name="the canary", problem=problem))
         meter = Meter(generator.metrics_page, generator.tally, lambda: line.waiting)
         await stack.enter_async_context(meter)
         path = await asyncio.to_thread(lambda: config.storage.path)

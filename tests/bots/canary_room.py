@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bots.canary import CanaryKeeper
 from bots.loading import Loading
+from bots.looking import looking
 from bots.trainer import LocalTrainer
 from core.announcements import Announcements
 from core.breaker import Breaker
@@ -148,16 +149,16 @@ async def room(folder, server, *, now=lambda: NOW):
             await here.publish(SERVING, share=0)
             await here.publish(CANARY, by=BY)
         loading = Loading(model, lambda: engine.failures, base="base", shelf=shelf, merged=False)
-        async with CanaryKeeper(
+        keeper = CanaryKeeper(
             store,
             engine.health,
             loading,
             base="base",
             shelf=shelf,
             announcements=announcements,
-            every_s=0.01,
             now=now,
-        ):
+        )
+        async with looking(keeper.look, name="keeper", problem="no look", every_s=0.01):
             yield here
         adapter.stays.set()
 

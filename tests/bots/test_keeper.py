@@ -6,13 +6,14 @@ import shutil
 import pytest
 
 from bots.keeper import Keeper
+from bots.looking import looking
 from core.announcements import Announcements
 from core.commands import tunes
-from core.errors import Rejected, StoreDamaged, TimedOut, Unreachable
+from core.errors import Rejected, TimedOut, Unreachable
 from core.types import Tune
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
-from tests.fakes import Alarm, ScriptedGenerator, until
+from tests.fakes import ScriptedGenerator, until
 from tests.training.house import opened
 from tests.training.votes import NOON
 
@@ -53,7 +54,7 @@ def server():
     return one
 
 
-def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01, **how):
+def keeper(store, server, tmp_path, failures=lambda: 0, **how):
     return Keeper(
         store,
         server,
@@ -61,9 +62,12 @@ def keeper(store, server, tmp_path, failures=lambda: 0, every_s=0.01, **how):
         base="base",
         shelf=tmp_path / "tunes",
         merged=True,
-        every_s=every_s,
         **how,
     )
+
+
+def watched(one):
+    return looking(one.look, name="keeper", problem="no look", every_s=0.01)
 
 
 async def test_a_tune_that_began_to_serve_meanwhile_is_not_taken_back(store, server, tmp_path):
@@ -88,7 +92,7 @@ async def test_that_a_tune_is_taken_back_is_announced(store, server, tmp_path):
     adapter = ListAdapter()
     async with Announcements("list:ops") as announcements:
         announcements.ready(adapter)
-        async with keeper(store, server, tmp_path, announcements=announcements):
+        async with watched(keeper(store, server, tmp_path, announcements=announcements)):
             await until(lambda: adapter.told)
     [(channel, text)] = adapter.told
     assert channel == "ops"
@@ -111,7 +115,7 @@ async def test_what_loads_goes_on_serving_and_is_asked_once(store, server, tmp_p
 
 
 async def test_a_tune_whose_files_went_is_taken_back_at_once(store, server, tmp_path, caplog):
-    async with keeper(store, server, tmp_path):
+    async with watched(keeper(store, server, tmp_path)):
         shutil.rmtree(tmp_path / "tunes" / SECOND)
         await serves(store, FIRST)
         (tmp_path / "tunes" / FIRST / "merged" / "config.json").unlink()
@@ -176,14 +180,3 @@ async def test_after_an_answer_failed_the_server_is_asked_anew(store, server, tm
     assert await store.serving() == FIRST
     asked = [prompt.conversation for prompt in server.prompts if prompt.model == SECOND]
     assert asked[0] != asked[1]  # else a router would show it the same server for ever
-
-
-async def test_damage_that_it_meets_is_told(store, server, tmp_path):
-    class Damaged(SqlStore):
-        async def serving(self):
-            raise StoreDamaged("mynah.db is damaged")
-
-    alarm = Alarm()
-    store.__class__ = Damaged
-    async with keeper(store, server, tmp_path, watching_for_damage=alarm.watching):
-        await until(lambda: alarm.met)
