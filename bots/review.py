@@ -1,4 +1,4 @@
-"""What `/review` shows an admin of verdicts that are set aside, and what it makes of an answer.
+"""What an admin is shown of verdicts that are set aside, and what is made of an answer.
 
 Who, how many, when and why; never what somebody wrote: an admin need not be able to read the place
 where it was said.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import NamedTuple
 
 from core.store import Reviews
 from core.training.dataset import Gathered
@@ -20,7 +21,19 @@ LISTED = 10  # bursts
 NAMED = 5  # people
 
 
-def listed(gathered: Gathered) -> str:
+class Asking(NamedTuple):
+    """How an admin asks, where they are."""
+
+    what: str
+    let_in: str
+    leave_out: str
+
+
+IN_CHAT = Asking("/review", "/review in ID", "/review out ID")
+AT_A_SHELL = Asking("--review", "--let-in ID", "--leave-out ID")  # of python -m bots.train
+
+
+def listed(gathered: Gathered, asking: Asking = IN_CHAT) -> str:
     """The bursts that wait, oldest first, in CommonMark."""
     if not gathered.bursts:
         return "Nothing is set aside.\n"
@@ -28,15 +41,18 @@ def listed(gathered: Gathered) -> str:
     told += "".join(f"- `{burst.id}`: {_words(burst)}\n" for burst in gathered.bursts[:LISTED])
     if more := gathered.bursts[LISTED:]:
         told += f"- and {len(more)} more, once these are decided on\n"
-    return f"{told}\n`/review in ID` lets one in, `/review out ID` leaves it out for good.\n"
+    let_in, leave_out = asking.let_in, asking.leave_out
+    return f"{told}\n`{let_in}` lets one in, `{leave_out}` leaves it out for good.\n"
 
 
-async def decide(store: Reviews, gathered: Gathered, words: str, at: datetime) -> str:
+async def decide(
+    store: Reviews, gathered: Gathered, words: str, at: datetime, asking: Asking = IN_CHAT
+) -> str:
     """Keep a decision. `words`: "in ID" or "out ID"."""
     how, _, id = words.partition(" ")
     found = [burst for burst in gathered.bursts if burst.id == id]
     if not found:
-        return f"Nothing of the name `{id}` is set aside any more. `/review` shows what is.\n"
+        return f"Nothing of the name `{id}` is set aside any more. `{asking.what}` shows what is.\n"
     (burst,) = found
     let_in = how == "in"
     await store.put_reviews([Review(*verdict, let_in, at) for verdict in burst.verdicts])

@@ -1,4 +1,4 @@
-"""python -m bots.train: learn from the votes, list the tunes, take one back.
+"""python -m bots.train: learn from the votes, list the tunes, take one back, and more.
 
 While the bot runs it is asked to do it; else this opens the store itself. Either way the four steps
 of core/training run in processes of their own, and nothing here imports a library that trains.
@@ -31,6 +31,11 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--list", action="store_true", help="all tunes, and which of them serves")
     what.add_argument("--rollback", action="store_true", help="go back to what answered before")
     what.add_argument(
+        "--review", action="store_true", help="votes that came in bursts and are set aside"
+    )
+    what.add_argument("--let-in", metavar="ID", help="learn from one of these bursts")
+    what.add_argument("--leave-out", metavar="ID", help="never learn from one of these bursts")
+    what.add_argument(
         "--export", type=Path, metavar="DIR", help="write the data set to a new folder"
     )
     return out
@@ -44,6 +49,12 @@ def asked_for(arguments: argparse.Namespace) -> tuple[str, dict[str, object]]:
         return "rollback", {}
     if arguments.export:
         return "export", {"folder": str(arguments.export.resolve())}
+    if arguments.let_in is not None:
+        return "review", {"decided": f"in {arguments.let_in}"}
+    if arguments.leave_out is not None:
+        return "review", {"decided": f"out {arguments.leave_out}"}
+    if arguments.review:
+        return "review", {"decided": ""}
     lively = {"every_s": LIVELY_S} if sys.stdout.isatty() else {}
     return "retrain", {"dry": arguments.dry_run, **lively}
 

@@ -128,13 +128,15 @@ class LocalTrainer:
             logger.exception("a run of the trainer broke")
             yield "\nLearning failed; the log says why. What answered before answers on.\n"
 
-    async def review(self, decided: str) -> AsyncGenerator[str]:
+    async def review(
+        self, decided: str, asking: review.Asking = review.IN_CHAT
+    ) -> AsyncGenerator[str]:
         try:
             gathered = await self._gathered()
             if decided:
-                yield await review.decide(self.store, gathered, decided, self.now())
+                yield await review.decide(self.store, gathered, decided, self.now(), asking)
             else:
-                yield review.listed(gathered)
+                yield review.listed(gathered, asking)
         except BotError as error:
             logger.warning("what is set aside cannot be read: %s", error)
             yield f"That did not work: {plain(error)}.\n"
@@ -203,6 +205,7 @@ class LocalTrainer:
             ),
             "tunes": lambda asked: said(tunes(self.store)),
             "rollback": lambda asked: said(roll_back(self.store)),
+            "review": lambda asked: self.review(str(asked["decided"]), review.AT_A_SHELL),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
         }
 

@@ -68,6 +68,10 @@ async def test_an_export_is_the_data_set_that_a_run_would_use(store, folder, tmp
         (["--dry-run"], ("retrain", {"dry": True})),
         (["--list"], ("tunes", {})),
         (["--rollback"], ("rollback", {})),
+        (["--review"], ("review", {"decided": ""})),
+        (["--let-in", "0a1b2c"], ("review", {"decided": "in 0a1b2c"})),
+        (["--leave-out", "0a1b2c"], ("review", {"decided": "out 0a1b2c"})),
+        (["--let-in", ""], ("review", {"decided": "in "})),  # an unset variable trains nothing
         (["--export", "/some/where"], ("export", {"folder": "/some/where"})),
     ],
 )
@@ -117,6 +121,8 @@ def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
         (["--list"], "The base answers."),
         (["--rollback"], "nothing to roll back"),
         (["--dry-run"], "Not enough to learn from yet"),
+        (["--review"], "Nothing is set aside."),
+        (["--let-in", "0a1b2c"], "`--review` shows what is"),
         (["--export", "OUT"], "0 votes"),
     ],
 )

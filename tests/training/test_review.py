@@ -1,10 +1,14 @@
 """What an admin sees of what is set aside, decides, and what a run then says it uses."""
 
+import asyncio
 import re
 from datetime import timedelta
 
 import pytest
 
+from bots.door import door
+from bots.wiring import socket_of
+from tests.bots.test_train import command
 from tests.training.house import opened, put, said, trainer
 from tests.training.votes import NOON, taste
 
@@ -59,3 +63,28 @@ async def test_a_list_that_is_no_longer_so_decides_nothing(store, tmp_path):
     await put(store, example, "p3", NOON + timedelta(days=20, seconds=50))
     assert "any more" in await said(here.review(f"in {id}"))
     assert await store.reviews() == []
+
+
+@pytest.mark.parametrize(
+    ("how", "answer", "used"),
+    [("--let-in", "Let in: 20", "26 votes"), ("--leave-out", "Left out for good: 20", "24 votes")],
+)
+async def test_an_admin_decides_at_a_shell_while_the_bot_runs_and_when_it_does_not(
+    store, tmp_path, how, answer, used
+):
+    async def at_a_shell(*arguments):
+        done = await asyncio.to_thread(command, tmp_path, *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    async with door(socket_of(tmp_path / "mynah.db"), trainer(store, tmp_path).verbs()):
+        listed = await at_a_shell("--review")
+        assert "20 votes of `console:p3`, from 2026-01-22 12:00 to 12:00 UTC" in listed
+        assert "`--let-in ID` lets one in, `--leave-out ID` leaves it out for good." in listed
+        (id,) = re.findall(r"`([0-9a-f]{6})`", listed)
+        assert (await at_a_shell(how, id)).startswith(answer)
+        gone = f"Nothing of the name `{id}` is set aside any more. `--review` shows what is.\n"
+        assert await at_a_shell(how, id) == gone
+    await store.close()
+    assert await at_a_shell("--review") == "Nothing is set aside.\n"
+    assert used in await at_a_shell("--dry-run")
