@@ -117,6 +117,7 @@ class Nightly:
         self._every_s = every_s
         self._watching_for_damage = watching_for_damage
         self._taken: date | None = None  # the night that somebody has, as far as we know
+        self._unkept: tuple[date, str, datetime] | None = None  # an outcome that is not stored yet
 
     async def __aenter__(self) -> Self:
         ticked = asyncio.Event()
@@ -150,6 +151,7 @@ class Nightly:
 
     async def look(self) -> None:
         """Begin the night that is due, if nobody has, and see it through. Raises StoreError."""
+        await self._keep()
         now = self._now()
         last = await self._nights.last_night()
         if last and last.outcome is None and now - last.began > self._longest:
@@ -160,7 +162,8 @@ class Nightly:
         is_ours = await self._nights.begin_night(day, now)
         self._taken = day
         if is_ours and last is None:  # it was due before we came
-            await self._nights.end_night(day, FIRST, now)
+            self._unkept = day, FIRST, now
+            await self._keep()
         elif is_ours:
             logger.info("the night of %s begins", day)
             await self._end(day, await self._run(), before=last.outcome if last else None)
@@ -175,10 +178,17 @@ class Nightly:
         return " ".join(said.split())
 
     async def _end(self, day: date, outcome: str, before: str | None = None) -> None:
-        await self._nights.end_night(day, outcome, self._now())
         logger.info("the night of %s: %s", day, outcome)
+        self._unkept = day, outcome, self._now()
         if outcome != before:
             await self._tell(f"The night of {day:%Y-%m-%d}: {outcome}")
+        await self._keep()
+
+    async def _keep(self) -> None:
+        """Store the outcome that is not stored yet. Raises StoreError: each look tries it again."""
+        if self._unkept:
+            await self._nights.end_night(*self._unkept)
+            self._unkept = None
 
 
 def ticking(tick: Callable[[], Awaitable[None]], every_s: float) -> Any:

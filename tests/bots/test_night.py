@@ -270,6 +270,37 @@ async def test_a_store_that_takes_nothing_for_a_while_costs_no_night(monday, clo
         await until(lambda: learner.ended)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_an_outcome_that_the_store_does_not_take_at_once_is_logged_and_kept_later(
+    store, clock, caplog, is_first
+):
+    class Full(SqlStore):
+        tries = 0
+
+        async def end_night(self, day, outcome, at):
+            type(self).tries += 1
+            raise StoreError("The disk is full.")
+
+    caplog.set_level("INFO")
+    learner, channel, kind = Learner(), Channel(), store.__class__
+    if not is_first:
+        await nightly(store, learner, clock).look()
+        clock.set("2026-05-05 03:00")
+    store.__class__ = Full
+    async with nightly(store, learner, clock, channel, every_s=0.01):
+        await until(lambda: Full.tries > 2)
+        assert is_first or "the night of 2026-05-05: Learnt." in caplog.text
+        assert await outcome(store) is None
+        clock.set("2026-05-05 01:00" if is_first else "2026-05-05 14:00")  # much later
+        store.__class__ = kind
+        async with asyncio.timeout(5):
+            while await outcome(store) is None:
+                await asyncio.sleep(0.001)
+    assert await outcome(store) == (FIRST if is_first else "Learnt.")
+    assert channel == ([] if is_first else ["The night of 2026-05-05: Learnt."])
+    assert learner.runs == (0 if is_first else 1)
+
+
 async def test_damage_that_it_meets_is_told(monday, clock):
     class Damaged(SqlStore):
         async def last_night(self):
