@@ -250,6 +250,8 @@ def _rows_of(one: Judged) -> list[Row] | Reason:
     if recipe is None or turn.outcome != "answered" or not turn.answer.strip():
         return "not a whole answer"
     question = asked(turn)
+    # With the examples, though none is trained on: the answer may repeat what it was shown, and
+    # whatever learnt it is marked when that is forgotten.
     if digest(render(recipe.system, one.shown, question, recipe.examples)) != recipe.digest:
         return "prompt changed since"
     # Without the examples: a tune is asked without them, and has to learn what they brought about.
