@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bots.loading import Loading
+from bots.telling import dropped
 from core.announcements import Announcements
 from core.canary import Count, at_last, by_votes, counted, is_over, is_unheard
-from core.commands import serves
 from core.engine import utc_now
 from core.health import Health
 from core.store import Canaries
@@ -88,5 +88,5 @@ class CanaryKeeper:
             words = f"The tune `{name}` was a canary and answers everybody from now on: {why}"
         else:
             logger.warning("the canary %s is dropped: %s", name, why)
-            words = f"The tune `{name}` was a canary and is dropped, and {serves(serving)}: {why}"
+            words = dropped(name, serving, why)
         await self._announcements.tell(words)

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from core.commands import serves
 from core.digest import changes
 from core.phrases import Phrases
 from core.training import golden
@@ -76,10 +77,10 @@ def unused_of(gathered: Gathered) -> str:
 
 
 def outcome_of(
-    tune: Tune, folder: Path, *, share: float, by: str | None, before: Canary | None
+    tune: Tune, folder: Path, *, share: float, by: str | None, replaced: Canary | None
 ) -> str:
     """Some sentences: what answers now, and where to read why. `folder`: the tune's, as people are
-    told it. `before`: a canary.
+    told it. `replaced`: the canary whose place it took.
     """
     page = "report.html" if (Path(tune.path) / "report.html").is_file() else "report.json"
     where = f"the checks, and answers before and after, are in `{folder / page}`."
@@ -96,22 +97,36 @@ def outcome_of(
             f"`{tune.name}` answers {whom} from now on, as a canary: votes decide whether it"
             " goes on to answer everybody. `/rollback` takes it back. "
         )
-    if before:
-        told += f"It takes the place of the canary `{before.tune}`. "
+    if replaced:
+        told += f"{instead_of(replaced)} "
     if NOT_PROVEN in tune.summary:
         return f"{told}{NOT_PROVEN.rstrip('.')}; {where}"
     return f"{told}{where[0].upper()}{where[1:]}"
 
 
 def announcement_of(
-    tune: Tune, report: Mapping[str, Any] | None, phrases: Phrases, canary: Canary | None
+    tune: Tune,
+    report: Mapping[str, Any] | None,
+    phrases: Phrases,
+    *,
+    share: float,
+    replaced: Canary | None,
 ) -> str:
-    """What everybody is told of a tune that begins to answer. `canary`: the one that runs."""
-    whom = phrases.everybody
-    if canary and canary.tune == tune.name:
-        whom = phrases.share.format(share=canary.share)
+    """What everybody is told of a tune that begins to answer; `share`, `replaced`: as above."""
+    whom = phrases.share.format(share=share) if share else phrases.everybody
     told = phrases.learnt.format(tune=tune.name, whom=whom, summary=tune.summary)
+    if replaced:
+        told += f" {instead_of(replaced)}"
     return f"{told}\n\n{changes(report)}" if report else told
+
+
+def dropped(name: str, serving: str | None, why: str) -> str:
+    """What everybody is told of a canary. `serving`: what answers; `why`: a sentence."""
+    return f"The tune `{name}` was a canary and is dropped, and {serves(serving)}: {why}"
+
+
+def instead_of(replaced: Canary) -> str:
+    return f"It takes the place of the canary `{replaced.tune}`."
 
 
 def openly(folder: Path) -> dict[str, Any]:

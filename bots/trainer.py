@@ -23,6 +23,7 @@ from adapters import PLATFORMS
 from bots import review
 from bots.telling import (
     announcement_of,
+    dropped,
     openly,
     outcome_of,
     plain,
@@ -55,12 +56,12 @@ from core.training.publish import (
 from core.training.recipe import why_not
 from core.training.runner import StepFailed, run_step
 from core.training.settings import Settings
-from core.types import Tune
+from core.types import Canary, Tune
 
 logger = logging.getLogger(__name__)
 
 SAY_EVERY_S = 10.0
-FORGOTTEN = "As a canary it was dropped: somebody had words forgotten that it learnt from."
+FORGOTTEN = "Somebody had words forgotten that it learnt from."
 
 
 class Busy(BotError):
@@ -161,9 +162,11 @@ class LocalTrainer:
         try:
             marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]
             names = {tune.name for tune in marked}
-            _, canary = await self.store.answering()
+            serving, canary = await self.store.answering()
             if canary and canary.tune in names:
-                await self.store.end_canary(canary.tune, "dropped", self.now(), FORGOTTEN)
+                why = f"As a canary it was dropped: {FORGOTTEN}"
+                if await self.store.end_canary(canary.tune, "dropped", self.now(), why):
+                    await self.announcements.tell(dropped(canary.tune, serving, FORGOTTEN))
             for tune in marked:
                 await asyncio.to_thread(hush, tune, self.shelf)
             if marked and self.settings.retire_at_once:
@@ -204,7 +207,7 @@ class LocalTrainer:
                 every_s=float(str(asked.get("every_s", SAY_EVERY_S))),
             ),
             "tunes": lambda asked: said(tunes(self.store)),
-            "rollback": lambda asked: said(roll_back(self.store)),
+            "rollback": lambda asked: said(roll_back(self.store, self.announcements)),
             "review": lambda asked: self.review(str(asked["decided"]), review.AT_A_SHELL),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
         }
@@ -270,8 +273,7 @@ class LocalTrainer:
                 summary = f"Learnt from {votes_in(gathered)}."
                 at = self.now()
                 new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
-                _, before = await self.store.answering()
-                tune = await publish(
+                tune, replaced = await publish(
                     self.store,
                     self.generator,
                     run,
@@ -287,9 +289,9 @@ class LocalTrainer:
             finally:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
             if tune.status == "passed":
-                await self._announce(tune)
+                await self._announce(tune, replaced)
             folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
-            outcome = outcome_of(tune, folder, share=self.share, by=by, before=before)
+            outcome = outcome_of(tune, folder, share=self.share, by=by, replaced=replaced)
             yield f"\n{outcome}\n"
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
@@ -348,15 +350,11 @@ class LocalTrainer:
             if not await asyncio.to_thread((self.shelf / name).exists):
                 return name
 
-    async def _announce(self, tune: Tune) -> None:
+    async def _announce(self, tune: Tune, replaced: Canary | None) -> None:
         """Tell everybody of a tune that begins to answer. Never raises."""
-        try:
-            _, canary = await self.store.answering()
-        except BotError as error:
-            logger.warning("nobody is told of %s: %s", tune.name, error)
-            return
         report = await self.report(tune)
-        await self.announcements.tell(announcement_of(tune, report, self.phrases, canary))
+        words = announcement_of(tune, report, self.phrases, share=self.share, replaced=replaced)
+        await self.announcements.tell(words)
 
     def _prepare(
         self, gathered: Gathered, run: Path, log: Path, base: Path, serving: str | None

@@ -88,6 +88,7 @@ async def house(
             {OPERATOR, *config.bot.admins},
             name=config.bot.name,
             trained=config.training.platforms,
+            announcements=announcements,
         )
         engine = Engine(
             store,

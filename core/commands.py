@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from core.announcements import Announcements
 from core.canary import Count, counted
 from core.digest import changes
 from core.phrases import Phrases
@@ -69,6 +70,7 @@ class Commands:
         *,
         name: str = "Mynah",
         trained: Collection[str] = (),
+        announcements: Announcements | None = None,
     ) -> None:
         """`admins`: "platform:id" of each. `trained`: the platforms whose votes train."""
         self.welcome = Welcome(store, phrases, name=name, trained=trained)
@@ -76,6 +78,7 @@ class Commands:
         self._trainer = trainer
         self._phrases = phrases
         self._admins = frozenset(admins)
+        self._announcements = announcements or Announcements(None)
 
     def find(self, text: str) -> tuple[Command, str] | None:
         """The command that `text` is, with the words behind it; None: it is a question."""
@@ -147,7 +150,7 @@ class Commands:
                 yield line
 
     async def _rollback(self, call: Call) -> AsyncGenerator[str]:
-        yield await roll_back(self._store)
+        yield await roll_back(self._store, self._announcements)
 
     async def _tunes(self, call: Call) -> AsyncGenerator[str]:
         yield await tunes(self._store)
@@ -277,14 +280,20 @@ async def said(text: str) -> AsyncGenerator[str]:
     yield text
 
 
-async def roll_back(store: Canaries) -> str:
-    """Let what answered before answer again, and say so: first, instead of a canary."""
+async def roll_back(store: Canaries, announcements: Announcements) -> str:
+    """Let what answered before answer again, and say so: first, instead of a canary, of which
+    everybody is told.
+    """
     serving, canary = await store.answering()
     why = "As a canary it was taken back by hand."
     if canary is None:
         return await go_back(store, serving)
     if not await store.end_canary(canary.tune, "rolled back", datetime.now(UTC), why):
         return await go_back(store, canary.tune)  # promoted a moment ago, or gone
+    await announcements.tell(
+        f"The tune `{canary.tune}` was a canary and is taken back by hand: {serves(serving)}"
+        " everybody."
+    )
     more = " Say it once more to go further back." if serving else ""
     return (
         f"The canary `{canary.tune}` is taken back: {serves(serving)} everybody, from the next"

@@ -235,8 +235,8 @@ class Canaries(Tunes, Protocol):
         """What serves (None: the base), and the canary beside it, as of one moment."""
         ...
 
-    async def begin_canary(self, canary: Canary) -> None:
-        """One that runs already is replaced."""
+    async def begin_canary(self, canary: Canary) -> Canary | None:
+        """One that runs already is replaced, and returned."""
         ...
 
     async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:

@@ -23,8 +23,8 @@ class SqlCanaries:
             lambda connection: (now_serving(connection)[1], running(connection))
         )
 
-    async def begin_canary(self, canary: Canary) -> None:
-        def work(connection: Connection) -> None:
+    async def begin_canary(self, canary: Canary) -> Canary | None:
+        def work(connection: Connection) -> Canary | None:
             if old := running(connection):
                 end(connection, old.tune, "replaced", canary.at, f"`{canary.tune}` replaced it.")
             newest = connection.scalar(select(func.coalesce(func.max(turns.c.id), 0)))
@@ -36,8 +36,9 @@ class SqlCanaries:
                 "at": canary.at,
             }
             connection.execute(canaries.insert().values(row))
+            return old
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
         def work(connection: Connection) -> bool:

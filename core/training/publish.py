@@ -180,8 +180,9 @@ async def publish(
     share: float = 0.0,
     by: str | None = None,
     again_after_s: float = AGAIN_AFTER_S,
-) -> Tune:
-    """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded.
+) -> tuple[Tune, Canary | None]:
+    """Serve the candidate of `run`, or refuse it; returns the tune as it is recorded, and the
+    canary whose place it took.
 
     `share`: of new conversations, which it answers first, as a canary, with those of the person
     `by`; 0: it answers everybody. A canary that runs already is replaced.
@@ -215,18 +216,19 @@ async def publish(
         summary = f"Refused: {reasons(report)}."
         tune = replace(tune, path=str(aside), status="refused", summary=summary)
         await store.put_tune(tune, verdicts)
-        return tune
+        return tune, None
     if share:
-        await store.begin_canary(Canary(tune.name, share, by, at))
+        replaced = await store.begin_canary(Canary(tune.name, share, by, at))
     else:
-        if replaced:  # first: a kill in between leaves what served
-            await store.end_canary(replaced.tune, "replaced", at, f"`{tune.name}` replaced it.")
+        why = f"`{tune.name}` replaced it."  # first: a kill in between leaves what served
+        if replaced and not await store.end_canary(replaced.tune, "replaced", at, why):
+            replaced = None
         await store.serve(tune.name, at)
     try:
         await retire(store, shelf, {tune.name, before})
     except (StoreError, OSError) as error:  # it answers; the next one makes room for both
         logger.warning("beside %s older tunes stay: %s", tune.name, error)
-    return tune
+    return tune, replaced
 
 
 async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:

@@ -106,7 +106,7 @@ class Room:
         shelf = self.folder / "tunes"
         tune = Tune(name, "base", "", "refused", (), "Learnt.", NOW)
         made = candidate_of(shelf, name)
-        return await publish(
+        await publish(
             self.store, self.model, made, shelf, tune, base="base", at=NOW, share=share, **how
         )
 
@@ -132,7 +132,14 @@ async def room(folder, server, *, now=lambda: NOW):
         shelf = folder / "tunes"
         learns = LearningSettings(folder=str(shelf), platforms=("list",))
         prepared = Prepared(
-            store, learns, generator=model, model="base", base=folder, share=0.5, now=now
+            store,
+            learns,
+            generator=model,
+            model="base",
+            base=folder,
+            share=0.5,
+            announcements=announcements,
+            now=now,
         )
         engine = engine_on(
             store,

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+from storage.repositories import SqlStore
 from tests.bots.canary_room import BY, CANARY, NEXT, SERVING, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW
+from tests.fakes import until
 from tests.training.house import said
 
 
@@ -53,6 +55,30 @@ async def test_what_retrain_learns_begins_as_a_canary_and_takes_the_place_of_ano
         assert (serving, canary.tune, canary.by) == (SERVING, NEXT, BY)
         [thread] = await first_threads(here, 1, drawn=False)
         assert [await here.model_of(thread, one) for one in (BOB, ANN)] == [SERVING, NEXT]
+        await until(lambda: here.told)
+        [(_, digest)] = here.told
+        assert f"`{NEXT}` answers 50% of new conversations from now on" in digest
+        assert f"It takes the place of the canary `{CANARY}`." in digest
+
+
+async def test_a_canary_that_ends_at_once_is_announced_as_what_it_began_as(tmp_path, server):
+    (tmp_path / "config.json").write_text("{}")
+    async with room(tmp_path, server) as here:
+
+        class Ending(SqlStore):
+            async def begin_canary(self, canary):
+                replaced = await super().begin_canary(canary)
+                await self.end_canary(canary.tune, "dropped", NOW, "It does not load.")
+                return replaced
+
+        await voted(here, 12, "👍", drawn=False)
+        await here.command("/rollback")
+        here.store.__class__ = Ending
+        await here.command("/retrain", ANN)
+        await until(lambda: len(here.told) == 2)
+        _, (_, digest) = here.told
+        assert f"`{NEXT}` answers 50% of new conversations from now on" in digest
+        assert "takes the place" not in digest
 
 
 async def test_a_night_waits_for_a_canary_that_is_not_decided(tmp_path, server):

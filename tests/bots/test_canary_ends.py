@@ -172,6 +172,9 @@ async def test_rollback_ends_a_canary_first_and_then_goes_further_back(tmp_path,
         assert await here.model_of(thread) == await here.model_of(thread, ANN) == SERVING
         assert "by hand" in await here.summary()
         assert "the base answers instead" in await here.command("/rollback")
+        await until(lambda: here.told)
+        words = f"The tune `{CANARY}` was a canary and is taken back by hand: the tune `{SERVING}`"
+        assert here.told == [("ops", f"{words} answers everybody.")]
 
 
 async def test_another_tune_that_passes_replaces_it_as_a_canary_or_for_everybody(tmp_path, server):
@@ -196,7 +199,11 @@ async def test_forgetting_what_it_learnt_from_drops_it(tmp_path, server):
         await here.store.put_tune(replace(tune, turns=(turn.id,)))
         await here.command("/forget me", BOB)
         assert await here.store.answering() == (SERVING, None)
-        assert "had words forgotten" in await here.summary()
+        why = "Somebody had words forgotten that it learnt from."
+        assert await here.summary() == f"Learnt. As a canary it was dropped: {why}"
+        await until(lambda: here.told)
+        words = f"The tune `{CANARY}` was a canary and is dropped, and the tune `{SERVING}` answers"
+        assert here.told == [("ops", f"{words}: {why}")]
 
 
 async def test_what_used_something_that_was_deleted_is_not_promoted(tmp_path, server):

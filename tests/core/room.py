@@ -113,7 +113,7 @@ def engine_on(
     suit=3,
     **settings,
 ):
-    commands = Commands(store, trainer, WORDS, admins, trained=trained)
+    commands = Commands(store, trainer, WORDS, admins, trained=trained, announcements=announcements)
     chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
         store,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.announcements import Announcements
 from core.commands import roll_back
 from core.desk import serve
 from core.types import Canary, MessageRef
@@ -228,7 +229,7 @@ async def test_a_roll_back_takes_back_what_was_judged(store, promotes, words, se
         await store.begin_canary(Canary("mynah@000002", 0.2, None, NOW))
     store.__class__ = ChangesMeanwhile
     store.promotes = promotes
-    assert words in await roll_back(store)
+    assert words in await roll_back(store, Announcements(None))
     assert await store.serving() == serving
 
 

@@ -42,13 +42,15 @@ async def main(folder, step):
 
         async def begin_canary(self, canary):
             at("begin_canary")
-            await super().begin_canary(canary)
+            replaced = await super().begin_canary(canary)
             at("after begin_canary")
+            return replaced
 
         async def end_canary(self, *how):
             at("end_canary")
-            await super().end_canary(*how)
+            did_end = await super().end_canary(*how)
             at("after end_canary")
+            return did_end
 
     class Server(ScriptedGenerator):
         async def stream(self, prompt):

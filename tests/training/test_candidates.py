@@ -50,7 +50,7 @@ async def recorded(run):
     new = Tune(run.name, "base", "", "refused", (1, 2), "Learnt from 2 votes.", NOON)
     generator = Voices(["I am Mynah."])
     async with opened(shelf.parent) as store:
-        tune = await publish(store, generator, run, shelf, new, base="base", at=NOON)
+        tune, _ = await publish(store, generator, run, shelf, new, base="base", at=NOON)
         assert tune in await store.tunes()
         return tune, await store.serving()
 

@@ -38,7 +38,7 @@ async def learn(store, shelf, turns, *, passed=True, verdicts=(), **settings):
     name = await store.next_tune()
     new = Tune(name, "base", "", "refused", tuple(turns), "Learnt.", NOON)
     run, generator = candidate(shelf, passed), Voices(["I am Mynah."])
-    tune = await publish(
+    tune, _ = await publish(
         store, generator, run, shelf, new, base="base", at=NOON, verdicts=verdicts, **settings
     )
     for path in sorted(run.rglob("*"), reverse=True):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core.announcements import Announcements
 from core.commands import roll_back
 from core.errors import Broken, CutShort, Empty, Overloaded, Rejected, TimedOut, Unreachable
 from core.training.publish import is_whole, publish, sweep
@@ -44,7 +45,7 @@ def candidate_of(shelf, name):
 async def published(store, run, generator, *, again_after_s=60.0, **changes):
     shelf = run.parent.parent
     how = {"base": "base", "at": NOON, "again_after_s": again_after_s}
-    tune = await publish(store, generator, run, shelf, replace(NEW, **changes), **how)
+    tune, _ = await publish(store, generator, run, shelf, replace(NEW, **changes), **how)
     assert await store.tunes() == [tune]
     return tune, shelf
 
@@ -255,12 +256,12 @@ async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_pat
     assert [bool(tune.path) for tune in tunes] == [False] * 2 + [True] * 10
 
     for number in range(11, 2, -1):
-        assert f"`mynah@{number:06}`" in await roll_back(store)
+        assert f"`mynah@{number:06}`" in await roll_back(store, Announcements(None))
     await another(13)  # what served before it is the oldest: it stays
     assert on_the_shelf(shelf) == [f"mynah@{number:06}" for number in range(3, 14)]
-    assert "`mynah@000003`" in (await roll_back(store)).split("instead")[0]
+    assert "`mynah@000003`" in (await roll_back(store, Announcements(None))).split("instead")[0]
     # What served before that has no files any more, so the base it is.
-    assert "the base answers" in await roll_back(store)
+    assert "the base answers" in await roll_back(store, Announcements(None))
     assert await store.serving() is None
 
 

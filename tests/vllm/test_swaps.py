@@ -5,6 +5,7 @@ import itertools
 import shutil
 import time
 
+from core.announcements import Announcements
 from core.commands import roll_back
 from core.training.publish import KEPT, retire
 from tests.vllm.bot import TOKENS, answered, bot, serves
@@ -66,7 +67,7 @@ async def test_two_hundred_swaps_under_fifty_conversations_mix_no_answers(served
                 while right < before + 2:
                     await asyncio.sleep(0.001)
             last, began = await store.serving(), time.monotonic()
-            await roll_back(store)
+            await roll_back(store, Announcements(None))
             assert time.monotonic() - began < ROLLED_BACK_WITHIN_S
             # Asked from here on; how long it then waits in line is not the roll-back's.
             turn = await answered(one, QUESTIONS[0], within_s=60)

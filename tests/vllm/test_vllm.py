@@ -121,9 +121,8 @@ async def test_what_is_published_serves_and_what_answers_as_the_base_does_not(se
             report = {"passed": True, "proven": True, "checks": checks, "answers": answers}
             (run / "report.json").write_text(json.dumps(report))
             new = Tune(name, "starter", "", "refused", (), "Learnt.", at)
-            tunes.append(
-                await publish(store, client, run, served.shelf, new, base="starter", at=at)
-            )
+            tune, _ = await publish(store, client, run, served.shelf, new, base="starter", at=at)
+            tunes.append(tune)
     first, second = tunes
     assert (first.status, second.status) == ("passed", "refused")
     assert "just as the base does" in second.summary
