@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from bots.telling import Told
 from core.engine import utc_now
 from core.errors import BotError, ConfigError, StoreDamaged
 from core.store import Nights
@@ -96,7 +97,8 @@ class Nightly:
     """`async with` it: begins the nights, until the end of the block, which breaks off a run.
 
     `learn`: a run, told line by line; what begins with "- " is progress. `tell`: hears each line of
-    outcome, but for one that says the same as the night before. `longest`: that a run may take.
+    outcome, but for one that says the same as the night before, or that everybody was told of
+    (`Told`). `longest`: that a run may take.
     """
 
     def __init__(
@@ -166,21 +168,24 @@ class Nightly:
             await self._keep()
         elif is_ours:
             logger.info("the night of %s begins", day)
-            await self._end(day, await self._run(), before=last.outcome if last else None)
+            outcome, is_told = await self._run()
+            is_old = last is not None and outcome == last.outcome
+            await self._end(day, outcome, is_told=is_told or is_old)
 
-    async def _run(self) -> str:
-        """Learn; one line of what came of it."""
-        said = ""
+    async def _run(self) -> tuple[str, bool]:
+        """Learn; one line of what came of it, and whether everybody was told of it."""
+        said, is_told = "", False
         async with aclosing(self._learn()) as lines:
             async for line in lines:
+                is_told |= isinstance(line, Told)
                 if not line.startswith("- "):
                     said += line
-        return " ".join(said.split())
+        return " ".join(said.split()), is_told
 
-    async def _end(self, day: date, outcome: str, before: str | None = None) -> None:
+    async def _end(self, day: date, outcome: str, *, is_told: bool = False) -> None:
         logger.info("the night of %s: %s", day, outcome)
         self._unkept = day, outcome, self._now()
-        if outcome != before:
+        if not is_told:
             await self._tell(f"The night of {day:%Y-%m-%d}: {outcome}")
         await self._keep()
 

@@ -24,6 +24,10 @@ from core.training.runner import Progress
 from core.types import Canary, Tune
 
 
+class Told(str):
+    """A line of a run's, of which everybody is told at more length."""
+
+
 async def said(text: Awaitable[str]) -> AsyncGenerator[str]:
     yield f"{await text}\n"
 

@@ -22,6 +22,7 @@ from typing import Any
 from adapters import PLATFORMS
 from bots import review
 from bots.telling import (
+    Told,
     announcement_of,
     dropped,
     openly,
@@ -288,11 +289,13 @@ class LocalTrainer:
                 )
             finally:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
-            if tune.status == "passed":
-                await self._announce(tune, replaced)
             folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
             outcome = outcome_of(tune, folder, share=self.share, by=by, replaced=replaced)
-            yield f"\n{outcome}\n"
+            if tune.status == "refused":
+                yield f"\n{outcome}\n"
+                return
+            await self._announce(tune, replaced)
+            yield Told(f"\n{outcome}\n")
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
         """Why a night runs nothing; "": it does. Ask while nobody else trains."""

@@ -1,7 +1,8 @@
 """Whom a canary answers: a share of new conversations, and whoever started the run."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
+from bots.night import Nightly
 from storage.repositories import SqlStore
 from tests.bots.canary_room import BY, CANARY, NEXT, SERVING, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW
@@ -90,6 +91,32 @@ async def test_a_night_waits_for_a_canary_that_is_not_decided(tmp_path, server):
         await here.command("/rollback")
         night = await said(here.trainer.retrain(dry=False, by=None, by_night=True))
         assert f"`{NEXT}` answers 50% of new conversations from now on, as a canary" in night
+
+
+async def test_of_a_night_that_makes_a_tune_the_channel_hears_once(tmp_path, server):
+    (tmp_path / "config.json").write_text("{}")
+    async with room(tmp_path, server) as here:
+        await voted(here, 12, "👍", drawn=False)
+        await here.store.end_canary(CANARY, "dropped", NOW, "It was slow.")
+        sunday = datetime(2026, 5, 3, 4, tzinfo=UTC)
+        await here.store.begin_night(sunday.date(), sunday)
+        await here.store.end_night(sunday.date(), "Nothing yet.", sunday)
+        channel = here.engine.announcements
+        night = Nightly(
+            here.store,
+            lambda: here.trainer.retrain(dry=False, by=None, by_night=True),
+            channel.tell,
+            at=time(3),
+            zone=UTC,
+            longest=timedelta(minutes=30),
+            now=lambda: sunday + timedelta(days=1),
+        )
+        await night.look()
+        await channel.tell("and then?")
+        await until(lambda: ("ops", "and then?") in here.told)
+        assert f"`{NEXT}` answers 50% of" in (await here.store.last_night()).outcome
+        (_, digest), _ = here.told
+        assert "I have learnt something." in digest
 
 
 async def test_after_forget_me_whoever_started_it_is_like_everybody(tmp_path, server):

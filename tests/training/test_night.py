@@ -104,7 +104,9 @@ async def config(tmp_path, platform):
 
 
 @pytest.mark.timeout(400)
-async def test_a_night_makes_a_canary_and_the_next_one_has_nothing_new(config, base, tmp_path):
+async def test_a_night_makes_a_canary_and_the_next_one_has_nothing_new(
+    config, platform, base, tmp_path
+):
     async with opened(tmp_path) as store:
         await vote(store, 24)
         await vote(store, 12, platform="slack")
@@ -120,6 +122,10 @@ async def test_a_night_makes_a_canary_and_the_next_one_has_nothing_new(config, b
         assert (
             "Nothing that counts was voted, corrected or forgotten since `mynah@000001`." in nothing
         )
+        await until(lambda: len(platform.posts) == 2, within_s=10)
+    digest, line = [post.text for post in platform.posts.values()]
+    assert "I have learnt something." in digest  # and no line of that night
+    assert line == f"The night of 2026-05-05: {nothing}"
     async with opened(tmp_path) as store:
         serving, canary = await store.answering()
         assert (serving, canary and canary.tune) == (None, "mynah@000001")
