@@ -69,8 +69,9 @@ class CanaryKeeper:
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
         labels = counted(canary, await self._store.labels(), serving)
-        outcome = by_votes(labels)
-        if not outcome and is_over(labels, self._now() - canary.at):
+        age = self._now() - canary.at
+        outcome = by_votes(labels, age)
+        if not outcome and is_over(labels, age):
             clean = await asyncio.to_thread(is_clean, self._shelf / canary.tune)
             outcome = at_last(labels, is_clean=clean)
         if outcome == "promoted" and await self._is_forgotten(canary.tune):

@@ -59,11 +59,12 @@ async def house(
     *,
     holder: str,
     on_status: Callable[[str], None],
+    now: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[House]:
     """Everything but the adapters, running. Raises ConfigError and StoreError.
 
     `holder`: what a second process is told of this one. `on_status`: hears how far the embedded
-    server is.
+    server is. `now`: by which tunes are dated, and a canary ages.
     """
     async with AsyncExitStack() as stack:
         store = await SqlStore.open(config.storage, holder=holder)
@@ -80,6 +81,7 @@ async def house(
             after_people,
             announcements=announcements,
             share=canary_share(config),
+            now=now,
         )
         commands = Commands(
             store,
@@ -127,6 +129,7 @@ async def house(
             base=config.generation.model,
             shelf=trainer.shelf,
             announcements=announcements,
+            now=now,
         )
         look = partial(looking, watching_for_damage=engine.watching_for_damage)
         problem = "whether the tune loads could not be checked"
@@ -218,6 +221,7 @@ def trainer_of(
     *,
     announcements: Announcements | None = None,
     share: float = 0.0,
+    now: Callable[[], datetime] = utc_now,
 ) -> LocalTrainer:
     return LocalTrainer(
         store,
@@ -228,6 +232,7 @@ def trainer_of(
         merge=config.generation.url is None,
         announcements=announcements,
         share=share,
+        now=now,
     )
 
 

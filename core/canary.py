@@ -25,6 +25,7 @@ SURELY_WORSE, WELL_ENOUGH = 0.95, 0.90  # how sure of either is sure
 LOOKS_EVERY = 10  # labels: who looks more often finds by luck what is not there
 FIRST_LOOK, FIRST_PROMOTION = 10, 40  # labels of its own that it takes
 MOST_LABELS, LONGEST = 300, timedelta(days=14)
+SHORTEST = timedelta(hours=24)  # before it is promoted: other hours have other people and questions
 
 STEPS = 400  # of the grid that stands for all shares from 0 to 1; the margin is a multiple
 
@@ -109,9 +110,10 @@ def counted(
 Decision = Literal["promoted", "dropped"]
 
 
-def by_votes(labels: Sequence[tuple[bool, bool]]) -> Decision | None:
+def by_votes(labels: Sequence[tuple[bool, bool]], age: timedelta) -> Decision | None:
     """What becomes of it, where they say so surely; None: it goes on. `labels`: as `counted` gives
-    them. Only whole tens are looked at, so that asking again adds no look.
+    them. Only whole tens are looked at, so that asking again adds no look. It may be dropped at any
+    `age`.
     """
     count = Count.of(labels[: len(labels) - len(labels) % LOOKS_EVERY])
     if count.of_canary < FIRST_LOOK:
@@ -119,12 +121,13 @@ def by_votes(labels: Sequence[tuple[bool, bool]]) -> Decision | None:
     sure = not_worse(count)
     if sure < 1 - SURELY_WORSE:
         return "dropped"
-    return "promoted" if count.of_canary >= FIRST_PROMOTION and sure > WELL_ENOUGH else None
+    is_heard = age >= SHORTEST and count.of_canary >= FIRST_PROMOTION
+    return "promoted" if is_heard and sure > WELL_ENOUGH else None
 
 
 def is_over(labels: Sequence[tuple[bool, bool]], age: timedelta) -> bool:
     """Whether what they did not decide is to be decided now."""
-    return age >= LONGEST or len(labels) >= MOST_LABELS
+    return age >= LONGEST or (age >= SHORTEST and len(labels) >= MOST_LABELS)
 
 
 def at_last(labels: Sequence[tuple[bool, bool]], *, is_clean: bool) -> Decision:

@@ -1,7 +1,7 @@
 """One whole day of a team on Slack: asked, judged, learnt by night, tried on some, and taken back.
 
 Fake Slack, real everything else: the SDK, vLLM, SQLite, the trainer and the gate. Only the clock by
-which night falls is the test's own.
+which night falls and a canary ages is the test's own.
 """
 
 import asyncio
@@ -93,7 +93,7 @@ async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, t
     now = datetime.now(UTC)
     async with (
         FakeSlack() as slack,
-        house(config, holder="the test", on_status=print) as here,
+        house(config, holder="the test", on_status=print, now=lambda: now) as here,
         nights(config, here, now=lambda: now, every_s=0.5),
         asyncio.TaskGroup() as group,
     ):
@@ -117,7 +117,10 @@ async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, t
         assert serves is None
         assert canary, await store.last_night()
 
-        # The next day some hear it, and vote on it as they like it.
+        # The next day, once a night went by, some hear it, and vote on it as they like it.
+        now += timedelta(days=1)
+        second = await store.last_night()
+        await until_true(lambda: is_another(store, second), within_s=60)
         while (await store.answering())[1] and len(slack.channels) < MOST_CANARY_VOTES:
             await team.vote_often(AT_ONCE)
         await until_true(lambda: is_serving(store, canary.tune), within_s=20)

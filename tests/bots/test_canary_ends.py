@@ -14,7 +14,8 @@ from tests.fakes import until
 
 
 async def test_good_votes_promote_it_and_every_conversation_goes_over(tmp_path, server):
-    async with room(tmp_path, server) as here:
+    time = [NOW + timedelta(days=1)]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
         await voted(here, 20, "👎", drawn=False)
         await voted(here, 20, "👍", drawn=True)
         told = await here.command("/tunes")
@@ -35,6 +36,18 @@ async def test_good_votes_promote_it_and_every_conversation_goes_over(tmp_path, 
         words = f"The tune `{CANARY}` was a canary and answers everybody from now on: {why}"
         assert here.told == [("ops", words)]
         assert f"the tune `{SERVING}` answers instead of" in await here.command("/rollback")
+
+
+async def test_good_votes_of_its_first_hours_promote_it_when_a_day_went_by(tmp_path, server):
+    time = [NOW + timedelta(hours=23)]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
+        await voted(here, 20, "👎", drawn=False)
+        await voted(here, 40, "👍", drawn=True)
+        await asyncio.sleep(0.05)  # some looks
+        assert (await here.store.answering())[1]
+        time[0] = NOW + timedelta(hours=24)
+        await here.ends()
+        assert await here.store.serving() == CANARY
 
 
 async def test_bad_votes_drop_it_and_its_conversations_go_back(tmp_path, server):
@@ -207,12 +220,14 @@ async def test_forgetting_what_it_learnt_from_drops_it(tmp_path, server):
 
 
 async def test_what_used_something_that_was_deleted_is_not_promoted(tmp_path, server):
-    async with room(tmp_path, server) as here:
+    time = [NOW]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
         id = await here.ask("mine", BOB)
         turn = await here.store.heard(asked(id=id).ref)
         [_, tune] = await here.store.tunes()
         await here.store.put_tune(replace(tune, turns=(turn.id,)))
         await here.store.change(turn.message.ref, None)
+        time[0] += timedelta(days=1)
         await voted(here, 20, "👎", drawn=False)
         await voted(here, 40, "👍", drawn=True)
         await here.ends()

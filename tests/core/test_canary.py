@@ -194,21 +194,28 @@ def test_the_probability_is_what_drawing_from_both_posteriors_gives(counts):
 
 
 def test_ten_bad_votes_of_its_own_drop_it_and_nine_do_not():
-    assert by_votes(votes(0, 10, 28, 30)) == "dropped"
-    assert by_votes(votes(0, 9, 28, 31)) is None
+    assert by_votes(votes(0, 10, 28, 30), 0 * DAY) == "dropped"
+    assert by_votes(votes(0, 9, 28, 31), DAY) is None
 
 
 def test_good_votes_promote_it_from_forty_on():
-    assert by_votes(votes(39, 39, 60, 101)) is None
-    assert by_votes(votes(40, 40, 60, 100)) == "promoted"
+    assert by_votes(votes(39, 39, 60, 101), DAY) is None
+    assert by_votes(votes(40, 40, 60, 100), DAY) == "promoted"
+
+
+def test_nothing_promotes_it_on_its_first_day():
+    nearly = DAY - timedelta(seconds=1)
+    assert by_votes(votes(40, 40, 60, 100), nearly) is None
+    assert not is_over(votes(160, 160, 80, 160), nearly)
+    assert is_over(votes(160, 160, 80, 160), DAY)
 
 
 def test_labels_are_looked_at_by_the_ten():
     undecided = votes(6, 10, 20, 30)
     for more in range(10):
-        assert by_votes(undecided + votes(0, more, 0, 0)) is None
+        assert by_votes(undecided + votes(0, more, 0, 0), DAY) is None
     assert not_worse(Count.of(undecided + votes(0, 9, 0, 0))) < 0.05
-    assert by_votes(undecided + votes(0, 10, 0, 0)) == "dropped"
+    assert by_votes(undecided + votes(0, 10, 0, 0), DAY) == "dropped"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +238,7 @@ def test_after_fourteen_days_the_mean_decides_where_the_gate_was_clean(labels, i
 def test_after_three_hundred_labels_the_mean_decides():
     labels = votes(19, 32, 160, 268)
     assert not is_over(labels[1:], DAY)
-    assert by_votes(labels) is None
+    assert by_votes(labels, DAY) is None
     assert is_over(labels, DAY)
     assert at_last(labels, is_clean=True) == "dropped"
 
