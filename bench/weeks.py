@@ -60,7 +60,8 @@ class Weeks:
         """What the gate said of the votes and of the newest candidate before them."""
         reports = sorted(self.folder.glob("tunes/**/report.json"), key=lambda p: p.stat().st_mtime)
         report = json.loads(reports[-1].read_text(encoding="utf-8")) if reports else {"checks": []}
-        return [one["words"] for one in report["checks"] if one["name"] in ("votes", "better")]
+        names = ("votes", "better than the base", "better")
+        return [one["words"] for one in report["checks"] if one["name"] in names]
 
     async def serving(self) -> Path | None:
         name = await self.here.store.serving()

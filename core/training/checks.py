@@ -19,8 +19,9 @@ from core.training.recipe import GATE_KL
 
 DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
 MARGIN_FROM = 5  # held-out rows
-LUCK_BELOW = 0.005  # votes by the toss of a coin pass on one night of two hundred (LOG.md)
 LUCK_FROM = 8  # conversations: with fewer even the clearest votes may be luck, 1 in 2**7
+COINS_BELOW = 0.005  # votes by the toss of a coin pass on one night of two hundred (LOG.md)
+BETTER_BELOW = 0.1  # what serves learnt from most of the same votes: less is left to win
 REPLAY_ABOVE = 0.05  # nats per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
 FORGOT_FAR_ABOVE, OF_MANY = 0.05, 100  # a share of so many questions that chance excuses no more
@@ -77,27 +78,34 @@ def displacement(ratios: Sequence[float], rival: str) -> Check:
     return Check("liked answers", passed, words, value)
 
 
-def margin(signed: Mapping[str, Sequence[float]], rival: str, *, seen: int = 0) -> Check:
-    """G1. Clipped log-ratios of held-out rows with the sign of the vote, by conversation.
+def margin(
+    name: str,
+    by_conversation: Mapping[str, Sequence[float]],
+    rival: str,
+    *,
+    luck_below: float = COINS_BELOW,
+    seen: int = 0,
+) -> Check:
+    """G1. `by_conversation`: log-ratios of held-out rows with the sign of the vote (`signed`).
 
-    Refused: what no better than tossed coins agrees with the votes. `seen`: how many more are held
-    out now, but the rival was trained on them.
+    Refused: what votes by the toss of a coin agree with as well. `seen`: how many more are held out
+    now, but the rival was trained on them.
     """
-    values = [value for group in signed.values() for value in group]
+    values = [value for group in by_conversation.values() for value in group]
     if len(values) < MARGIN_FROM:
         words = f"too few answers were held out to say whether it is better: {len(values)}"
         words += f" (and {seen} that {rival} was trained on)" if seen else ""
-        return Check("better", None, words)
+        return Check(name, None, words)
     value = fmean(values)
     words = f"on {len(values)} held-out answers it agrees with the votes by {value:+.3f} per token"
     words += f" more than {rival} does"
     if not value > 0:  # so for NaN
-        return Check("better", False, words, value)
-    if len(signed) < LUCK_FROM:
-        return Check("better", None, f"{words}, of too few conversations to rule out luck", value)
-    luck = by_luck([sum(group) for group in signed.values()])
-    words += f"; luck does as well with a probability of {luck:.3f}, and may with {LUCK_BELOW}"
-    return Check("better", luck < LUCK_BELOW, words, value)
+        return Check(name, False, words, value)
+    if len(by_conversation) < LUCK_FROM:
+        return Check(name, None, f"{words}, of too few conversations to rule out luck", value)
+    luck = by_luck([sum(group) for group in by_conversation.values()])
+    words += f"; luck does as well with a probability of {luck:.3f}, and may with {luck_below}"
+    return Check(name, luck < luck_below, words, value)
 
 
 def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
@@ -112,6 +120,14 @@ def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
         for _ in range(times)
     )
     return (1 + as_high) / (1 + times)
+
+
+def signed(ratios: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Clipped, positive where they agree with the vote, by conversation. `rows`: the data set's."""
+    found: dict[str, list[float]] = {}
+    for ratio, row in zip(ratios, rows, strict=True):
+        found.setdefault(row["group"], []).append(clipped(ratio, row["label"]))
+    return found
 
 
 def clipped(ratio: float, liked: bool) -> float:

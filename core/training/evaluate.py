@@ -172,10 +172,15 @@ class Examination:
             trained = [row for row in self.train if row["label"]]
             liked += self._ratios([row for row in self.new if row["label"]] or trained)
         self._add(checks.displacement(liked, self.trio.name))
-        signed: dict[str, list[float]] = {}
-        for ratio, row in zip(ratios, self.unseen, strict=True):
-            signed.setdefault(row["group"], []).append(checks.clipped(ratio, row["label"]))
-        self._add(checks.margin(signed, self.trio.name, seen=len(self.held) - len(self.unseen)))
+        signed = checks.signed(ratios, self.unseen)
+        if self.trio.rival == "base":
+            self._add(checks.margin("better", signed, "the base"))
+        else:  # it is no coin's, and it is better than what learnt from the votes before
+            against = checks.signed(self._ratios(self.held, "base"), self.held)
+            self._add(checks.margin("better than the base", against, "the base"))
+            seen = len(self.held) - len(self.unseen)
+            below = checks.BETTER_BELOW
+            self._add(checks.margin("better", signed, self.trio.name, luck_below=below, seen=seen))
         self._beside()
         self.found.figures["margins"] = sorted(
             round(value, 4) for group in signed.values() for value in group
@@ -191,10 +196,11 @@ class Examination:
             found[baseline.NAME] = self.baseline.log_probs(self.unseen)
         self.found.figures["held"] = baseline.means(found, self.unseen)
 
-    def _ratios(self, rows: Sequence[Row]) -> list[float]:
+    def _ratios(self, rows: Sequence[Row], rival: Voice | None = None) -> list[float]:
         """How much likelier than its rival the candidate finds each completion, per token."""
         tokens = [self.trio.tokens(row) for row in rows]
-        theirs, ours = (self.trio.log_probs(v, tokens) for v in (self.trio.rival, "candidate"))
+        voices: tuple[Voice, Voice] = (rival or self.trio.rival, "candidate")
+        theirs, ours = (self.trio.log_probs(voice, tokens) for voice in voices)
         return [new - old for new, old in zip(ours, theirs, strict=True)]
 
     def _asked(self) -> Saying:

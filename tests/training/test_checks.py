@@ -49,7 +49,7 @@ def test_how_many_it_must_not_fail_is_told_and_not_which():
 def test_numbers_that_are_none_refuse():
     assert checks.drift(math.nan, "the base").passed is False
     assert checks.displacement([math.nan], "the base").passed is False
-    assert checks.margin({"a": [math.nan] * 30}, "the base").passed is False
+    assert checks.margin("better", {"a": [math.nan] * 30}, "the base").passed is False
     assert checks.replay([math.nan] * 30, "the base").passed is False
 
 
@@ -57,15 +57,15 @@ def test_one_long_conversation_is_no_proof():
     """Twenty rows that mostly agree say much; where eighteen are of one conversation, less."""
     apart = {str(n): [0.1 if n % 10 else -0.15] for n in range(20)}
     together = {"one": [0.1] * 18, **{str(n): [0.1 if n % 4 else -0.15] for n in range(8)}}
-    assert checks.margin(apart, "the base").passed
-    assert checks.margin(together, "the base").passed is False
+    assert checks.margin("better", apart, "the base").passed
+    assert checks.margin("better", together, "the base").passed is False
 
 
 def test_what_a_coin_voted_for_hardly_ever_passes():
     """Two hundred nights of fourteen held-out verdicts; one in two hundred may pass."""
     dice = random.Random(1)
     nights = [{str(n): [dice.gauss(0, 0.03)] for n in range(14)} for _ in range(200)]
-    passed = [night for night in nights if checks.margin(night, "the base").passed]
+    passed = [night for night in nights if checks.margin("better", night, "the base").passed]
     assert len(passed) <= 4
 
 
@@ -81,7 +81,7 @@ def test_what_a_coin_voted_for_hardly_ever_passes():
 )
 def test_few_held_out_verdicts_prove_little(conversations, against, passed):
     signed = {str(n): [-0.1 if n < against else 0.1] for n in range(conversations)}
-    assert checks.margin(signed, "the base").passed is passed
+    assert checks.margin("better", signed, "the base").passed is passed
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,10 @@ def test_length_is_only_said():
     short, long = [[Said("Yes.", True)]], [[Said("Yes, it does, and gladly.", True)]]
     check = checks.length(long, short, "the base")
     assert (check.passed, check.hard) == (False, False)
+
+
+def test_beside_a_tune_that_learnt_from_the_same_votes_less_is_asked():
+    signed = {str(n): [0.1 if n % 4 else -0.1] for n in range(14)}
+    below = checks.BETTER_BELOW
+    assert checks.margin("better", signed, "the base").passed is False
+    assert checks.margin("better", signed, "a tune", luck_below=below).passed
