@@ -104,7 +104,7 @@ def margin(
     if len(by_conversation) < LUCK_FROM:
         return Check(name, None, f"{words}, of too few conversations to rule out luck", value)
     luck = by_luck([sum(group) for group in by_conversation.values()])
-    words += f"; luck does as well with a probability of {luck:.3f}, and may with {luck_below}"
+    words += f"; luck does as well with a probability of {luck:.4f}, of {luck_below} allowed"
     return Check(name, luck < luck_below, words, value)
 
 
