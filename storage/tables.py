@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0009"  # the newest revision in migrations/versions; a test compares
+HEAD = "0010"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -37,6 +37,7 @@ RESETS = "resets"
 THREADED = "thread <> ''"
 OPENLY = "NOT private"  # not for its author's eyes only
 QUOTED = "quoted"  # the prompt quoted others
+RUNS = "ended IS NULL"  # the canary does
 MAY_LEAD = f"judged AND outcome = 'answered' AND NOT deleted AND {OPENLY} AND NOT {QUOTED}"
 SHOWN_BESIDE = f"{COUNTS} AND {OPENLY} AND {THREADED}"  # new threads of the channel show the turn
 
@@ -271,9 +272,12 @@ class ServingRow(SQLModel, table=True):
 
 
 class CanaryRow(SQLModel, table=True):
-    """A tune that answers a share of new conversations; without an end it still does."""
+    """A tune that answers a share of new conversations; without an end it still does. One does."""
 
     __tablename__ = "canaries"
+    __table_args__ = (
+        Index("canaries_running", text(f"({RUNS})"), unique=True, sqlite_where=text(RUNS)),
+    )
     tune: str = Field(primary_key=True, foreign_key="tunes.name")
     share: float
     by: str | None = None  # who started its run: "platform:account:author id"

@@ -9,6 +9,7 @@ import pytest
 from core.errors import StoreError
 from core.types import Canary, Feedback, Label, ThreadRef
 from storage.repositories import Settings, SqlStore
+from storage.tables import canaries
 from tests.storage.says import CHANNEL, MORNING, message, recipe
 from tests.storage.test_tunes import tune
 
@@ -114,6 +115,14 @@ async def test_another_canary_takes_its_place(tuned):
     assert await tuned.answering() == (FIRST, other)
     assert await summary(tuned, SECOND) == f"Better. `{THIRD}` replaced it."
     assert not await tuned.end_canary(SECOND, "promoted", NOON, "Too late.")
+
+
+async def test_no_second_one_runs_whoever_writes_it(tuned):
+    await tuned.begin_canary(CANARY)
+    second = canaries.insert().values(tune=THIRD, share=0.5, after=0, at=NOON)
+    with pytest.raises(StoreError):
+        await tuned.database.write(lambda connection: connection.execute(second))
+    assert await tuned.answering() == (FIRST, CANARY)
 
 
 async def test_a_tune_that_is_not_there_is_no_canary_and_the_one_before_goes_on(tuned):

@@ -1,5 +1,6 @@
 """The two ways to today's tables, step by step and at once, end in the same."""
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -127,3 +128,43 @@ def test_answers_that_were_judged_before_examples_were_known_can_be_examples(tmp
         found = connection.exec_driver_sql("SELECT id FROM turns WHERE judged").scalars()
         assert sorted(found) == [1, 3]
     engine.dispose()
+
+
+def several_canaries(url):
+    """In tables as they were before that was impossible."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0009")
+        for number in (1, 2, 3, 4):
+            connection.exec_driver_sql(
+                "INSERT INTO tunes (name, base, path, status, turns, summary, at)"
+                f" VALUES ('mynah@{number}', 'base', '', 'passed', '[]', 'Learnt.', '2026-05-01')"
+            )
+        for number, day, ended in ((1, 4, "NULL"), (2, 2, "NULL"), (3, 3, "NULL"), (4, 5, "at")):
+            connection.exec_driver_sql(
+                "INSERT INTO canaries (tune, share, after, at, ended) VALUES"
+                f" ('mynah@{number}', 0.2, 0, '2026-05-0{day}', NULL)"
+            )
+            connection.exec_driver_sql(
+                f"UPDATE canaries SET ended = {ended} WHERE tune = 'mynah@{number}'"
+            )
+    engine.dispose()
+
+
+async def test_of_several_canaries_that_run_the_newest_goes_on(url):
+    await asyncio.to_thread(several_canaries, url)
+    store = await SqlStore.open(Settings(url=url), holder="the tests")
+    _, canary = await store.answering()
+    told = {tune.name: tune.summary for tune in await store.tunes()}
+    await store.close()
+    assert canary
+    assert canary.tune == "mynah@1"
+    replaced = "Learnt. `mynah@1` replaced it."
+    assert told == {
+        "mynah@1": "Learnt.",
+        "mynah@2": replaced,
+        "mynah@3": replaced,
+        "mynah@4": "Learnt.",
+    }
