@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from core.errors import BotError, CutShort, GenerationError, StoreDamaged, StoreError, Unasked
 from core.phrases import Phrases
-from core.types import Aside, MessageRef, Outcome
+from core.types import Ahead, Aside, MessageRef, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Answer:
                 self._waiting_task = None
                 if self._stop:
                     break
-                if not isinstance(piece, Aside):
+                if not isinstance(piece, Aside | Ahead):
                     self.text += piece
                 yield piece
                 self._waiting_task = asyncio.current_task()

@@ -37,6 +37,7 @@ from core.ports import Generator
 from core.store import Store
 from core.types import (
     TUNE_NAME,
+    Ahead,
     Aside,
     Author,
     Correction,
@@ -197,7 +198,6 @@ class Engine:
         hash = digest(messages)
         recipe = Recipe(model, system, first, hash, shown.quotes, ahead, shown.examples)
         opening = await self.opening(turn) if past.is_first else self.unread(message)
-        opening = await self.credit(turn, model) + opening
         if shown.forgets:
             opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
@@ -246,7 +246,9 @@ class Engine:
         return words
 
     async def credit(self, turn: Turn, model: str) -> str:
-        """Told once: that the tune which answers used what the person who asks corrected."""
+        """Told once: that the tune which answers used what the person who asks corrected. Call it
+        only when nothing else will answer.
+        """
         if not TUNE_NAME.fullmatch(model):
             return ""
         count = await self.store.credit(turn, model)
@@ -261,13 +263,15 @@ class Engine:
         prompt: Prompt,
         asking: Callable[[], object] = lambda: None,
         anew: Callable[[], Awaitable[Prompt]] | None = None,
+        ahead_of: Callable[[str], Awaitable[str]] | None = None,
     ) -> AsyncGenerator[str]:
         """Wait in line, then the model's pieces. Raises Closing where that came first, and
         Unreachable where the server did not answer those ahead either.
 
         Whoever waits long is told how many are ahead. `anew`: the prompt as it is after a wait, for
-        what it is made of may have been edited or deleted; what it raises is raised. `asking` is
-        called when the wait is over, just before the model is asked.
+        what it is made of may have been edited or deleted, and another model may answer; what it
+        raises is raised. `asking` is called when the wait is over, just before the model is asked;
+        `ahead_of` then, for our words ahead of what this model says.
         """
         async with self.line.stand() as place:
             has_waited, ahead = not place.done(), self.line.many_ahead(place)
@@ -280,6 +284,8 @@ class Engine:
             if has_waited and anew:
                 prompt = await anew()
             asking()
+            if ahead_of and (words := await ahead_of(prompt.model)):
+                yield Ahead(words)
             began = asyncio.get_running_loop().time()
             try:
                 with self.health.asking(prompt.model) as spoke:

@@ -185,11 +185,11 @@ class Turns:
             phrases=engine.phrases,
             again=patience.again,
         )
+        places = PlaceRecord(engine.store, turn.id)
         if turn.status == "final":
-            places = PlaceRecord(engine.store, turn.id)
             opening = await engine.opening(turn)
             if turn.recipe:
-                opening = await engine.credit(turn, turn.recipe.model) + opening
+                opening += await engine.credit(turn, turn.recipe.model)
             outcome = turn.outcome or "answered"
             return make(said(turn.answer), outcome=outcome, opening=opening, record=places)
         record = TurnRecord(engine.store, turn.id)
@@ -210,7 +210,6 @@ class Turns:
             text = "".join([piece async for piece in saying])
             # First, so that showing it may fail.
             await patience.keep(partial(record.settle, text, "command"))
-            places = PlaceRecord(engine.store, turn.id)
             return make(said(text), outcome="command", opening=opening, record=places)
         if heard.is_too_many:
             return make(said(engine.phrases.busy), outcome="refused", record=record)
@@ -231,7 +230,8 @@ class Turns:
             # the order of its writes, so it is there before the answer's end is.
             self._group.create_task(self._began(turn, recipe))
 
-        return make(engine.generate(prompt, asking, anew), opening=opening, record=record)
+        pieces = engine.generate(prompt, asking, anew, partial(engine.credit, turn))
+        return make(pieces, opening=opening, record=record)
 
     async def _asked_anew(self, turn: Turn, recipe: Recipe) -> tuple[Prompt, Recipe]:
         """The question as it stands after a wait in line. Raises Unasked: it stands no more."""

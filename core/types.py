@@ -124,6 +124,12 @@ class Aside(str):
     """
 
 
+class Ahead(str):
+    """Words of ours ahead of what the model says. They stay; they are not kept, and never the
+    model's.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What the model is shown, and how it is to answer. `model` is the base's name or a tune's.

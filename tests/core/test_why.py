@@ -14,6 +14,7 @@ from tests.core.room import (
     engine_on,
     held,
 )
+from tests.core.test_line_waits import waiting
 from tests.fakes import ScriptedGenerator
 
 CHECK = {"name": "files", "passed": True, "words": "its files are whole", "hard": True}
@@ -141,6 +142,28 @@ async def test_an_answer_that_is_shown_a_second_time_says_it_again(store):
     await held(store, "Hello", adapter=adapter)
     assert adapter.replied == ["6", "6"]
     assert adapter.shown["6"] == credited(name) + "Hello"
+
+
+async def test_a_tune_that_goes_while_a_turn_waits_in_line_is_not_told_of_there_but_later(store):
+    name = await tuned(store, await corrected(store, author=BOB))
+    async with waiting(store, asked("hi", "6", "T", author=BOB)) as (speaker, adapter):
+        await store.serve(None, NOW)
+    assert [prompt.model for prompt in speaker.prompts] == [name, "base"]
+    assert adapter.shown["6"] == "fine"
+    await store.serve(name, NOW)
+    adapter = ListAdapter(asked("hi", "7", "T", author=BOB))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["7"] == credited(name) + "Hello"
+
+
+async def test_a_tune_that_comes_while_a_turn_waits_in_line_is_told_of_there(store):
+    name = await tuned(store, await corrected(store, author=BOB))
+    await store.serve(None, NOW)
+    async with waiting(store, asked("hi", "6", "T", author=BOB)) as (speaker, adapter):
+        await store.serve(name, NOW)
+    assert [prompt.model for prompt in speaker.prompts] == ["base", name]
+    assert adapter.shown["6"] == credited(name) + "fine"
+    assert (await store.heard(MessageRef(ROOM, "6"))).answer == "fine"
 
 
 async def test_so_does_one_that_was_whole_when_the_house_went_down(store):
