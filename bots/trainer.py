@@ -7,32 +7,18 @@ imports a library that trains.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
-import os
 import shutil
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from adapters import PLATFORMS
-from bots import review
-from bots.telling import (
-    Told,
-    announcement_of,
-    dropped,
-    openly,
-    outcome_of,
-    plain,
-    progress_of,
-    said,
-    unused_of,
-    votes_in,
-)
+from bots import review, shelf, telling
 from core.announcements import Announcements
 from core.commands import go_back, roll_back, tunes
 from core.digest import changes
@@ -41,7 +27,7 @@ from core.errors import BotError
 from core.phrases import Phrases
 from core.ports import Speaker
 from core.store import Store
-from core.training import dataset, golden
+from core.training import dataset
 from core.training.dataset import Gathered
 from core.training.limits import room_for
 from core.training.publish import (
@@ -52,7 +38,6 @@ from core.training.publish import (
     publish,
     refusal,
     retire,
-    sweep,
 )
 from core.training.recipe import why_not
 from core.training.runner import StepFailed, run_step
@@ -63,10 +48,6 @@ logger = logging.getLogger(__name__)
 
 SAY_EVERY_S = 10.0
 FORGOTTEN = "Somebody had words forgotten that it learnt from."
-
-
-class Busy(BotError):
-    """Somebody trains here already; a sentence without a full stop."""
 
 
 class LocalTrainer:
@@ -120,12 +101,12 @@ class LocalTrainer:
             async with aclosing(run) as lines:
                 async for line in lines:
                     yield line
-        except Busy as error:
+        except shelf.Busy as error:
             then = "That run is under way" if by_night else "Please wait for its outcome"
             yield f"{error}. {then}.\n"
         except (BotError, OSError) as error:
             logger.warning("learning failed: %s", error)
-            yield f"\nLearning failed: {plain(error)}. What answered before answers on.\n"
+            yield f"\nLearning failed: {telling.plain(error)}. What answered before answers on.\n"
         except Exception:  # whoever asked is owed words, whatever broke
             logger.exception("a run of the trainer broke")
             yield "\nLearning failed; the log says why. What answered before answers on.\n"
@@ -141,22 +122,11 @@ class LocalTrainer:
                 yield review.listed(gathered, asking)
         except BotError as error:
             logger.warning("what is set aside cannot be read: %s", error)
-            yield f"That did not work: {plain(error)}.\n"
+            yield f"That did not work: {telling.plain(error)}.\n"
 
     async def clear_up(self) -> None:
         """Remove what a killed process left of its run. Call it once, at the start."""
-        if not await asyncio.to_thread(self.shelf.is_dir):
-            return
-        try:
-            async with self._alone():
-                unknown = await asyncio.to_thread(
-                    sweep, self.shelf, {tune.name: tune.path for tune in await self.store.tunes()}
-                )
-        except (Busy, OSError) as error:
-            logger.warning("the tunes' folder is not cleared up: %s", error)
-            return
-        for folder in unknown:
-            logger.warning("%s is no tune that the store knows: it may be deleted", folder)
+        await shelf.clear_up(self.store, self.shelf)
 
     async def forget(self) -> None:
         """Take away the reports of tunes that used what is forgotten; by setting, the tunes too."""
@@ -167,7 +137,7 @@ class LocalTrainer:
             if canary and canary.tune in names:
                 why = f"As a canary it was dropped: {FORGOTTEN}"
                 if await self.store.end_canary(canary.tune, "dropped", self.now(), why):
-                    await self.announcements.tell(dropped(canary.tune, serving, FORGOTTEN))
+                    await self.announcements.tell(telling.dropped(canary.tune, serving, FORGOTTEN))
             for tune in marked:
                 await asyncio.to_thread(hush, tune, self.shelf)
             if marked and self.settings.retire_at_once:
@@ -181,7 +151,7 @@ class LocalTrainer:
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
         """None where it is gone or cannot be read."""
         try:
-            found = await asyncio.to_thread(openly, place_of(tune, self.shelf))
+            found = await asyncio.to_thread(telling.openly, place_of(tune, self.shelf))
             changes(found)  # whoever tells of it must not fail over it: the tune answers already
             return found
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -197,7 +167,7 @@ class LocalTrainer:
             raise BotError(
                 f"{folder} cannot be written: {error.strerror}. Name a new folder."
             ) from error
-        yield f"{folder}: {votes_in(gathered)}.\n"
+        yield f"{folder}: {telling.votes_in(gathered)}.\n"
 
     def verbs(self) -> dict[str, Callable[[Mapping[str, object]], AsyncGenerator[str]]]:
         """What other processes may ask of this one, by name."""
@@ -207,8 +177,8 @@ class LocalTrainer:
                 by=None,  # asked at a shell, which is no conversation
                 every_s=float(str(asked.get("every_s", SAY_EVERY_S))),
             ),
-            "tunes": lambda asked: said(tunes(self.store)),
-            "rollback": lambda asked: said(roll_back(self.store, self.announcements)),
+            "tunes": lambda asked: telling.said(tunes(self.store)),
+            "rollback": lambda asked: telling.said(roll_back(self.store, self.announcements)),
             "review": lambda asked: self.review(str(asked["decided"]), review.AT_A_SHELL),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
         }
@@ -221,7 +191,7 @@ class LocalTrainer:
 
     async def _dry(self) -> AsyncGenerator[str]:
         gathered = await self._gathered()
-        yield f"I would use {votes_in(gathered)}.\n"
+        yield f"I would use {telling.votes_in(gathered)}.\n"
         async for line in self._obstacles(gathered):
             yield line
 
@@ -250,28 +220,37 @@ class LocalTrainer:
             yield line
         if why_not(gathered.counts, self.settings.at_least):
             if gathered.left_out or gathered.unheard:
-                yield f"There are {votes_in(gathered)}.\n"
+                yield f"There are {telling.votes_in(gathered)}.\n"
             return
-        async with self._alone():
+        async with shelf.alone(self.shelf):
             if by_night and (nothing := await self._nothing_for_a_night(gathered, base)):
                 yield nothing
                 return
-            yield f"Learning from {votes_in(gathered)}.\n\n"
+            yield f"Learning from {telling.votes_in(gathered)}.\n\n"
             if no_room := await asyncio.to_thread(room_for, self.shelf, base):
                 raise StepFailed(no_room)
-            name = await self._name()
+            name = await shelf.new_name(self.store, self.shelf)
             tune = None
             run, log = self.shelf / RUNS / name, self.shelf / "logs" / f"{name}.log"
             try:
                 # 2. The data set. Its folder goes with the run: people's words stay in the store.
                 serving = await self.store.serving()
-                await asyncio.to_thread(self._prepare, gathered, run, log, base, serving)
+                await asyncio.to_thread(
+                    shelf.prepare,
+                    run,
+                    log,
+                    gathered,
+                    base=base,
+                    merge=self.merge,
+                    serving=self.shelf / serving if serving else None,
+                    own=self.settings.golden,
+                )
                 # 3. The tune, and the gate.
                 async with aclosing(self._steps(run, log, every_s)) as lines:
                     async for line in lines:
                         yield line
                 # 4. Into its place, and the pointer.
-                summary = f"Learnt from {votes_in(gathered)}."
+                summary = f"Learnt from {telling.votes_in(gathered)}."
                 at = self.now()
                 new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
                 tune, replaced = await publish(
@@ -290,17 +269,17 @@ class LocalTrainer:
             finally:
                 await asyncio.to_thread(shutil.rmtree, run.parent, ignore_errors=True)
             folder = Path(self.settings.folder, Path(tune.path).relative_to(self.shelf))
-            outcome = outcome_of(tune, folder, share=self.share, by=by, replaced=replaced)
+            outcome = telling.outcome_of(tune, folder, share=self.share, by=by, replaced=replaced)
             if tune.status == "refused":
                 yield f"\n{outcome}\n"
                 return
             await self._announce(tune, replaced)
-            yield Told(f"\n{outcome}\n")
+            yield telling.Told(f"\n{outcome}\n")
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
         """Why a night runs nothing; "": it does. Ask while nobody else trains."""
         if known := await self._known(gathered, base):
-            unused = unused_of(gathered)
+            unused = telling.unused_of(gathered)
             told = f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
             return f"{told}Left out: {unused}.\n" if unused else told
         _, canary = await self.store.answering()
@@ -321,7 +300,7 @@ class LocalTrainer:
         """Leave a candidate and a report in `run`. A gate that fails to judge refuses."""
         deadline = time.monotonic() + 60 * self.settings.minutes
         tuning = run_step("core.training.tune", run, deadline=deadline, log=log)
-        async with aclosing(progress_of(tuning, every_s)) as lines:
+        async with aclosing(telling.progress_of(tuning, every_s)) as lines:
             async for line in lines:
                 yield line
         # Its exit status says little; the manifest comes last.
@@ -329,7 +308,7 @@ class LocalTrainer:
             raise StepFailed(f"it ended without leaving a tune (its log: {log})")
         try:
             judging = run_step("core.training.evaluate", run, deadline=deadline, log=log)
-            async with aclosing(progress_of(judging, every_s)) as lines:
+            async with aclosing(telling.progress_of(judging, every_s)) as lines:
                 async for line in lines:
                     yield line
         except StepFailed as error:
@@ -337,56 +316,10 @@ class LocalTrainer:
             text = json.dumps(report, ensure_ascii=False)
             await asyncio.to_thread((run / "report.json").write_text, text, "utf-8")
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Nobody else trains into this shelf meanwhile, in no process. Raises Busy and OSError."""
-        lock = await asyncio.to_thread(_lock, self.shelf)
-        try:
-            yield
-        finally:
-            os.close(lock)
-
-    async def _name(self) -> str:
-        """A new one; with a new store beside an old shelf, none that lies there."""
-        while True:
-            name = await self.store.next_tune()
-            if not await asyncio.to_thread((self.shelf / name).exists):
-                return name
-
     async def _announce(self, tune: Tune, replaced: Canary | None) -> None:
         """Tell everybody of a tune that begins to answer. Never raises."""
         report = await self.report(tune)
-        words = announcement_of(tune, report, self.phrases, share=self.share, replaced=replaced)
+        words = telling.announcement_of(
+            tune, report, self.phrases, share=self.share, replaced=replaced
+        )
         await self.announcements.tell(words)
-
-    def _prepare(
-        self, gathered: Gathered, run: Path, log: Path, base: Path, serving: str | None
-    ) -> None:
-        questions = [golden.OURS]
-        if self.settings.golden:
-            questions.append(Path(self.settings.golden).resolve())
-        golden.load(questions)  # what is wrong with them is said before the work, not after
-        shutil.rmtree(run.parent, ignore_errors=True)
-        run.mkdir(parents=True, mode=0o700)
-        (run / "scratch").mkdir()
-        log.parent.mkdir(exist_ok=True)
-        dataset.write(gathered, run / "dataset")
-        recipe = {
-            "base": str(base),
-            "merge": self.merge,
-            "serving": str(self.shelf / serving) if serving else None,
-            "golden": [str(path) for path in questions],
-        }
-        (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
-
-
-def _lock(shelf: Path) -> int:
-    """A file that is locked until it is closed or this process ends, however it does."""
-    shelf.mkdir(parents=True, exist_ok=True)
-    lock = os.open(shelf / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise Busy("I am learning already, and do one run at a time") from error
-    return lock

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bots.night import BROKEN_OFF
-from bots.trainer import _lock
+from bots.shelf import lock
 from core.training.dataset import fingerprint, gather
 from core.training.publish import is_made_of, refusal
 from core.types import Feedback, Night, Review, Tune
@@ -162,11 +162,11 @@ async def test_a_night_that_meets_a_run_by_hand_says_so_before_it_judges(store, 
     await vote(store, 24)
     judged = await store.judged(["console"])  # what that run makes may not be known yet
     await store.put_tune(made_of(tmp_path / "tunes", judged, folder, "refused", FAILED))
-    lock = _lock(tmp_path / "tunes")  # as a run takes it
+    taken = lock(tmp_path / "tunes")  # as a run takes it
     try:
         words = await by_night(store, tmp_path, folder)
     finally:
-        os.close(lock)
+        os.close(taken)
     assert words == "I am learning already, and do one run at a time. That run is under way.\n"
 
 
