@@ -7,10 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from bots.config import load
+from bots.wiring import house
+from core.training.publish import publish
+from core.types import Tune
 from tests.bots.canary_room import CANARY, NEXT, SERVING, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW, asked
 from tests.fake_model import Behaviour
 from tests.fakes import until
+from tests.training.test_publish import candidate_of
 
 
 async def test_good_votes_promote_it_and_every_conversation_goes_over(tmp_path, server):
@@ -233,3 +238,24 @@ async def test_what_used_something_that_was_deleted_is_not_promoted(tmp_path, se
         await here.ends()
         assert await here.store.serving() == SERVING
         assert "It used what is forgotten." in await here.summary()
+
+
+async def test_in_the_house_it_ages_by_the_clock_that_the_house_is_given(tmp_path, server):
+    (tmp_path / "config.yaml").write_text(
+        f"generation: {{url: '{server.url}', model: base}}\n"
+        f"storage: {{url: 'sqlite:///{tmp_path}/mynah.db'}}\n"
+        f"training: {{folder: '{tmp_path}/tunes'}}\n"
+        "platforms: {console: {}}\n"
+    )
+    config = await asyncio.to_thread(load, tmp_path / "config.yaml", env={})
+    later = NOW + timedelta(days=14)
+    async with house(config, holder="a test", on_status=print, now=lambda: later) as here:
+        shelf = here.trainer.shelf
+        tune = Tune(CANARY, "base", "", "refused", (), "Learnt.", NOW)
+        made, speaker = candidate_of(shelf, CANARY), here.engine.generator
+        await publish(here.store, speaker, made, shelf, tune, base="base", at=NOW, share=0.5)
+        async with asyncio.timeout(10):
+            while (await here.store.answering())[1]:
+                await asyncio.sleep(0.05)
+        [tune] = await here.store.tunes()
+        assert "Too few votes to tell" in tune.summary
