@@ -202,7 +202,8 @@ def replay(risen: Sequence[float], rival: str) -> Check:
     value = fmean(risen)
     bound = bounds([[one] for one in risen])[1]
     passed = bound <= REPLAY_ABOVE
-    words = f"the base's own answers surprise it {value:+.3f} nats per token more than {rival}"
+    words = f"the base's own answers surprise it {value:+.3f} nats per token more than {rival},"
+    words += " by the answer to each question that does so the least"
     words += f" (at most {bound:+.3f}, of {REPLAY_ABOVE} allowed)"
     return Check("replay", passed, words, value)
 
