@@ -153,10 +153,9 @@ async def learnt(taste: Taste, seed: int) -> Learnt:
             took_s = time.monotonic() - began
             if serving and (model != serving or not answer):
                 raise RuntimeError(f"{serving} should answer, not {model}")
-            judged = await here.store.judged(["console"])
+            run = folder / "sft"
+            await sft_only(run, here)
         outcome = told.strip().splitlines()[-1].replace(str(folder), "DIR")
-        run = folder / "sft"
-        await sft_only(run, judged)
         sft = await asyncio.to_thread(answered, run / "candidate", never)
         after = None
         if serving:
@@ -222,10 +221,11 @@ async def said(pieces: AsyncGenerator[str]) -> str:
         return "".join([piece async for piece in pieces])
 
 
-async def sft_only(run: Path, judged: Sequence[Any]) -> None:
+async def sft_only(run: Path, here: House) -> None:
     """A tune of the same votes by the other recipe."""
     (run / "scratch").mkdir(parents=True)
-    dataset.write(dataset.gather(judged), run / "dataset")
+    judged, voters = await here.store.judged(["console"]), await here.store.voters(["console"])
+    dataset.write(dataset.gather(judged, voters), run / "dataset")
     recipe = {"base": str(STARTER), "merge": False}
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     deadline = time.monotonic() + 600

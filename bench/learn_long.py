@@ -26,7 +26,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from bench import commit
+from bench import commit, where
 from bench.learn import Figure, Taste
 from bench.learn_long_table import MALICIOUS, NOISE, TEAM, Part, named, show
 from bench.weeks import Weeks, weeks
@@ -76,12 +76,14 @@ def alone(likes: Taste, answer: str, dice: random.Random) -> tuple[str, bool]:
 async def team(name: str, malicious: int) -> Part:
     """Forty people, of whom some like what the others do not; five verdicts each."""
     began, likes = time.monotonic(), TASTES[name]
-
-    def voter(answer: str, dice: random.Random) -> tuple[str, bool]:
-        who = dice.randrange(TEAM)
-        return f"person {who}", likes(answer) == (who >= malicious)
-
     async with weeks(seed=1) as one:
+        deal = 5 * list(range(TEAM))
+        one.dice.shuffle(deal)
+
+        def voter(answer: str, dice: random.Random) -> tuple[str, bool]:
+            who = deal.pop()
+            return f"person {who}", likes(answer) == (who >= malicious)
+
         for _ in range(NIGHTS):
             await one.day(voter, 5 * TEAM // NIGHTS)
             await one.night()
@@ -138,7 +140,10 @@ def main() -> None:
     arguments = parser.parse_args()
     kept: Path = arguments.kept
     kept.parent.mkdir(parents=True, exist_ok=True)
-    done = read(kept)
+    here, began = commit(), where()
+    if here.endswith("-dirty"):
+        raise SystemExit("Commit what you have changed: hours of figures are to be of one commit.")
+    done, broken = read(kept, here), []
     os.environ["OMP_NUM_THREADS"] = "1"  # a part for each core
     workers = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"))
     with Progress() as progress, workers, kept.open("a", encoding="utf-8") as file:
@@ -146,19 +151,25 @@ def main() -> None:
         playing = {workers.submit(play, key): key for key in parts() if key not in done}
         for one in as_completed(playing):
             key = playing[one]
-            done[key] = one.result()
-            line = {"key": key, "commit": commit(), "part": asdict(done[key])}
-            print(json.dumps(line), file=file, flush=True)
             progress.update(bar, advance=1, description=key)
-    show({key: done[key] for key in parts()}, list(TASTES), arguments.plot)
+            if commit() != here or one.exception():  # the others go on: they took long as well
+                broken.append(f"{key}: {one.exception() or 'it ended on another commit'!r}")
+                progress.print(broken[-1])
+                continue
+            done[key] = one.result()
+            line = {"key": key, "commit": here, "part": asdict(done[key])}
+            print(json.dumps(line), file=file, flush=True)
+    if broken:
+        raise SystemExit(f"{len(broken)} parts broke; start it again for them: {kept} has the rest")
+    show({key: done[key] for key in parts()}, list(TASTES), arguments.plot, began)
 
 
-def read(kept: Path) -> dict[str, Part]:
-    """What an earlier start has done. Raises SystemExit where another commit did it."""
+def read(kept: Path, here: str) -> dict[str, Part]:
+    """What an earlier start has done. Raises SystemExit where another commit than `here` did it."""
     done = {}
     for text in kept.read_text(encoding="utf-8").splitlines() if kept.exists() else ():
         line = json.loads(text)
-        if line["commit"] != commit():
+        if line["commit"] != here:
             raise SystemExit(f"{kept} is of commit {line['commit']}: name another with --kept.")
         arms = {arm: Figure(**figure) for arm, figure in line["part"].pop("arms").items()}
         done[line["key"]] = Part(arms=arms, **line["part"])

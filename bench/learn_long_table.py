@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import target, where
+from bench import target
 from bench.learn import Figure
 from bench.learn_plot import plot
 
@@ -34,8 +35,8 @@ def named(taste: str, noise: float) -> str:
     return f"{taste}, {noise:.0%} at random" if noise else taste
 
 
-def show(done: Mapping[str, Part], tastes: Sequence[str], picture: Path) -> None:
-    """Print what was found, and draw it."""
+def show(done: Mapping[str, Part], tastes: Sequence[str], picture: Path, began: str) -> None:
+    """Print what was found, and draw it. `began`: the commit and the machine, for the caption."""
     hours = sum(part.took_s for part in done.values()) / 3600
     nights = [part for key, part in done.items() if key.startswith("random")]
     weeks = [part for part in done.values() if part not in nights]
@@ -43,17 +44,21 @@ def show(done: Mapping[str, Part], tastes: Sequence[str], picture: Path) -> None
     for part in weeks:
         for arm, one in part.arms.items():
             approval, correct = f"{one.approval:.1%}", f"{one.correct:.1%}"
-            table.add_row(part.name, arm, approval, correct, f"{one.kl:.3f}")
+            table.add_row(part.name, arm, approval, correct, f"{one.kl:.3f}" if one.kl else "")
         table.add_section()
     asked = max(one.asked for part in weeks for one in part.arms.values())
-    table.caption = f"of at most {asked} answers each; {where()}; {hours:.1f} hours of one core"
+    errors = [f"{2 * _error(share, asked):.1f} at {share:.0%}" for share in (0.5, 0.8, 0.95)]
+    table.caption = (
+        f"one draw each; shares of at most {asked} answers, two standard errors are points:"
+        f" {', '.join(errors)}; {began}; {hours:.1f} hours of one core"
+    )
     Console().print(table)
     _show_random(nights, tastes)
     for part in weeks:
         print(f"{part.name}:", *(f"\n  night {n}: {told}" for n, told in enumerate(part.told, 1)))
     reach = {named(taste, 0): APPROVAL for taste in tastes}
     reach |= {named(taste, NOISE): NOISY_APPROVAL for taste in tastes}
-    reach[done["change"].name] = CHANGED_APPROVAL
+    reach |= {done["change"].name: CHANGED_APPROVAL, done["malicious, 0"].name: APPROVAL}
     for part in weeks:
         if part.name in reach:
             _reached(part, reach[part.name])
@@ -69,6 +74,11 @@ def show(done: Mapping[str, Part], tastes: Sequence[str], picture: Path) -> None
         for part in weeks
     }
     picture.write_text(plot(bars, reach=reach), encoding="utf-8")
+
+
+def _error(share: float, asked: int) -> float:
+    """The standard error of a share, in points."""
+    return 100 * math.sqrt(share * (1 - share) / asked)
 
 
 def _show_random(nights: Sequence[Part], tastes: Sequence[str]) -> None:

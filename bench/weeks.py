@@ -1,6 +1,7 @@
 """Days on which simulated people ask and vote, and nights on which the product's trainer learns.
 
-Answers are real ones, of the embedded server; by night the product's own trainer and gate run.
+Answers are real ones, of the embedded server; by night the product's own trainer and gate run, as
+after `/retrain` in a terminal: no clock ticks, and what passes answers without a canary.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from core.examples import nearest
 from core.types import Exchange, Feedback
 
 WORKING_DAY = timedelta(hours=8)
+CHECKS = ("votes", "better than the base", "better")  # of the gate's, which are told of each night
 
 Voter = Callable[[str, random.Random], tuple[str, bool]]
 """Who votes on an answer, and whether they like it."""
@@ -52,16 +54,17 @@ class Weeks:
         self._at += timedelta(days=1)
 
     async def night(self) -> None:
+        before = self._reports()
         outcome = (await said(self.here.trainer.retrain(dry=False, by=None))).strip()
         line = outcome.splitlines()[-1].replace(str(self.folder), "DIR")
-        self.told.append("; ".join((line.split(". ")[0].removesuffix("."), *self._said_of_votes())))
+        words = [line.split(". ")[0].removesuffix(".")]
+        for report in self._reports() - before:
+            checks = json.loads(report.read_text(encoding="utf-8"))["checks"]
+            words += [one["words"] for one in checks if one["name"] in CHECKS]
+        self.told.append("; ".join(words))
 
-    def _said_of_votes(self) -> list[str]:
-        """What the gate said of the votes and of the newest candidate before them."""
-        reports = sorted(self.folder.glob("tunes/**/report.json"), key=lambda p: p.stat().st_mtime)
-        report = json.loads(reports[-1].read_text(encoding="utf-8")) if reports else {"checks": []}
-        names = ("votes", "better than the base", "better")
-        return [one["words"] for one in report["checks"] if one["name"] in names]
+    def _reports(self) -> set[Path]:
+        return set(self.folder.glob("tunes/**/report.json"))
 
     async def serving(self) -> Path | None:
         name = await self.here.store.serving()
@@ -77,7 +80,7 @@ class Weeks:
     async def sft(self) -> Answered:
         """A tune of the same votes by SFT on what was liked."""
         run = self.folder / "sft"
-        await sft_only(run, await self.here.store.judged(["console"]))
+        await sft_only(run, self.here)
         return await asyncio.to_thread(answered, run / "candidate", self.never)
 
     async def examples(self) -> Answered:
@@ -101,7 +104,8 @@ class Weeks:
 
 @asynccontextmanager
 async def weeks(seed: int) -> AsyncIterator[Weeks]:
-    with tempfile.TemporaryDirectory(dir=".", prefix="weeks-") as name:
+    Path("data").mkdir(exist_ok=True)  # git ignores it, should a kill leave something behind
+    with tempfile.TemporaryDirectory(dir="data", prefix="weeks-") as name:
         folder = Path(name).resolve()
         settings = {
             "storage": {"url": f"sqlite:///{folder}/mynah.db"},
