@@ -19,9 +19,10 @@ from core.training.recipe import GATE_KL
 
 DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
 MARGIN_FROM = 5  # held-out rows
-LUCK_FROM = 8  # conversations: with fewer even the clearest votes may be luck, 1 in 2**7
-COINS_BELOW = 0.005  # votes by the toss of a coin pass on one night of two hundred (LOG.md)
-BETTER_BELOW = 0.1  # what serves learnt from most of the same votes: less is left to win
+LUCK_FROM = 8  # groups of rows: with fewer even the clearest votes may be luck, 1 in 2**7
+# Beside the base: fair coins' votes pass on one night of two hundred. Beside a tune, which learnt
+# from most of the same votes, less is left to win: one in ten of those that are no better pass.
+COINS_BELOW, BETTER_BELOW = 0.005, 0.1
 REPLAY_ABOVE = 0.05  # nats per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
 FORGOT_FAR_ABOVE, OF_MANY = 0.05, 100  # a share of so many questions that chance excuses no more
@@ -102,7 +103,7 @@ def margin(
     if not value > 0:  # so for NaN
         return Check(name, False, words, value)
     if len(by_conversation) < LUCK_FROM:
-        return Check(name, None, f"{words}, of too few conversations to rule out luck", value)
+        return Check(name, None, f"{words}, too few to rule out luck", value)
     luck = by_luck([sum(group) for group in by_conversation.values()])
     words += f"; luck does as well with a probability of {luck:.4f}, of {luck_below} allowed"
     return Check(name, luck < luck_below, words, value)
@@ -111,8 +112,8 @@ def margin(
 def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
     """How likely the total is so high if each sign is a coin's: a sign-flip permutation test.
 
-    It is exact for votes that a coin decides (Fisher 1935, The Design of Experiments, section 21),
-    where a bootstrap of so few is too sure of itself.
+    It is exact for votes that a fair coin decides, not for one that mostly says yes (Fisher 1935,
+    The Design of Experiments, section 21). A bootstrap of so few is too sure of itself.
     """
     dice, total = random.Random(0), sum(sums)
     as_high = sum(
