@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
@@ -216,7 +216,8 @@ class LocalTrainer:
             yield "I need the base's files: set `training.base` in config.yaml to their folder.\n"
             return
         gathered = await self._gathered()
-        async for line in self._obstacles(gathered):
+        obstacles = [line async for line in self._obstacles(gathered)]
+        for line in obstacles:
             yield line
         if why_not(gathered.counts, self.settings.at_least):
             if gathered.left_out or gathered.unheard:
@@ -273,7 +274,7 @@ class LocalTrainer:
             if tune.status == "refused":
                 yield f"\n{outcome}\n"
                 return
-            await self._announce(tune, replaced)
+            await self._announce(tune, replaced, obstacles if by_night else ())
             yield telling.Told(f"\n{outcome}\n")
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
@@ -316,10 +317,15 @@ class LocalTrainer:
             text = json.dumps(report, ensure_ascii=False)
             await asyncio.to_thread((run / "report.json").write_text, text, "utf-8")
 
-    async def _announce(self, tune: Tune, replaced: Canary | None) -> None:
-        """Tell everybody of a tune that begins to answer. Never raises."""
+    async def _announce(
+        self, tune: Tune, replaced: Canary | None, obstacles: Sequence[str]
+    ) -> None:
+        """Tell everybody of a tune that begins to answer, and by night, which nobody watches, of
+        votes that wait. Never raises.
+        """
         report = await self.report(tune)
         words = telling.announcement_of(
             tune, report, self.phrases, share=self.share, replaced=replaced
         )
+        words = "\n\n".join((words, *(line.strip() for line in obstacles)))
         await self.announcements.tell(words)

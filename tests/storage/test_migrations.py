@@ -168,3 +168,12 @@ async def test_of_several_canaries_that_run_the_newest_goes_on(url):
         "mynah@3": replaced,
         "mynah@4": "Learnt.",
     }
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT tune, outcome FROM canaries WHERE ended IS NULL")
+        assert rows.all() == [("mynah@1", None)]
+        rows = connection.exec_driver_sql(
+            "SELECT tune FROM canaries WHERE outcome = 'replaced' ORDER BY tune"
+        )
+        assert list(rows.scalars()) == ["mynah@2", "mynah@3"]
+    engine.dispose()

@@ -125,6 +125,7 @@ async def test_a_night_makes_a_canary_and_the_next_one_has_nothing_new(
         await until(lambda: len(platform.posts) == 2, within_s=10)
     digest, line = [post.text for post in platform.posts.values()]
     assert "I have learnt something." in digest  # and no line of that night
+    assert "12 votes wait on slack: add `slack` to `training.platforms`" in digest
     assert line == f"The night of 2026-05-05: {nothing}"
     async with opened(tmp_path) as store:
         serving, canary = await store.answering()
