@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-HEIGHT, LEFT, TOP, BOTTOM, KEY = 300, 50, 20, 40, 70
+HEIGHT, LEFT, TOP, BOTTOM, KEY = 320, 50, 40, 40, 70
 GROUP, NARROWEST = 150, 640
 COLOURS = ("#9aa0a6", "#c9ccd1", "#e8a33d", "#2a7de1")
 
