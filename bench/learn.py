@@ -16,8 +16,8 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import cycle
@@ -129,32 +129,44 @@ def show(found: dict[str, Learnt], caption: str) -> None:
         )
 
 
-async def learnt(taste: Taste, seed: int) -> Learnt:
-    """The whole way of one taste, in a folder of its own."""
-    dice = random.Random(seed)
-    voted_on, never = halves(dice)
-    with tempfile.TemporaryDirectory(dir=".") as name:
+@asynccontextmanager
+async def bare_house(holder: str) -> AsyncIterator[tuple[House, Path]]:
+    """A house with the starter model and no nights, and its folder, which goes with it.
+
+    The folder is in data/, which git ignores, should a kill leave it behind.
+    """
+    Path("data").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="data") as name:
         folder = Path(name).resolve()
         settings = {
             "storage": {"url": f"sqlite:///{folder}/mynah.db"},
             "training": {"folder": str(folder / "tunes")},
+            "night": {"at": None},
             "platforms": {"console": {}},
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
         config = load(folder / "config.yaml")
-        async with house(config, holder="bench.learn", on_status=lambda words: None) as here:
+        async with house(config, holder=holder, on_status=lambda words: None) as here:
             await here.ready()
-            for number in range(VOTES):
-                await vote(here, number, dice.choice(voted_on).turns[0], taste)
-            began = time.monotonic()
-            told = await said(here.trainer.retrain(dry=False, by=None))
-            serving = await here.store.serving()
-            model, answer = await ask(here, VOTES, never[0].turns[0])
-            took_s = time.monotonic() - began
-            if serving and (model != serving or not answer):
-                raise RuntimeError(f"{serving} should answer, not {model}")
-            run = folder / "sft"
-            await sft_only(run, here)
+            yield here, folder
+
+
+async def learnt(taste: Taste, seed: int) -> Learnt:
+    """The whole way of one taste, in a folder of its own."""
+    dice = random.Random(seed)
+    voted_on, never = halves(dice)
+    async with bare_house("bench.learn") as (here, folder):
+        for number in range(VOTES):
+            await vote(here, number, dice.choice(voted_on).turns[0], taste)
+        began = time.monotonic()
+        told = await said(here.trainer.retrain(dry=False, by=None))
+        serving = await here.store.serving()
+        model, answer = await ask(here, VOTES, never[0].turns[0])
+        took_s = time.monotonic() - began
+        if serving and (model != serving or not answer):
+            raise RuntimeError(f"{serving} should answer, not {model}")
+        run = folder / "sft"
+        await sft_only(run, here)
         outcome = told.strip().splitlines()[-1].replace(str(folder), "DIR")
         sft = await asyncio.to_thread(answered, run / "candidate", never)
         after = None

@@ -9,17 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import yaml
-
-from bench.learn import Answered, answered, ask, halves, reply_to, said, sft_only
-from bots.config import load
-from bots.wiring import House, house
+from bench.learn import Answered, answered, ask, bare_house, halves, reply_to, said, sft_only
+from bots.wiring import House
 from core.conversation import Messages, render
 from core.examples import nearest
 from core.types import Exchange, Feedback
@@ -104,17 +100,5 @@ class Weeks:
 
 @asynccontextmanager
 async def weeks(seed: int) -> AsyncIterator[Weeks]:
-    Path("data").mkdir(exist_ok=True)  # git ignores it, should a kill leave something behind
-    with tempfile.TemporaryDirectory(dir="data", prefix="weeks-") as name:
-        folder = Path(name).resolve()
-        settings = {
-            "storage": {"url": f"sqlite:///{folder}/mynah.db"},
-            "training": {"folder": str(folder / "tunes")},
-            "night": {"at": None},
-            "platforms": {"console": {}},
-        }
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        config = load(folder / "config.yaml")
-        async with house(config, holder="bench.weeks", on_status=lambda words: None) as here:
-            await here.ready()
-            yield Weeks(here, folder, seed)
+    async with bare_house("bench.weeks") as (here, folder):
+        yield Weeks(here, folder, seed)

@@ -10,14 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import tempfile
 from pathlib import Path
 
-import yaml
-
-from bench.learn import TASTES, Taste, halves, said, vote
-from bots.config import load
-from bots.wiring import house
+from bench.learn import TASTES, Taste, bare_house, halves, said, vote
 
 HERE = Path(__file__).resolve().parent
 VOTES = 100
@@ -28,31 +23,22 @@ PEOPLE: dict[str, Taste] = {
 }
 
 
-async def judged(taste: Taste, folder: Path) -> str:
-    """The page of the first run in this folder; the run's last words are printed."""
-    settings = {
-        "storage": {"url": f"sqlite:///{folder}/mynah.db"},
-        "training": {"folder": str(folder / "tunes")},
-        "platforms": {"console": {}},
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+async def judged(taste: Taste) -> str:
+    """The page of the first run of a house; the run's last words are printed."""
     dice = random.Random(1)
     asked, _ = halves(dice)
-    config = load(folder / "config.yaml")
-    async with house(config, holder="docs.reports", on_status=lambda words: None) as here:
-        await here.ready()
+    async with bare_house("docs.reports") as (here, folder):
         for number in range(VOTES):
             await vote(here, number, dice.choice(asked).turns[0], taste)
         told = await said(here.trainer.retrain(dry=False, by=None))
-    print(told.strip().splitlines()[-1])
-    (page,) = folder.rglob("report.html")
-    return page.read_text(encoding="utf-8")
+        print(told.strip().splitlines()[-1])
+        (page,) = folder.rglob("report.html")
+        return page.read_text(encoding="utf-8")
 
 
 async def main() -> None:
     for name, taste in PEOPLE.items():
-        with tempfile.TemporaryDirectory() as folder:
-            page = await judged(taste, Path(folder))
+        page = await judged(taste)
         (HERE / f"report-{name}.html").write_text(page, encoding="utf-8")
 
 
