@@ -119,6 +119,22 @@ class Room:
                 await asyncio.sleep(0.005)
 
 
+class Clock:
+    """Passed in, and moved by hand. The keeper asks it once at each look at a canary."""
+
+    def __init__(self, at):
+        self.at, self._asked = at, 0
+
+    def __call__(self):
+        self._asked += 1
+        return self.at
+
+    async def sees_some_looks(self):
+        """Two whole ones at the least, from now on."""
+        enough = self._asked + 3
+        await until(lambda: self._asked >= enough)
+
+
 @asynccontextmanager
 async def room(folder, server, *, now=lambda: NOW):
     """Two tunes of which the first serves and the second is the canary, unless they are there."""

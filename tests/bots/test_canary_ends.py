@@ -11,7 +11,7 @@ from bots.config import load
 from bots.wiring import house
 from core.training.publish import publish
 from core.types import Tune
-from tests.bots.canary_room import CANARY, NEXT, SERVING, first_threads, room, voted
+from tests.bots.canary_room import CANARY, NEXT, SERVING, Clock, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW, asked
 from tests.fake_model import Behaviour
 from tests.fakes import until
@@ -44,13 +44,13 @@ async def test_good_votes_promote_it_and_every_conversation_goes_over(tmp_path, 
 
 
 async def test_good_votes_of_its_first_hours_promote_it_when_a_day_went_by(tmp_path, server):
-    time = [NOW + timedelta(hours=23)]
-    async with room(tmp_path, server, now=lambda: time[0]) as here:
+    clock = Clock(NOW + timedelta(hours=23))
+    async with room(tmp_path, server, now=clock) as here:
         await voted(here, 20, "👎", drawn=False)
         await voted(here, 40, "👍", drawn=True)
-        await asyncio.sleep(0.05)  # some looks
+        await clock.sees_some_looks()
         assert (await here.store.answering())[1]
-        time[0] = NOW + timedelta(hours=24)
+        clock.at = NOW + timedelta(hours=24)
         await here.ends()
         assert await here.store.serving() == CANARY
 
@@ -95,14 +95,14 @@ async def test_a_restart_changes_nothing_and_the_votes_before_it_count(tmp_path,
 
 
 async def test_after_fourteen_days_it_is_decided_by_what_is_there(tmp_path, server):
-    time = [NOW]
-    async with room(tmp_path, server, now=lambda: time[0]) as here:
+    clock = Clock(NOW)
+    async with room(tmp_path, server, now=clock) as here:
         await voted(here, 10, "👍", drawn=True)
         await voted(here, 3, "👎", drawn=False)
-        time[0] = NOW + timedelta(days=13)
-        await asyncio.sleep(0.05)  # some looks
+        clock.at = NOW + timedelta(days=13)
+        await clock.sees_some_looks()
         assert (await here.store.answering())[1]
-        time[0] = NOW + timedelta(days=14)
+        clock.at = NOW + timedelta(days=14)
         await here.ends()
         assert await here.store.serving() == CANARY
 
