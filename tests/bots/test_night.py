@@ -257,15 +257,18 @@ async def test_the_first_tick_leaves_the_start_in_peace(monday, clock):
 
 
 async def test_a_store_that_takes_nothing_for_a_while_costs_no_night(monday, clock):
+    tried = []
+
     class Full(SqlStore):
         async def begin_night(self, day, at):
+            tried.append(day)
             raise StoreError("The disk is full.")
 
     learner, kind = Learner(), monday.__class__
     monday.__class__ = Full
     clock.set("2026-05-05 03:00")
     async with nightly(monday, learner, clock, every_s=0.01):
-        await asyncio.sleep(0.05)
+        await until(lambda: len(tried) > 1)
         monday.__class__ = kind
         await until(lambda: learner.ended)
 
@@ -328,6 +331,7 @@ def test_where_nights_are_switched_off_nothing_waits_for_one(tmp_path):
 def test_without_a_zone_it_is_the_machines(monkeypatch):
     import tzlocal
 
+    # The machine's zone is read from outside; tzlocal reads it once for a process.
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     try:
         tzlocal.reload_localzone()
@@ -341,6 +345,7 @@ def test_a_machine_that_does_not_know_its_zone_is_told_what_to_write(monkeypatch
     import tzlocal.unix
 
     monkeypatch.setenv("TZ", "Nowhere/Land")
+    # tzlocal reads it once for a process; its own way to read anew raises over a zone like this.
     monkeypatch.setattr(tzlocal.unix, "_cache_tz", None)
     with pytest.raises(ConfigError, match="Write its name, such as `zone: Europe/Berlin`"):
         Settings().clock()
