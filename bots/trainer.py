@@ -20,7 +20,7 @@ from typing import Any
 from adapters import PLATFORMS
 from bots import review, shelf, telling
 from core.announcements import Announcements
-from core.commands import go_back, roll_back, tunes
+from core.commands import go_back, roll_back, serves, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
@@ -30,6 +30,7 @@ from core.store import Store
 from core.training import dataset
 from core.training.dataset import Gathered
 from core.training.limits import room_for
+from core.training.minds import Change
 from core.training.publish import (
     RUNS,
     hush,
@@ -187,7 +188,8 @@ class LocalTrainer:
         judged = await self.store.judged(self.settings.platforms)
         voters = await self.store.voters(self.settings.platforms)
         reviews = await self.store.reviews()
-        return await asyncio.to_thread(dataset.gather, judged, voters, reviews)
+        served = await self.store.served()
+        return await asyncio.to_thread(dataset.gather, judged, voters, reviews, served)
 
     async def _dry(self) -> AsyncGenerator[str]:
         gathered = await self._gathered()
@@ -216,6 +218,8 @@ class LocalTrainer:
             yield "I need the base's files: set `training.base` in config.yaml to their folder.\n"
             return
         gathered = await self._gathered()
+        if gathered.change and (taken_back := await self._take_back(gathered.change)):
+            yield f"- {taken_back}\n"  # as progress: everybody is told, so no night's line says it
         obstacles = [line async for line in self._obstacles(gathered)]
         for line in obstacles:
             yield line
@@ -276,6 +280,28 @@ class LocalTrainer:
                 return
             await self._announce(tune, replaced, obstacles if by_night else ())
             yield telling.Told(f"\n{outcome}\n")
+
+    async def _take_back(self, change: Change) -> str:
+        """Take back what serves if it learnt from nothing newer. What is said of it; "": nothing
+        is taken back.
+        """
+        old = {
+            tune.name
+            for tune in await self.store.tunes()
+            if max(tune.turns, default=0) < change.since
+        }
+        before = await self.store.serving()
+        while (now := await self.store.serving()) in old:
+            await self.store.roll_back(str(now), self.now())
+        if now == before:
+            return ""
+        told = (
+            f"{change.in_words}. `{before}` is taken back, {serves(now)}, and what was voted before"
+            " then teaches nothing any more."
+        )
+        logger.warning("%s", told)
+        await self.announcements.tell(told)
+        return told
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
         """Why a night runs nothing; "": it does. Ask while nobody else trains."""

@@ -219,6 +219,10 @@ class Tunes(Protocol):
         """The name of the tune that serves; None: the base."""
         ...
 
+    async def served(self) -> frozenset[str]:
+        """The tunes that ever answered everybody."""
+        ...
+
     async def serve(self, name: str | None, at: datetime) -> None:
         """Move the pointer, in one commit."""
         ...

@@ -86,6 +86,12 @@ class SqlTunes:
     async def serving(self) -> str | None:
         return await self.database.read(lambda connection: now_serving(connection)[1])
 
+    async def served(self) -> frozenset[str]:
+        ever = select(servings.c.name).where(servings.c.name.is_not(None)).distinct()
+        return await self.database.read(
+            lambda connection: frozenset(connection.scalars(ever).all())
+        )
+
     async def serve(self, name: str | None, at: datetime) -> None:
         def work(connection: Connection) -> None:
             now, serves = now_serving(connection)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from core.conversation import Messages, asked, digest, render
 from core.feedback import votes
+from core.training.minds import Change, Vote, changed
 from core.training.quarantine import Burst, Key, Unheard, sift
 from core.training.redact import redact
 from core.training.shares import share, too_many
@@ -32,6 +33,7 @@ Reason = Literal[
     "as many up as down",
     "correction changes nothing",
     "more than one person's share",
+    "from before people changed their minds",
     "trained on elsewhere",
 ]
 
@@ -85,7 +87,7 @@ class Gathered:
     """All rows, oldest turn first, and which turns gave none, by reason.
 
     `unheard`: whose verdicts do not count, whatever became of the turn; `bursts`: those of them
-    that wait for an admin.
+    that wait for an admin. `change`: after which verdicts count.
     """
 
     rows: tuple[Row, ...]
@@ -93,6 +95,7 @@ class Gathered:
     split_by: Split = "conversation"
     unheard: dict[Unheard, tuple[Key, ...]] = field(default_factory=dict)
     bursts: tuple[Burst, ...] = ()
+    change: Change | None = None
 
     @property
     def turns(self) -> tuple[int, ...]:
@@ -139,13 +142,17 @@ class Gathered:
 
 
 def gather(
-    judged: Sequence[Judged], voters: Sequence[Voter] = (), reviews: Sequence[Review] = ()
+    judged: Sequence[Judged],
+    voters: Sequence[Voter] = (),
+    reviews: Sequence[Review] = (),
+    served: Collection[str] = (),
 ) -> Gathered:
     """One verdict per person and turn, the majority of people decides, ties give nothing.
 
     A correction is its author's "no" to the answer, and a good answer of its own. Once five people
     vote, nobody gives more than their share (core.training.shares). `voters`, `reviews`: all that
-    core.training.quarantine goes by; without voters it sets nothing aside.
+    core.training.quarantine goes by; without voters it sets nothing aside. `served`: the tunes that
+    ever answered everybody, by which core.training.minds goes.
     """
     rows: list[Row] = []
     left_out: dict[Reason, list[int]] = defaultdict(list)
@@ -156,10 +163,21 @@ def gather(
             left_out[found].append(one.turn.id)
         else:
             rows += found
-    excess = too_many([row.people for row in rows])
-    gone = dict.fromkeys(rows[number].turn_id for number in sorted(excess))
-    rows = [row for number, row in enumerate(rows) if number not in excess]
-    left_out["more than one person's share"] += gone
+    models = {one.turn.id: one.turn.recipe.model for one in sifted.judged if one.turn.recipe}
+    shared, _ = _shared(rows)
+    change = changed(
+        [
+            Vote(row.turn_id, row.conversation, models[row.turn_id], row.label)
+            for row in shared
+            if not row.corrected
+        ],
+        served,
+    )
+    if change:
+        old = dict.fromkeys(row.turn_id for row in rows if row.turn_id < change.since)
+        left_out["from before people changed their minds"] += old
+        rows = [row for row in rows if row.turn_id >= change.since]
+    rows, left_out["more than one person's share"] = _shared(rows)
     split_by: Split = "conversation"
     if len({row.conversation for row in rows}) < CONVERSATIONS_FROM:
         split_by = "turn"
@@ -173,7 +191,15 @@ def gather(
         split_by,
         sifted.unheard,
         sifted.bursts,
+        change,
     )
+
+
+def _shared(rows: list[Row]) -> tuple[list[Row], list[int]]:
+    """Without what is more than one person's share, and the turns of that."""
+    excess = too_many([row.people for row in rows])
+    gone = dict.fromkeys(rows[number].turn_id for number in sorted(excess))
+    return [row for number, row in enumerate(rows) if number not in excess], list(gone)
 
 
 def held_out(unit: str) -> bool:

@@ -63,6 +63,16 @@ async def test_rolling_back_goes_to_what_served_before_and_on_to_the_base(store)
     assert await rolled_back(store, "a") is None
 
 
+async def test_what_answered_everybody_is_remembered_also_when_it_no_longer_does(store):
+    assert await store.served() == frozenset()
+    for name in "abc":
+        await store.put_tune(tune(name))
+    await store.serve("a", MORNING)
+    await store.serve("b", MORNING)
+    await store.serve(None, MORNING)
+    assert await store.served() == {"a", "b"}
+
+
 async def rolled_back(store, name):
     """What serves from there on."""
     assert await store.roll_back(name, MORNING)

@@ -35,7 +35,7 @@ async def vote(store, count, platform="console", by=("ann",)):
         await put(store, one, one.feedback[0].author_id, NOON, Author("ann", "Ann"), platform)
 
 
-async def put(store, judged, voter, at, author=None, platform="console"):
+async def put(store, judged, voter, at, author=None, platform="console", model="base"):
     """That turn as the bot keeps it, in a thread of its own; with its vote, as this person's."""
     channel, id = ChannelRef(platform, "me", "here"), str(judged.turn.id)
     text, recipe = judged.turn.message.text, judged.turn.recipe
@@ -43,7 +43,7 @@ async def put(store, judged, voter, at, author=None, platform="console"):
     turn = await store.hear(
         IncomingMessage(MessageRef(channel, id), ThreadRef(channel, id), author, text, True, at)
     )
-    await store.began(turn.id, Recipe("base", recipe.system, None, recipe.digest))
+    await store.began(turn.id, Recipe(model, recipe.system, None, recipe.digest))
     await store.settle(turn.id, judged.turn.answer, "answered")
     await store.finish(turn.id)
     await store.put_feedback(Feedback(turn.id, voter, judged.feedback[0].score, at))
