@@ -21,7 +21,13 @@ from core.examples import nearest
 from core.types import Exchange, Feedback
 
 WORKING_DAY = timedelta(hours=8)
-CHECKS = ("votes", "better than the base", "better")  # of the gate's, which are told of each night
+CHECKS = (
+    "votes",
+    "outvoted",
+    "way",
+    "better than the base",
+    "better",
+)  # of the gate's, which are told of each night
 
 Voter = Callable[[str, random.Random], tuple[str, bool]]
 """Who votes on an answer, and whether they like it."""

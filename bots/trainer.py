@@ -7,10 +7,8 @@ imports a library that trains.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import shutil
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -19,6 +17,7 @@ from typing import Any
 
 from adapters import PLATFORMS
 from bots import review, shelf, telling
+from bots.steps import walk
 from core.announcements import Announcements
 from core.commands import go_back, roll_back, serves, tunes
 from core.digest import changes
@@ -37,11 +36,10 @@ from core.training.publish import (
     is_made_of,
     place_of,
     publish,
-    refusal,
     retire,
 )
 from core.training.recipe import why_not
-from core.training.runner import StepFailed, run_step
+from core.training.runner import StepFailed
 from core.training.settings import Settings
 from core.types import Canary, Tune
 
@@ -251,7 +249,9 @@ class LocalTrainer:
                     own=self.settings.golden,
                 )
                 # 3. The tune, and the gate.
-                async with aclosing(self._steps(run, log, every_s)) as lines:
+                async with aclosing(
+                    self._steps(run, log, every_s, people=gathered.counts["people"])
+                ) as lines:
                     async for line in lines:
                         yield line
                 # 4. Into its place, and the pointer.
@@ -323,25 +323,9 @@ class LocalTrainer:
                 return tune.name
         return None
 
-    async def _steps(self, run: Path, log: Path, every_s: float) -> AsyncGenerator[str]:
-        """Leave a candidate and a report in `run`. A gate that fails to judge refuses."""
-        deadline = time.monotonic() + 60 * self.settings.minutes
-        tuning = run_step("core.training.tune", run, deadline=deadline, log=log)
-        async with aclosing(telling.progress_of(tuning, every_s)) as lines:
-            async for line in lines:
-                yield line
-        # Its exit status says little; the manifest comes last.
-        if not await asyncio.to_thread((run / "candidate" / "manifest.json").is_file):
-            raise StepFailed(f"it ended without leaving a tune (its log: {log})")
-        try:
-            judging = run_step("core.training.evaluate", run, deadline=deadline, log=log)
-            async with aclosing(telling.progress_of(judging, every_s)) as lines:
-                async for line in lines:
-                    yield line
-        except StepFailed as error:
-            report = refusal(f"checking it failed: {error}")
-            text = json.dumps(report, ensure_ascii=False)
-            await asyncio.to_thread((run / "report.json").write_text, text, "utf-8")
+    def _steps(self, run: Path, log: Path, every_s: float, people: int) -> AsyncGenerator[str]:
+        within_s = 60.0 * self.settings.minutes
+        return walk(run, log, every_s, within_s=within_s, people=people)
 
     async def _announce(
         self, tune: Tune, replaced: Canary | None, obstacles: Sequence[str]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import comb, exp
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from core.training.measure import Said
 from core.training.recipe import GATE_KL
@@ -20,9 +20,10 @@ from core.training.recipe import GATE_KL
 DISPLACED_BELOW = -0.02  # mean log-ratio per token of liked answers
 MARGIN_FROM = 5  # held-out rows
 LUCK_FROM = 8  # groups of rows: with fewer even the clearest votes may be luck, 1 in 2**7
-# Beside the base: fair coins' votes pass on one night of two hundred. Beside a tune, which learnt
+# Beside the base coins' votes pass on one night of two hundred: by what is held out, or where that
+# is too few to tell by two halves of all votes (core.training.halves). Beside a tune, which learnt
 # from most of the same votes, less is left to win: one in ten of those that are no better pass.
-COINS_BELOW, BETTER_BELOW = 0.005, 0.1
+COINS_BELOW, HALVES_BELOW, BETTER_BELOW = 0.003, 0.002, 0.1
 REPLAY_ABOVE = 0.05  # nats per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
 FORGOT_FAR_ABOVE, OF_MANY = 0.05, 100  # a share of so many questions that chance excuses no more
@@ -31,6 +32,11 @@ WORSE_BY = 0.02  # share of answers with a fault
 ALIKE_BY = 0.25  # share of different questions with the same answer; a manner makes some alike
 REPEATED = 4  # times the same four words in one answer
 LENGTHS = (0.5, 1.6)
+NEAR = 2  # times a limit: what is no further beyond it may be right on a part of the way
+
+Remedy = Literal["", "halves", "nearer"]
+"""What may help where a check refuses: to compare the halves of the votes (core.training.halves),
+or to go back a part of the way that the training went (core.training.nearer)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Check:
     words: str
     value: float | None = None
     hard: bool = True
+    remedy: Remedy = ""
 
 
 def votes(manifest: Mapping[str, Any]) -> Check:
@@ -61,11 +68,28 @@ def votes(manifest: Mapping[str, Any]) -> Check:
     return Check("votes", sound or None, words, counts["people"], hard=False)
 
 
+def against(people: int, votes: int) -> Check:
+    """Whose votes count for nothing, because the others outvote them: said, not judged."""
+    one = "1 person likes" if people == 1 else f"{people} people like"
+    words = f"{one} what the others do not: nothing is learnt from their {votes} votes"
+    return Check("outvoted", None, words, people, hard=False)
+
+
+def way(share: float) -> Check:
+    """That it went back (core.training.nearer): said, not judged."""
+    words = f"it goes {share:.0%} of the way that its training went, which was refused as too far"
+    return Check("way", True, words, share, hard=False)
+
+
+def _nearer(is_near: bool) -> Remedy:
+    return "nearer" if is_near else ""
+
+
 def drift(value: float, rival: str) -> Check:
     """G3. On-policy KL per token: the one number that sees a collapse every time."""
     passed = value <= GATE_KL  # not so for NaN
     words = f"it moved {value:.3f} nats per token from {rival}, of {GATE_KL} allowed"
-    return Check(f"KL to {rival}", passed, words, value)
+    return Check(f"KL to {rival}", passed, words, value, remedy=_nearer(value <= NEAR * GATE_KL))
 
 
 def displacement(ratios: Sequence[float], rival: str) -> Check:
@@ -76,7 +100,8 @@ def displacement(ratios: Sequence[float], rival: str) -> Check:
     passed = value >= DISPLACED_BELOW
     more = "no less" if passed else "less"
     words = f"it finds liked answers {more} likely than {rival} does ({value:+.3f} per token)"
-    return Check("liked answers", passed, words, value)
+    remedy = _nearer(value >= NEAR * DISPLACED_BELOW)
+    return Check("liked answers", passed, words, value, remedy=remedy)
 
 
 def margin(
@@ -86,11 +111,14 @@ def margin(
     *,
     luck_below: float = COINS_BELOW,
     seen: int = 0,
+    between: float | None = None,
+    remedy: Remedy = "",
 ) -> Check:
     """G1. `by_conversation`: log-ratios of held-out rows with the sign of the vote (`signed`).
 
     Refused: what votes by the toss of a coin agree with as well. `seen`: how many more are held out
-    now, but the rival was trained on them.
+    now, but the rival was trained on them. `between`: how likely coins agree as well between two
+    halves of all votes. `remedy`: for what is only not sure enough.
     """
     values = [value for group in by_conversation.values() for value in group]
     if len(values) < MARGIN_FROM:
@@ -106,7 +134,12 @@ def margin(
         return Check(name, None, f"{words}, too few to rule out luck", value)
     luck = by_luck([sum(group) for group in by_conversation.values()])
     words += f"; luck does as well with a probability of {luck:.4f}, of {luck_below} allowed"
-    return Check(name, luck < luck_below, words, value)
+    passed = luck < luck_below
+    if not passed and between is not None:
+        passed = between < HALVES_BELOW
+        words += f", and two halves of all votes agree so by luck with {between:.4f},"
+        words += f" of {HALVES_BELOW} allowed"
+    return Check(name, passed, words, value, remedy=remedy)
 
 
 def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
@@ -121,6 +154,20 @@ def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
         for _ in range(times)
     )
     return (1 + as_high) / (1 + times)
+
+
+def by_shuffling(said: Sequence[float], thought: Sequence[float], times: int = 10_000) -> float:
+    """How likely what was said of conversations and what a tune thinks of their answers fit so well
+    if who said what was dealt anew: a permutation test, exact also for a coin that mostly says yes
+    (where conversations have about as many votes each).
+    """
+    dice, dealt = random.Random(0), list(said)
+    fit = sum(a * b for a, b in zip(said, thought, strict=True)) - 1e-12  # sums round
+    as_well = 0
+    for _ in range(times):
+        dice.shuffle(dealt)
+        as_well += sum(a * b for a, b in zip(dealt, thought, strict=True)) >= fit
+    return (1 + as_well) / (1 + times)
 
 
 def signed(ratios: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -175,7 +222,8 @@ def golden(name: str, known: Sequence[Known], rival: str) -> Check:
     fell = before - after
     far = fell > FORGOT_FAR_ABOVE and len(known) >= OF_MANY
     if far or (fell > FORGOT_ABOVE and _by_chance(known) < SURE_BELOW):
-        return Check(name, False, f"it forgot: {told}", after)
+        remedy = _nearer(fell <= NEAR * FORGOT_FAR_ABOVE)
+        return Check(name, False, f"it forgot: {told}", after, remedy=remedy)
     if sum(one.rival[0] for one in known) < KNOWN_AT_LEAST:
         told = f"{rival} answers too few of the {len(known)} {name} questions to tell"
         return Check(name, None, f"{told}; add your own (training.golden)", after)
@@ -206,7 +254,8 @@ def replay(risen: Sequence[float], rival: str) -> Check:
     words = f"the base's own answers surprise it {value:+.3f} nats per token more than {rival},"
     words += " by the answer to each question that does so the least"
     words += f" (at most {bound:+.3f}, of {REPLAY_ABOVE} allowed)"
-    return Check("replay", passed, words, value)
+    remedy = _nearer(bound <= NEAR * REPLAY_ABOVE)
+    return Check("replay", passed, words, value, remedy=remedy)
 
 
 def perplexity(nats: Sequence[float]) -> float:

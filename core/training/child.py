@@ -26,14 +26,19 @@ FULL_DISK = "the disk is full: make room under training.folder"
 
 
 class Reporter:
-    """The way to the parent. `log` gets each line for the person who looks later."""
+    """The way to the parent. `log` gets each line for the person who looks later. `always`: what
+    every step is told as, instead of what it is.
+    """
 
-    def __init__(self, out: TextIO, log: TextIO | None = None) -> None:
-        self._out, self._log = out, log
+    def __init__(self, out: TextIO, log: TextIO | None = None, always: str | None = None) -> None:
+        self._out, self._log, self._always = out, log, always
+
+    def always(self, what: str) -> Reporter:
+        return Reporter(self._out, self._log, what)
 
     def step(self, step: int, of: int, what: str) -> None:
         self.note(f"{what}: {step} of {of}")
-        self._say({"step": step, "of": of, "what": what})
+        self._say({"step": step, "of": of, "what": self._always or what})
 
     def note(self, words: str) -> None:
         """A line for the log alone."""

@@ -16,11 +16,11 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.training import baseline, checks, dataset, golden, integrity, leaks
+from core.training import baseline, checks, dataset, golden, halves, integrity, leaks, nearer
 from core.training.checks import Check, Known
 from core.training.child import Reporter, settle_in
 from core.training.measure import Said, Voice, kl_per_token, probing_prompts, prompt_ids, quiet
@@ -74,17 +74,24 @@ def evaluate(run: Path, reporter: Reporter) -> None:
 def summed_up(found: Examined) -> dict[str, Any]:
     """The report. `passed` decides; `result` says it in the three words that there are for it."""
     hard = [check for check in found.checks if check.hard]
-    passed = all(check.passed is not False for check in hard)
+    failed = [check for check in hard if check.passed is False]
+    passed = not failed
     unsure = any(check.passed is None for check in hard)
     return {
         "passed": passed,
         "proven": any(check.name == "better" and check.passed for check in hard),
         "result": "refused" if not passed else "not enough evidence" if unsure else "passed",
+        "remedies": sorted({one.remedy for one in failed}) if all_mendable(failed) else [],
         "checks": [asdict(check) for check in found.checks],
         "figures": found.figures,
         "answers": found.answers,
         "system": found.system,
     }
+
+
+def all_mendable(failed: Sequence[Check]) -> bool:
+    """Whether nothing refuses it but what some remedy may help against."""
+    return all(check.remedy for check in failed)
 
 
 def _write(path: Path, text: str) -> None:
@@ -105,6 +112,8 @@ class Examination:
         )
         told = (run / "dataset" / "manifest.json").read_text(encoding="utf-8")
         self.votes: dict[str, Any] = json.loads(told)
+        self.halves = halves.told(run)
+        self.against = halves.against(run)
         self.train, self.new = self._rows(run, "train.jsonl")
         self.held, self.unseen = self._rows(run, "holdout.jsonl")
         self.baseline = baseline.Baseline(trio, self.train)
@@ -112,6 +121,7 @@ class Examination:
         self.system = [turn for turn in self.prompts[0] if turn["role"] == "system"]
         self.questions = (*asked.knowledge, *asked.safety)
         self.golden = [[*self.system, *question.chat] for question in self.questions]
+        self.may_go = False  # back a part of the way
         self.known: list[int] = []  # the questions that the rival answers rightly
         self.found = Examined([], system=self.system[0]["content"] if self.system else "")
 
@@ -119,13 +129,13 @@ class Examination:
         """All rows of a file that fit, and of these what the rival was not trained on.
 
         A tune of few votes was trained on all of them, also on what is held out since; beside it
-        such rows prove nothing.
+        such rows prove nothing. What people say whom the others outvote is in neither.
         """
-        turns = [entry["turn"] for entry in self.votes["rows"] if entry["file"] == name]
+        entries = [entry for entry in self.votes["rows"] if entry["file"] == name]
         rows = [
-            (turn, row)
-            for turn, row in zip(turns, dataset.read(run / "dataset", name), strict=True)
-            if self.trio.fits(row)
+            (entry["turn"], row)
+            for entry, row in zip(entries, dataset.read(run / "dataset", name), strict=True)
+            if self.trio.fits(row) and not self.against & set(entry["by"])
         ]
         return [row for _, row in rows], [row for turn, row in rows if turn not in self.trio.seen]
 
@@ -133,6 +143,12 @@ class Examination:
         """One story from top to bottom."""
         self._add(Check("files", True, "its files are whole and belong together"))
         self._add(checks.votes(self.votes))
+        if self.halves and self.halves["people"]:
+            self._add(checks.against(len(self.halves["people"]), self.halves["votes"]))
+        made = json.loads((self.candidate / "manifest.json").read_text(encoding="utf-8"))
+        if "way" in made:
+            self._add(checks.way(made["way"]))
+        self.may_go = nearer.may_go(made)
         # 1. Numbers: how far it is from where it began, and where the votes pull.
         self._step(1, "checking how far it moved from the base")
         self._drift()
@@ -173,11 +189,14 @@ class Examination:
             liked += self._ratios([row for row in self.new if row["label"]] or trained)
         self._add(checks.displacement(liked, self.trio.name))
         signed = checks.signed(ratios, self.unseen)
+        no_coins: dict[str, Any] = {"remedy": "" if self.halves else "halves"}
+        if self.halves:
+            no_coins["between"] = self.halves["luck"]
         if self.trio.rival == "base":
-            self._add(checks.margin("better", signed, "the base"))
+            self._add(checks.margin("better", signed, "the base", **no_coins))
         else:  # it is no coin's, and it is better than what learnt from the votes before
             against = checks.signed(self._ratios(self.held, "base"), self.held)
-            self._add(checks.margin("better than the base", against, "the base"))
+            self._add(checks.margin("better than the base", against, "the base", **no_coins))
             seen = len(self.held) - len(self.unseen)
             below = checks.BETTER_BELOW
             self._add(checks.margin("better", signed, self.trio.name, luck_below=below, seen=seen))
@@ -327,6 +346,8 @@ class Examination:
         return Check("merged", passed, words if passed else f"not so: {words} ({value:.3f})", value)
 
     def _add(self, check: Check) -> None:
+        if check.remedy == "nearer" and not self.may_go:
+            check = replace(check, remedy="")
         self.found.checks.append(check)
 
     def _step(self, step: int, what: str) -> None:

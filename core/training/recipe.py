@@ -10,6 +10,7 @@ TINY_BELOW = 100_000_000  # parameters
 OF_EACH = 3  # liked and disliked answers that KTO needs at the least
 SFT_FROM = 30  # labels
 MANY_FROM = 300  # labels: one epoch is enough
+PEOPLE_FROM = 10  # from so many on it is asked, before a tune is made, who likes what others do not
 PAIRS_FROM = 50  # corrections beside the answer that they correct: from so many on DPO learns
 
 RANK, ALPHA = 16, 32

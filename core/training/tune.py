@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core.training import dataset
+from core.training import dataset, halves
 from core.training.budget import FIRST, PROCESSES, Budget, agreed
 from core.training.child import Reporter, settle_in
 from core.training.measure import longest, row_ids
@@ -59,59 +60,26 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     base = Path(recipe["base"])
 
-    # 1. What there is to learn.
+    # 1. What there is to learn, without whom the others outvote.
     try:
         manifest = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))
         counts = manifest["counts"]
+        entries = [entry for entry in manifest["rows"] if not entry["held_out"]]
         rows, pairs = (
             dataset.read(run / "dataset", name) for name in ("train.jsonl", "pairs.jsonl")
         )
     except (OSError, ValueError, KeyError, TypeError):
         reporter.fail("the data set is damaged: its files are not what its manifest says")
+    against = halves.against(run)
+    heard = [
+        row for row, entry in zip(rows, entries, strict=True) if not against & set(entry["by"])
+    ]
+    if against:
+        pairs = []  # they do not say whose they are
 
-    # 2. The base. Rows that do not fit its window are left out here, not silently by the trainer;
-    #    what is left decides how to train.
-    reporter.step(0, 1, "loading the model")
-    if missing := missing_on_gpu(base):
-        reporter.fail(missing)
-    model, tokenizer = load_base(base)
-    window = longest(model)
-    fitting = [row for row in rows if len(row_ids(tokenizer, row)[0]) <= window]
-    too_long = len(rows) - len(fitting)
-    random.Random(SEED).shuffle(fitting)
-    liked = [{k: row[k] for k in ("prompt", "completion")} for row in fitting if row["label"]]
-    if len(liked) < OF_EACH:
-        reporter.fail(
-            f"only {len(liked)} of {OF_EACH} liked or corrected answers fit, with what was said"
-            f" before them, into the {window} tokens that training takes of this model"
-        )
-    pairs = [pair for pair in pairs if _longer(tokenizer, pair) <= window]
-    left = counts | {"liked": len(liked), "corrections": 0, "disliked": len(fitting) - len(liked)}
-    chosen = wanted or plan(left, model.num_parameters(), len(pairs))
-
-    # 3. Each stage's rows; what the base says by itself comes from the base, so before all.
-    remembered: Rows = []
-    if chosen.replay and any(stage.method == "sft" for stage in chosen.stages):
-        reporter.step(1, 1, "asking the base what it says by itself")
-        count = round(chosen.replay * len(liked))
-        remembered = agreed(replay(model, tokenizer, fitting, count) if FIRST else [])
-    texts = liked + remembered
-    random.Random(SEED).shuffle(texts)
-    rows_of = {"sft": texts, "dpo": pairs, "kto": balanced(fitting)}
-
-    # 4. Stage by stage, on one adapter. The budget is over all of them: KL is to the base.
-    budget = Budget(tokenizer, fitting, reporter, limit=chosen.stop_at_kl)
-    losses: list[dict[str, float]] = []
-    for stage in chosen.stages:
-        budget.begin(stage)
-        some = rows_of[stage.method]
-        trainer = _trainer(stage, model, tokenizer, some, run / "scratch", chosen.last_third)
-        trainer.add_callback(_watch(budget.after_step, reporter))
-        trainer.train()
-        model = trainer.model
-        losses += [entry for entry in trainer.state.log_history if "loss" in entry]
-        if budget.spent:
-            break
+    # 2. The adapter.
+    learnt = learn(base, heard, pairs, counts, run / "scratch", reporter, wanted)
+    model, budget = learnt.model, learnt.budget
     if budget.broken:
         reporter.fail("the model's numbers are none any more (NaN): is the base damaged?")
     if not budget.kept:
@@ -122,7 +90,7 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     if not FIRST:
         return
 
-    # 5. Onto the disk: under another name first, the manifest last.
+    # 3. Onto the disk: under another name first, the manifest last.
     reporter.step(1, 1, "writing the tune")
     making = run / "candidate.making"
     save_adapter(model, base, making)
@@ -134,17 +102,18 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
         "dataset_sha256": sha256(run / "dataset" / "manifest.json"),
         "counts": counts,
         "turns": sorted({row["turn"] for row in manifest["rows"] if not row["held_out"]}),
-        "too_long": too_long,
-        "replayed": len(remembered),
+        "too_long": learnt.too_long,
+        "against": len(rows) - len(heard),
+        "replayed": learnt.replayed,
         "rank": RANK,
         "alpha": ALPHA,
         "seed": SEED,
         "processes": PROCESSES,
-        "stages": [f"{s.method}, {s.epochs} epochs, rate {s.rate}" for s in chosen.stages],
+        "stages": [f"{s.method}, {s.epochs} epochs, rate {s.rate}" for s in learnt.plan.stages],
         "kl": budget.trace,
-        "kl_limit": chosen.stop_at_kl,
+        "kl_limit": learnt.plan.stop_at_kl,
         "stopped_by_kl": budget.spent,
-        "losses": losses,
+        "losses": learnt.losses,
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
         "files": {
             str(file.relative_to(making)): sha256(file)
@@ -156,6 +125,82 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
         reporter.fail("the trainer wrote no adapter")
     (making / "manifest.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
     making.rename(run / "candidate")
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What `learn` leaves. `budget` says whether the weights are any good."""
+
+    model: Any
+    tokenizer: Any
+    plan: Plan
+    budget: Budget
+    losses: list[dict[str, float]]
+    too_long: int  # rows
+    replayed: int  # rows
+
+
+def learn(
+    base: Path,
+    rows: Rows,
+    pairs: Rows,
+    counts: Mapping[str, int],
+    scratch: Path,
+    reporter: Reporter,
+    wanted: Plan | None = None,
+) -> Learnt:
+    """An adapter on the base in memory, that learnt these rows. `counts`: of the whole data set,
+    by whose size the recipe goes. Ends the process with a reason where a person can mend it.
+    """
+    # 1. The base. Rows that do not fit its window are left out here, not silently by the trainer;
+    #    what is left decides how to train.
+    reporter.step(0, 1, "loading the model")
+    if missing := missing_on_gpu(base):
+        reporter.fail(missing)
+    model, tokenizer = load_base(base)
+    window = longest(model)
+    fitting = [row for row in rows if len(row_ids(tokenizer, row)[0]) <= window]
+    random.Random(SEED).shuffle(fitting)
+    liked = [{k: row[k] for k in ("prompt", "completion")} for row in fitting if row["label"]]
+    if len(liked) < OF_EACH:
+        reporter.fail(
+            f"only {len(liked)} of {OF_EACH} liked or corrected answers fit, with what was said"
+            f" before them, into the {window} tokens that training takes of this model"
+        )
+    pairs = [pair for pair in pairs if _longer(tokenizer, pair) <= window]
+    left = {
+        "labels": counts["labels"],
+        "liked": len(liked),
+        "corrections": 0,
+        "disliked": len(fitting) - len(liked),
+    }
+    chosen = wanted or plan(left, model.num_parameters(), len(pairs))
+
+    # 2. Each stage's rows; what the base says by itself comes from the base, so before all.
+    remembered: Rows = []
+    if chosen.replay and any(stage.method == "sft" for stage in chosen.stages):
+        reporter.step(1, 1, "asking the base what it says by itself")
+        count = round(chosen.replay * len(liked))
+        remembered = agreed(replay(model, tokenizer, fitting, count) if FIRST else [])
+    texts = liked + remembered
+    random.Random(SEED).shuffle(texts)
+    rows_of = {"sft": texts, "dpo": pairs, "kto": balanced(fitting)}
+
+    # 3. Stage by stage, on one adapter. The budget is over all of them: KL is to the base.
+    budget = Budget(tokenizer, fitting, reporter, limit=chosen.stop_at_kl)
+    losses: list[dict[str, float]] = []
+    for stage in chosen.stages:
+        budget.begin(stage)
+        some = rows_of[stage.method]
+        trainer = _trainer(stage, model, tokenizer, some, scratch, chosen.last_third)
+        trainer.add_callback(_watch(budget.after_step, reporter))
+        trainer.train()
+        model = trainer.model
+        losses += [entry for entry in trainer.state.log_history if "loss" in entry]
+        if budget.spent:
+            break
+    too_long = len(rows) - len(fitting)
+    return Learnt(model, tokenizer, chosen, budget, losses, too_long, len(remembered))
 
 
 def _longer(tokenizer: Any, pair: dict[str, Any]) -> int:

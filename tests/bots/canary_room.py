@@ -39,7 +39,7 @@ ids = itertools.count(1)
 class Prepared(LocalTrainer):
     """Its steps take no minutes: what they would leave lies ready."""
 
-    async def _steps(self, run, log, every_s):
+    async def _steps(self, run, log, every_s, people):
         yield "- learning\n"
         await asyncio.to_thread(candidate_of, self.shelf, run.name)
 

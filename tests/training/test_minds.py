@@ -1,11 +1,13 @@
 """People change their minds: what shows it, and what is made of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.announcements import Announcements
 from core.training import dataset
 from core.training.minds import Vote, changed
-from core.types import Recipe, Tune
+from core.types import Tune
 from tests.core.room import ListAdapter
 from tests.fakes import until
 from tests.training.house import hollow, opened, put, said, trainer
@@ -65,9 +67,8 @@ def told(*some):
 
 def answered(vote):
     one = turn(vote.turn_id, f"Is {vote.turn_id} a number?", "Yes." if vote.liked else "Well.")
-    kept = one.recipe
-    recipe = Recipe(vote.model, kept.system, kept.first, kept.digest)
-    return type(one)(one.id, one.message, one.status, one.outcome, one.answer, recipe)
+    assert one.recipe
+    return replace(one, recipe=replace(one.recipe, model=vote.model))
 
 
 def test_what_was_voted_before_trains_no_more_and_is_counted():

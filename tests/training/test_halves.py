@@ -1,0 +1,134 @@
+"""Votes beside votes: coins do not agree, a taste does, and who likes the opposite is found."""
+
+import asyncio
+import json
+import random
+import shutil
+
+import pytest
+
+from core.training import checks, halves
+from core.training.halves import Asked, outvoted
+from core.training.recipe import PEOPLE_FROM
+from tests.training.conftest import prepare, steps
+from tests.training.votes import BAD, GOOD, judged, turn
+
+
+def test_a_conversation_is_of_one_half_for_ever_and_the_halves_are_alike():
+    sides = [halves.half(f"conversation {n}") for n in range(1000)]
+    assert sides == [halves.half(f"conversation {n}") for n in range(1000)]
+    assert 450 < sum(sides) < 550
+
+
+@pytest.mark.parametrize("yes", [0.5, 0.8, 0.95])
+def test_what_a_coin_voted_for_hardly_ever_agrees_however_it_falls(yes):
+    """Votes of 200 nights, each beside what a tune of other coins thinks of fifty answers."""
+    dice = random.Random(3)
+    low = 0
+    for _ in range(200):
+        said = [1.0 if dice.random() < yes else -1.0 for _ in range(50)]
+        thought = [dice.gauss(0.02, 0.03) for _ in range(50)]
+        low += checks.by_shuffling(said, thought, times=400) < 0.05
+    assert low <= 20  # ten are expected
+
+
+def test_a_taste_of_which_a_quarter_is_turned_round_agrees():
+    dice = random.Random(3)
+    said = [1.0 if n % 2 else -1.0 for n in range(60)]
+    thought = [0.03 * (one if dice.random() > 0.25 else -one) + dice.gauss(0, 0.01) for one in said]
+    assert checks.by_shuffling(said, thought) < checks.HALVES_BELOW
+
+
+def test_votes_of_one_kind_agree_with_anything():
+    assert checks.by_shuffling([1.0] * 30, [0.1] * 30) == 1.0
+
+
+def asked(who, liked, ratio, *, held_out=False):
+    return Asked("a conversation", (who,), liked, held_out, ratio)
+
+
+def test_who_likes_what_the_others_tune_does_not_is_outvoted():
+    ours = [asked(f"p{n % 9}", n % 2 == 0, 0.1 if n % 2 == 0 else -0.1) for n in range(45)]
+    theirs = [asked("bad", n % 2 == 1, 0.1 if n % 2 == 0 else -0.1) for n in range(3)]
+    assert outvoted([ours + theirs[:1], theirs[1:]]) == ["bad"]
+    assert outvoted([ours + theirs[:2], []]) == []  # of two votes too little is known
+
+
+def test_nobody_is_outvoted_by_what_is_held_out():
+    ours = [asked(f"p{n % 9}", n % 2 == 0, 0.1 if n % 2 == 0 else -0.1) for n in range(45)]
+    theirs = [asked("bad", True, -0.1, held_out=True) for _ in range(9)]
+    assert outvoted([ours + theirs, []]) == []
+
+
+def votes(count, people, against=0):
+    """Half up, one conversation each; the first people like the opposite of what the others do."""
+    return [
+        judged(
+            turn(n, f"Is it true that {n} is a number?", (GOOD if n % 2 else BAD)[n // 2 % 2]),
+            [(f"p{n % people}", 1 if (n % 2 == 1) == (n % people >= against) else -1)],
+            opening=str(n),
+        )
+        for n in range(1, count + 1)
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_a_tune_of_one_half_knows_what_the_other_half_says_and_learns_without_its_enemies(
+    base, tmp_path
+):
+    run, people = tmp_path / "run", PEOPLE_FROM + 3
+    prepare(run, base, votes(8 * people, people, against=3))
+    said = asyncio.run(steps("core.training.halves", run))
+    assert {one.what for one in said} == {halves.WHAT}
+    found = json.loads((run / "halves.json").read_text())
+    assert found["luck"] < checks.HALVES_BELOW
+    assert halves.agree(run)
+    assert found["people"] == [f"console:p{n}" for n in range(3)]
+    assert found["votes"] == 24
+    asyncio.run(steps("core.training.tune", run))
+    made = json.loads((run / "candidate" / "manifest.json").read_text())
+    manifest = json.loads((run / "dataset" / "manifest.json").read_text())
+    enemies = {f"console:p{n}" for n in range(3)}
+    trained = [entry for entry in manifest["rows"] if not entry["held_out"]]
+    assert made["against"] == sum(bool(enemies & set(entry["by"])) for entry in trained) > 0
+    asyncio.run(steps("core.training.evaluate", run))
+    told = {one["name"]: one for one in json.loads((run / "report.json").read_text())["checks"]}
+    assert told["outvoted"]["words"] == (
+        "3 people like what the others do not: nothing is learnt from their 24 votes"
+    )
+    assert told["better"]["passed"]
+
+
+def test_below_ten_people_nobody_is_outvoted_and_too_few_votes_say_nothing(base, tmp_path):
+    run = tmp_path / "run"
+    prepare(run, base, votes(10, 2, against=1))
+    asyncio.run(steps("core.training.halves", run))
+    found = json.loads((run / "halves.json").read_text())
+    assert (found["luck"], found["people"], found["votes"]) == (None, [], 0)
+    assert not halves.agree(run)
+
+
+def test_where_it_was_not_asked_nobody_is_left_out(tmp_path):
+    assert halves.told(tmp_path) is None
+    assert halves.against(tmp_path) == frozenset()
+
+
+@pytest.mark.timeout(300)
+def test_a_candidate_comes_back_a_part_of_the_way_and_stays_a_whole_tune(tuned, tmp_path):
+    run = shutil.copytree(tuned[0], tmp_path / "run")
+    before = kl(run)
+    asyncio.run(steps("core.training.nearer", run))
+    asyncio.run(steps("core.training.nearer", run))
+    assert not (run / "candidate.making").exists()
+    assert 0.3 * before < kl(run) < 0.85 * before
+    report = json.loads((run / "report.json").read_text())
+    told = {one["name"]: one for one in report["checks"]}
+    assert told["files"]["passed"]
+    assert told["merged"]["passed"]
+    assert told["way"]["words"].startswith("it goes 77% of the way")
+
+
+def kl(run):
+    asyncio.run(steps("core.training.evaluate", run))
+    report = json.loads((run / "report.json").read_text())
+    return next(one["value"] for one in report["checks"] if one["name"] == "KL to the base")
