@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from core.training.runner import StepFailed, run_step
 
 logger = logging.getLogger(__name__)
 
-Step = Callable[[str], AsyncGenerator[str]]
+STEPS = "core.training"
 
 
 async def walk(
@@ -32,40 +32,43 @@ async def walk(
     deadline = time.monotonic() + within_s
 
     def step(name: str) -> AsyncGenerator[str]:
-        running = run_step(f"core.training.{name}", run, deadline=deadline, log=log)
+        running = run_step(f"{STEPS}.{name}", run, deadline=deadline, log=log)
         return progress_of(running, every_s)
 
-    for name in ("halves", "tune") if people >= PEOPLE_FROM else ("tune",):
-        async with aclosing(step(name)) as lines:
-            async for line in lines:
-                yield line
+    if people >= PEOPLE_FROM:
+        third = time.monotonic() + within_s / 3
+        comparing = progress_of(run_step(f"{STEPS}.halves", run, deadline=third, log=log), every_s)
+        try:
+            async with aclosing(comparing) as lines:
+                async for line in lines:
+                    yield line
+        except StepFailed as error:  # nobody is outvoted, then
+            logger.warning("the halves of the votes were not compared: %s", error)
+    async with aclosing(step("tune")) as lines:
+        async for line in lines:
+            yield line
     # Its exit status says little; the manifest comes last.
     if not await asyncio.to_thread((run / "candidate" / "manifest.json").is_file):
         raise StepFailed(f"it ended without leaving a tune (its log: {log})")
-    judging = True
-    while judging:
-        async with aclosing(_judged(run, step)) as lines:
-            async for line in lines:
-                yield line
-        remedies = (await asyncio.to_thread(judgement, run)).get("remedies", [])
+    steps = ["evaluate"]
+    while steps:
         try:
-            for name in remedies:
+            for name in steps:
                 async with aclosing(step(name)) as lines:
                     async for line in lines:
                         yield line
+                if name == "halves" and not await asyncio.to_thread(halves.agree, run):
+                    return
         except StepFailed as error:
-            logger.warning("nothing helps against what the gate refuses: %s", error)
+            await asyncio.to_thread(_refuse, run, str(error))
             return
-        in_vain = "halves" in remedies and not await asyncio.to_thread(halves.agree, run)
-        judging = bool(remedies) and not in_vain
+        remedies = (await asyncio.to_thread(judgement, run)).get("remedies", [])
+        steps = [*remedies, "evaluate"] if remedies else []
 
 
-async def _judged(run: Path, step: Step) -> AsyncGenerator[str]:
-    try:
-        async with aclosing(step("evaluate")) as lines:
-            async for line in lines:
-                yield line
-    except StepFailed as error:
-        report = refusal(f"checking it failed: {error}")
-        text = json.dumps(report, ensure_ascii=False)
-        await asyncio.to_thread((run / "report.json").write_text, text, "utf-8")
+def _refuse(run: Path, why: str) -> None:
+    """What an earlier look found refuses it better than that a later one failed."""
+    logger.warning("checking a tune failed: %s", why)
+    if not (run / "report.json").is_file() or judgement(run)["passed"]:
+        report = refusal(f"checking it failed: {why}")
+        (run / "report.json").write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")

@@ -11,6 +11,7 @@ import logging
 import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from core.training.dataset import Gathered
 from core.training.limits import room_for
 from core.training.minds import Change
 from core.training.publish import (
+    NOT_PROVEN,
     RUNS,
     hush,
     is_made_of,
@@ -186,12 +188,19 @@ class LocalTrainer:
         judged = await self.store.judged(self.settings.platforms)
         voters = await self.store.voters(self.settings.platforms)
         reviews = await self.store.reviews()
-        served = await self.store.served()
+        ever = await self.store.served()
+        served = {
+            tune.name: NOT_PROVEN not in tune.summary
+            for tune in await self.store.tunes()
+            if tune.name in ever
+        }
         return await asyncio.to_thread(dataset.gather, judged, voters, reviews, served)
 
     async def _dry(self) -> AsyncGenerator[str]:
         gathered = await self._gathered()
         yield f"I would use {telling.votes_in(gathered)}.\n"
+        if gathered.change:
+            yield f"{gathered.change.in_words}; if it answers, I would take it back.\n"
         async for line in self._obstacles(gathered):
             yield line
 
@@ -216,8 +225,11 @@ class LocalTrainer:
             yield "I need the base's files: set `training.base` in config.yaml to their folder.\n"
             return
         gathered = await self._gathered()
-        if gathered.change and (taken_back := await self._take_back(gathered.change)):
-            yield f"- {taken_back}\n"  # as progress: everybody is told, so no night's line says it
+        if gathered.change:
+            async with shelf.alone(self.shelf):
+                taken_back = await self._take_back(gathered.change)
+            if taken_back:  # by night as progress: everybody is told, so its line need not say it
+                yield f"- {taken_back}\n" if by_night else f"{taken_back}\n"
         obstacles = [line async for line in self._obstacles(gathered)]
         for line in obstacles:
             yield line
@@ -282,23 +294,28 @@ class LocalTrainer:
             yield telling.Told(f"\n{outcome}\n")
 
     async def _take_back(self, change: Change) -> str:
-        """Take back what serves if it learnt from nothing newer. What is said of it; "": nothing
+        """Take back what answers if it learnt from nothing newer. What is said of it; "": nothing
         is taken back.
         """
-        old = {
-            tune.name
-            for tune in await self.store.tunes()
-            if max(tune.turns, default=0) < change.since
-        }
-        before = await self.store.serving()
-        while (now := await self.store.serving()) in old:
-            await self.store.roll_back(str(now), self.now())
-        if now == before:
+        tunes = await self.store.tunes()
+        old = {tune.name for tune in tunes if max(tune.turns, default=0) < change.since}
+        gone = old | {tune.name for tune in tunes if not tune.path or tune.forgotten}
+        before, canary = await self.store.answering()
+        if before not in old:
             return ""
-        told = (
-            f"{change.in_words}. `{before}` is taken back, {serves(now)}, and what was voted before"
-            " then teaches nothing any more."
-        )
+        why = f"{change.in_words}."
+        if canary and canary.tune in old:
+            await self.store.end_canary(canary.tune, "dropped", self.now(), f"Dropped: {why}")
+        while (now := await self.store.serving()) in gone:
+            if not await self.store.roll_back(str(now), self.now()):
+                break
+        for tune in tunes:
+            if tune.name == before:
+                summary = f"{tune.summary} Taken back: {why}"
+                await self.store.put_tune(replace(tune, summary=summary))
+        told = f"{why} So `{before}` is taken back, and {serves(now)}."
+        if change.of_minds:
+            told += " What was voted on before these votes teaches nothing any more."
         logger.warning("%s", told)
         await self.announcements.tell(told)
         return told

@@ -6,14 +6,14 @@ person's eyes: it refuses nobody. The limits are learning's recipe; LOG.md says 
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, exp
+from math import exp
 from statistics import fmean
 from typing import Any, Literal
 
+from core.training import luck
 from core.training.measure import Said
 from core.training.recipe import GATE_KL
 
@@ -68,10 +68,10 @@ def votes(manifest: Mapping[str, Any]) -> Check:
     return Check("votes", sound or None, words, counts["people"], hard=False)
 
 
-def against(people: int, votes: int) -> Check:
+def outvoted(people: int, votes: int) -> Check:
     """Whose votes count for nothing, because the others outvote them: said, not judged."""
     one = "1 person likes" if people == 1 else f"{people} people like"
-    words = f"{one} what the others do not: nothing is learnt from their {votes} votes"
+    words = f"{one} what the others do not: nothing is learnt from {votes} of the votes"
     return Check("outvoted", None, words, people, hard=False)
 
 
@@ -89,7 +89,8 @@ def drift(value: float, rival: str) -> Check:
     """G3. On-policy KL per token: the one number that sees a collapse every time."""
     passed = value <= GATE_KL  # not so for NaN
     words = f"it moved {value:.3f} nats per token from {rival}, of {GATE_KL} allowed"
-    return Check(f"KL to {rival}", passed, words, value, remedy=_nearer(value <= NEAR * GATE_KL))
+    is_near = rival == "the base" and value <= NEAR * GATE_KL
+    return Check(f"KL to {rival}", passed, words, value, remedy=_nearer(is_near))
 
 
 def displacement(ratios: Sequence[float], rival: str) -> Check:
@@ -100,7 +101,8 @@ def displacement(ratios: Sequence[float], rival: str) -> Check:
     passed = value >= DISPLACED_BELOW
     more = "no less" if passed else "less"
     words = f"it finds liked answers {more} likely than {rival} does ({value:+.3f} per token)"
-    remedy = _nearer(value >= NEAR * DISPLACED_BELOW)
+    # Nearer to the base is farther from a tune that serves.
+    remedy = _nearer(rival == "the base" and value >= NEAR * DISPLACED_BELOW)
     return Check("liked answers", passed, words, value, remedy=remedy)
 
 
@@ -118,7 +120,8 @@ def margin(
 
     Refused: what votes by the toss of a coin agree with as well. `seen`: how many more are held out
     now, but the rival was trained on them. `between`: how likely coins agree as well between two
-    halves of all votes. `remedy`: for what is only not sure enough.
+    halves of all votes (core.training.halves), which can only say that the votes are no coins'.
+    `remedy`: for what is only not sure enough.
     """
     values = [value for group in by_conversation.values() for value in group]
     if len(values) < MARGIN_FROM:
@@ -132,42 +135,15 @@ def margin(
         return Check(name, False, words, value)
     if len(by_conversation) < LUCK_FROM:
         return Check(name, None, f"{words}, too few to rule out luck", value)
-    luck = by_luck([sum(group) for group in by_conversation.values()])
-    words += f"; luck does as well with a probability of {luck:.4f}, of {luck_below} allowed"
-    passed = luck < luck_below
+    chance = luck.by_flips([sum(group) for group in by_conversation.values()])
+    words += f"; luck does as well with a probability of {chance:.4f}, of {luck_below} allowed"
+    passed: bool | None = chance < luck_below
     if not passed and between is not None:
-        passed = between < HALVES_BELOW
-        words += f", and two halves of all votes agree so by luck with {between:.4f},"
-        words += f" of {HALVES_BELOW} allowed"
+        words += f"; between two halves of all votes it is {between:.4f}, of {HALVES_BELOW}"
+        if between < HALVES_BELOW:
+            passed = None
+            words += ": the votes are no coins', and too few were held out to say more"
     return Check(name, passed, words, value, remedy=remedy)
-
-
-def by_luck(sums: Sequence[float], times: int = 10_000) -> float:
-    """How likely the total is so high if each sign is a coin's: a sign-flip permutation test.
-
-    It is exact for votes that a fair coin decides, not for one that mostly says yes (Fisher 1935,
-    The Design of Experiments, section 21). A bootstrap of so few is too sure of itself.
-    """
-    dice, total = random.Random(0), sum(sums)
-    as_high = sum(
-        sum(value if dice.random() < 0.5 else -value for value in sums) >= total
-        for _ in range(times)
-    )
-    return (1 + as_high) / (1 + times)
-
-
-def by_shuffling(said: Sequence[float], thought: Sequence[float], times: int = 10_000) -> float:
-    """How likely what was said of conversations and what a tune thinks of their answers fit so well
-    if who said what was dealt anew: a permutation test, exact also for a coin that mostly says yes
-    (where conversations have about as many votes each).
-    """
-    dice, dealt = random.Random(0), list(said)
-    fit = sum(a * b for a, b in zip(said, thought, strict=True)) - 1e-12  # sums round
-    as_well = 0
-    for _ in range(times):
-        dice.shuffle(dealt)
-        as_well += sum(a * b for a, b in zip(dealt, thought, strict=True)) >= fit
-    return (1 + as_well) / (1 + times)
 
 
 def signed(ratios: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -181,18 +157,6 @@ def signed(ratios: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> dict[s
 def clipped(ratio: float, liked: bool) -> float:
     ratio = max(-1.0, min(1.0, ratio))
     return ratio if liked else -ratio
-
-
-def bounds(groups: Sequence[Sequence[float]], times: int = 2000) -> tuple[float, float]:
-    """Above and below which the mean lies with 90 % confidence each: bootstrap over the groups."""
-    dice = random.Random(0)
-    sums = [(sum(group), len(group)) for group in groups]
-    means = []
-    for _ in range(times):
-        drawn = dice.choices(sums, k=len(sums))
-        means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
-    means.sort()
-    return means[times // 10], means[-(times // 10)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +186,7 @@ def golden(name: str, known: Sequence[Known], rival: str) -> Check:
     fell = before - after
     far = fell > FORGOT_FAR_ABOVE and len(known) >= OF_MANY
     if far or (fell > FORGOT_ABOVE and _by_chance(known) < SURE_BELOW):
-        remedy = _nearer(fell <= NEAR * FORGOT_FAR_ABOVE)
+        remedy = _nearer(name == "knowledge" and fell <= NEAR * FORGOT_FAR_ABOVE)
         return Check(name, False, f"it forgot: {told}", after, remedy=remedy)
     if sum(one.rival[0] for one in known) < KNOWN_AT_LEAST:
         told = f"{rival} answers too few of the {len(known)} {name} questions to tell"
@@ -236,11 +200,9 @@ def share(right: Sequence[tuple[bool, ...]]) -> float:
 
 
 def _by_chance(known: Sequence[Known]) -> float:
-    """How likely so many more questions got worse than better if each is a fair coin's throw."""
     worse = sum(sum(one.ours) < sum(one.rival) for one in known)
     better = sum(sum(one.ours) > sum(one.rival) for one in known)
-    n = worse + better
-    return float(sum(comb(n, k) for k in range(worse, n + 1)) / 2**n) if n else 1.0
+    return luck.of_tosses(worse, better)
 
 
 def replay(risen: Sequence[float], rival: str) -> Check:
@@ -249,7 +211,7 @@ def replay(risen: Sequence[float], rival: str) -> Check:
     if len(risen) < KNOWN_AT_LEAST:
         return Check("replay", None, "too few of the base's answers are known to be right")
     value = fmean(risen)
-    bound = bounds([[one] for one in risen])[1]
+    bound = luck.bounds([[one] for one in risen])[1]
     passed = bound <= REPLAY_ABOVE
     words = f"the base's own answers surprise it {value:+.3f} nats per token more than {rival},"
     words += " by the answer to each question that does so the least"

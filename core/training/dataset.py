@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +87,8 @@ class Gathered:
     """All rows, oldest turn first, and which turns gave none, by reason.
 
     `unheard`: whose verdicts do not count, whatever became of the turn; `bursts`: those of them
-    that wait for an admin. `change`: after which verdicts count.
+    that wait for an admin. `change`: of
+    what people like, as it shows.
     """
 
     rows: tuple[Row, ...]
@@ -145,14 +146,14 @@ def gather(
     judged: Sequence[Judged],
     voters: Sequence[Voter] = (),
     reviews: Sequence[Review] = (),
-    served: Collection[str] = (),
+    served: Mapping[str, bool] | None = None,
 ) -> Gathered:
     """One verdict per person and turn, the majority of people decides, ties give nothing.
 
     A correction is its author's "no" to the answer, and a good answer of its own. Once five people
     vote, nobody gives more than their share (core.training.shares). `voters`, `reviews`: all that
     core.training.quarantine goes by; without voters it sets nothing aside. `served`: the tunes that
-    ever answered everybody, by which core.training.minds goes.
+    ever answered everybody, and whether they are proven, by which core.training.minds goes.
     """
     rows: list[Row] = []
     left_out: dict[Reason, list[int]] = defaultdict(list)
@@ -167,13 +168,13 @@ def gather(
     shared, _ = _shared(rows)
     change = changed(
         [
-            Vote(row.turn_id, row.conversation, models[row.turn_id], row.label)
+            Vote(row.turn_id, row.conversation, row.people, models[row.turn_id], row.label)
             for row in shared
             if not row.corrected
         ],
-        served,
+        served or {},
     )
-    if change:
+    if change and change.of_minds:
         old = dict.fromkeys(row.turn_id for row in rows if row.turn_id < change.since)
         left_out["from before people changed their minds"] += old
         rows = [row for row in rows if row.turn_id >= change.since]

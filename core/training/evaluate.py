@@ -72,7 +72,9 @@ def evaluate(run: Path, reporter: Reporter) -> None:
 
 
 def summed_up(found: Examined) -> dict[str, Any]:
-    """The report. `passed` decides; `result` says it in the three words that there are for it."""
+    """The report. `passed` decides; `result` says it in the three words that there are for it.
+    `remedies`: the steps that may help against all that refuses it.
+    """
     hard = [check for check in found.checks if check.hard]
     failed = [check for check in hard if check.passed is False]
     passed = not failed
@@ -81,17 +83,12 @@ def summed_up(found: Examined) -> dict[str, Any]:
         "passed": passed,
         "proven": any(check.name == "better" and check.passed for check in hard),
         "result": "refused" if not passed else "not enough evidence" if unsure else "passed",
-        "remedies": sorted({one.remedy for one in failed}) if all_mendable(failed) else [],
+        "remedies": sorted({one.remedy for one in failed if all(one.remedy for one in failed)}),
         "checks": [asdict(check) for check in found.checks],
         "figures": found.figures,
         "answers": found.answers,
         "system": found.system,
     }
-
-
-def all_mendable(failed: Sequence[Check]) -> bool:
-    """Whether nothing refuses it but what some remedy may help against."""
-    return all(check.remedy for check in failed)
 
 
 def _write(path: Path, text: str) -> None:
@@ -113,7 +110,7 @@ class Examination:
         told = (run / "dataset" / "manifest.json").read_text(encoding="utf-8")
         self.votes: dict[str, Any] = json.loads(told)
         self.halves = halves.told(run)
-        self.against = halves.against(run)
+        self.outvoted = halves.outvoted(run)
         self.train, self.new = self._rows(run, "train.jsonl")
         self.held, self.unseen = self._rows(run, "holdout.jsonl")
         self.baseline = baseline.Baseline(trio, self.train)
@@ -129,13 +126,14 @@ class Examination:
         """All rows of a file that fit, and of these what the rival was not trained on.
 
         A tune of few votes was trained on all of them, also on what is held out since; beside it
-        such rows prove nothing. What people say whom the others outvote is in neither.
+        such rows prove nothing. The training's are those that something was learnt from.
         """
         entries = [entry for entry in self.votes["rows"] if entry["file"] == name]
         rows = [
             (entry["turn"], row)
             for entry, row in zip(entries, dataset.read(run / "dataset", name), strict=True)
-            if self.trio.fits(row) and not self.against & set(entry["by"])
+            if self.trio.fits(row)
+            and (entry["held_out"] or not halves.is_theirs(entry["by"], self.outvoted))
         ]
         return [row for _, row in rows], [row for turn, row in rows if turn not in self.trio.seen]
 
@@ -144,7 +142,7 @@ class Examination:
         self._add(Check("files", True, "its files are whole and belong together"))
         self._add(checks.votes(self.votes))
         if self.halves and self.halves["people"]:
-            self._add(checks.against(len(self.halves["people"]), self.halves["votes"]))
+            self._add(checks.outvoted(len(self.halves["people"]), self.halves["votes"]))
         made = json.loads((self.candidate / "manifest.json").read_text(encoding="utf-8"))
         if "way" in made:
             self._add(checks.way(made["way"]))

@@ -7,22 +7,22 @@ import pytest
 from core.announcements import Announcements
 from core.training import dataset
 from core.training.minds import Vote, changed
-from core.types import Tune
+from core.types import Canary, Tune
 from tests.core.room import ListAdapter
 from tests.fakes import until
 from tests.training.house import hollow, opened, put, said, trainer
 from tests.training.votes import NOON, judged, turn
 
-OLD, NEW = "mynah@000001", "mynah@000002"
+OLD, NEW, CANARY = "mynah@000001", "mynah@000002", "mynah@000003"
 
 
-def votes(*some):
-    """`some`: (model, how many are up, of how many), one after the other, the first ones up."""
+def votes(*some, by=("ann",)):
+    """`some`: (model, how many are up, of how many), one after the other. `by`: who votes."""
     found = []
     for model, up, of in some:
         for n in range(of):
-            id = len(found) + 1
-            found.append(Vote(id, f"c{id}", model, n < up))
+            id, is_up = len(found) + 1, n * up // of < (n + 1) * up // of  # evenly
+            found.append(Vote(id, f"c{id}", (by[n % len(by)],), model, is_up))
     return found
 
 
@@ -35,7 +35,8 @@ def votes(*some):
         ([("base", 8, 19), (OLD, 0, 50)], None),  # too little to compare with
         ([("base", 20, 50), (OLD, 20, 50)], None),
         ([("base", 20, 50), (OLD, 12, 50)], None),  # worse, but perhaps by chance
-        ([("base", 20, 50), (OLD, 7, 50)], 51),
+        ([("base", 20, 50), (OLD, 6, 50)], 51),
+        ([("base", 20, 50), (OLD, 25, 25), (OLD, 0, 25)], 76),
         ([(OLD, 0, 50), ("base", 20, 50)], None),  # the base was not asked before
         ([("base", 20, 50), (OLD, 100, 100), (OLD, 0, 50)], 151),  # the newest say so
         ([("base", 20, 50), (OLD, 0, 50), ("base", 25, 50), (NEW, 50, 50)], 51),
@@ -43,18 +44,25 @@ def votes(*some):
     ],
 )
 def test_a_tune_that_is_surely_liked_less_than_the_base_was_shows_it(some, since):
-    found = changed(votes(*some), {OLD, NEW})
+    found = changed(votes(*some), {OLD: True, NEW: True})
     assert (found and found.since) == since
 
 
 def test_a_canary_that_never_answered_everybody_shows_nothing():
-    assert changed(votes(("base", 20, 50), (NEW, 0, 50)), {OLD}) is None
+    assert changed(votes(("base", 20, 50), (NEW, 0, 50)), {OLD: True}) is None
 
 
 def test_one_conversation_has_one_say():
     some = votes(("base", 20, 50), (OLD, 0, 50))
-    talk = [Vote(vote.turn_id, "one", vote.model, vote.liked) for vote in some[50:]]
-    assert changed(some[:50] + talk, {OLD}) is None
+    talk = [replace(vote, conversation="one") for vote in some[50:]]
+    assert changed(some[:50] + talk, {OLD: True}) is None
+
+
+def test_where_many_vote_one_person_cannot_show_it_alone():
+    some = votes(("base", 20, 50), (OLD, 40, 50), (OLD, 0, 50), by=[f"p{n}" for n in range(10)])
+    assert changed(some, {OLD: True})
+    alone = [replace(vote, people=("p1",)) for vote in some[100:]]
+    assert changed(some[:100] + alone, {OLD: True}) is None
 
 
 def told(*some):
@@ -73,12 +81,15 @@ def answered(vote):
 
 def test_what_was_voted_before_trains_no_more_and_is_counted():
     some = told(("base", 20, 50), (OLD, 0, 50), ("base", 10, 50))
-    found = dataset.gather(some, served={OLD})
+    found = dataset.gather(some, served={OLD: True})
     assert found.change
     assert found.change.since == 51
     assert min(found.turns) == 51
     assert found.left_out["from before people changed their minds"] == tuple(range(1, 51))
     assert dataset.gather(some).change is None
+    not_proven = dataset.gather(some, served={OLD: False})  # it may be the tune
+    assert not_proven.change
+    assert min(not_proven.turns) == 1
 
 
 @pytest.fixture
@@ -99,6 +110,8 @@ async def test_tunes_that_learnt_from_nothing_newer_are_taken_back_and_everybody
         await put(store, one, "ann", NOON, model=one.turn.recipe.model)
     await served(store, OLD, (1, 2))
     await served(store, NEW, (1, 50))
+    await store.put_tune(Tune(CANARY, "base", "x", "passed", (2,), "", NOON))
+    await store.begin_canary(Canary(CANARY, 0.2, None, NOON))
     adapter = ListAdapter()
     async with Announcements("list:news") as announcements:
         announcements.ready(adapter)
@@ -109,13 +122,22 @@ async def test_tunes_that_learnt_from_nothing_newer_are_taken_back_and_everybody
     assert await store.serving() is None
     assert "only 0 of 3 liked or corrected answers are there" in outcome
     [(_, heard)] = adapter.told
-    assert heard == (
-        "People changed their minds: 0 of the 30 newest votes on `mynah@000002` are up, and 20 of"
-        " 50 on the base were. `mynah@000002` is taken back, the base answers, and what was voted"
-        " before then teaches nothing any more."
+    why = (
+        "`mynah@000002` is surely liked less than the base was before it: 0 of the 30 newest votes"
+        " on it are up, and 20 of 50 on the base were."
     )
-    assert f"- {heard}\n" in outcome
+    assert heard == (
+        f"{why} So `mynah@000002` is taken back, and the base answers. What was voted on before"
+        " these votes teaches nothing any more."
+    )
+    assert f"{heard}\n" in outcome
     assert "taken back" not in again
+    assert [tune.summary for tune in await store.tunes()] == [
+        "",
+        f" Taken back: {why}",
+        f" Dropped: {why}",
+    ]
+    assert await store.answering() == (None, None)
 
 
 async def test_a_tune_that_learnt_from_newer_votes_stays(store, tmp_path):
@@ -124,5 +146,7 @@ async def test_a_tune_that_learnt_from_newer_votes_stays(store, tmp_path):
     await served(store, OLD, (1, 50))
     await served(store, NEW, (51, 80))
     learning = trainer(store, tmp_path, hollow(tmp_path / "base"))
+    dry = await said(learning.retrain(dry=True, by=None))
+    assert "`mynah@000001` is surely liked less than the base was" in dry
     await said(learning.retrain(dry=False, by=None))
     assert await store.serving() == NEW

@@ -237,7 +237,7 @@ def kto_row(question, answer, label):
 
 
 def test_no_more_than_eight_rows_of_one_kind_stand_beside_one_of_the_other():
-    from core.training.tune import balanced
+    from core.training.learn import balanced
 
     rows = [kto_row(str(n), "text", n < 4) for n in range(100)]
     kept = [row["label"] for row in balanced(rows)]

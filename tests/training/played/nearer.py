@@ -1,0 +1,3 @@
+from tests.training.played import note
+
+note("nearer")

@@ -1,0 +1,5 @@
+from tests.training.played import note
+
+run, _ = note("tune")
+(run / "candidate").mkdir()
+(run / "candidate" / "manifest.json").write_text("{}")
