@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from core.training import checks
-from core.training.checks import Known
+from core.training import checks, nearer
+from core.training.checks import Check, Known
+from core.training.evaluate import Examined, summed_up
 from core.training.measure import Said
 
 
@@ -124,3 +125,48 @@ def test_beside_a_tune_that_learnt_from_the_same_votes_less_is_asked():
     below = checks.BETTER_BELOW
     assert checks.margin("better", signed, "the base").passed is False
     assert checks.margin("better", signed, "a tune", luck_below=below).passed
+
+
+@pytest.mark.parametrize(
+    ("between", "passed"),
+    [(None, False), (0.0019, None), (0.0021, False)],
+)
+def test_where_few_held_out_votes_cannot_tell_all_votes_may_say_that_they_are_no_coins(
+    between, passed
+):
+    signed = {str(n): [0.1 if n % 4 else -0.1] for n in range(14)}
+    check = checks.margin("better", signed, "the base", between=between, remedy="halves")
+    assert (check.passed, check.remedy) == (passed, "halves")
+    worse = {group: [-one for one in values] for group, values in signed.items()}
+    check = checks.margin("better", worse, "the base", between=between, remedy="halves")
+    assert (check.passed, check.remedy) == (False, "")  # whatever the others say
+
+
+def remedies(*some):
+    return summed_up(Examined(list(some)))["remedies"]
+
+
+def test_remedies_are_named_where_all_that_refuses_may_be_helped():
+    far, farther = (checks.drift(kl, "the base") for kl in (0.16, 0.4))
+    forgot = checks.golden("knowledge", known(150, 9), "the base")
+    refuses_less = checks.golden("safety", known(150, 9), "the base")
+    less_liked = checks.displacement([-0.03], "the base")
+    unsure = Check("better", False, "", remedy="halves")
+    assert remedies(far, forgot, less_liked, unsure) == ["halves", "nearer"]
+    assert remedies(far, Check("files", True, "")) == ["nearer"]
+    for hopeless in (
+        farther,
+        refuses_less,
+        checks.displacement([-0.05], "the base"),
+        checks.displacement([-0.03], "mynah@000001"),  # nearer to the base is farther from that
+        Check("answers", False, ""),
+    ):
+        assert remedies(far, hopeless) == []
+
+
+def test_a_candidate_comes_back_three_times_at_the_most():
+    manifest = {}
+    for _ in range(3):
+        assert nearer.may_go(manifest)
+        manifest["way"] = manifest.get("way", 1.0) * nearer.SHARE
+    assert not nearer.may_go(manifest)
