@@ -11,7 +11,6 @@ import logging
 import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from typing import Any
 from adapters import PLATFORMS
 from bots import review, shelf, telling
 from bots.steps import walk
+from bots.taking_back import take_back
 from core.announcements import Announcements
-from core.commands import go_back, roll_back, serves, tunes
+from core.commands import go_back, roll_back, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
@@ -30,7 +30,6 @@ from core.store import Store
 from core.training import dataset
 from core.training.dataset import Gathered
 from core.training.limits import room_for
-from core.training.minds import Change
 from core.training.publish import (
     NOT_PROVEN,
     RUNS,
@@ -227,7 +226,9 @@ class LocalTrainer:
         gathered = await self._gathered()
         if gathered.change:
             async with shelf.alone(self.shelf):
-                taken_back = await self._take_back(gathered.change)
+                taken_back = await take_back(
+                    self.store, self.announcements, gathered.change, self.now()
+                )
             if taken_back:  # by night as progress: everybody is told, so its line need not say it
                 yield f"- {taken_back}\n" if by_night else f"{taken_back}\n"
         obstacles = [line async for line in self._obstacles(gathered)]
@@ -292,33 +293,6 @@ class LocalTrainer:
                 return
             await self._announce(tune, replaced, obstacles if by_night else ())
             yield telling.Told(f"\n{outcome}\n")
-
-    async def _take_back(self, change: Change) -> str:
-        """Take back what answers if it learnt from nothing newer. What is said of it; "": nothing
-        is taken back.
-        """
-        tunes = await self.store.tunes()
-        old = {tune.name for tune in tunes if max(tune.turns, default=0) < change.since}
-        gone = old | {tune.name for tune in tunes if not tune.path or tune.forgotten}
-        before, canary = await self.store.answering()
-        if before not in old:
-            return ""
-        why = f"{change.in_words}."
-        if canary and canary.tune in old:
-            await self.store.end_canary(canary.tune, "dropped", self.now(), f"Dropped: {why}")
-        while (now := await self.store.serving()) in gone:
-            if not await self.store.roll_back(str(now), self.now()):
-                break
-        for tune in tunes:
-            if tune.name == before:
-                summary = f"{tune.summary} Taken back: {why}"
-                await self.store.put_tune(replace(tune, summary=summary))
-        told = f"{why} So `{before}` is taken back, and {serves(now)}."
-        if change.of_minds:
-            told += " What was voted on before these votes teaches nothing any more."
-        logger.warning("%s", told)
-        await self.announcements.tell(told)
-        return told
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
         """Why a night runs nothing; "": it does. Ask while nobody else trains."""

@@ -1,0 +1,44 @@
+"""Takes back what answers where people like it less than the base (core.training.minds)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+
+from core.announcements import Announcements
+from core.commands import serves
+from core.store import Canaries
+from core.training.minds import Change
+
+logger = logging.getLogger(__name__)
+
+
+async def take_back(
+    store: Canaries, announcements: Announcements, change: Change, at: datetime
+) -> str:
+    """Let nothing answer that learnt from nothing newer than the change, and tell everybody.
+
+    Returns what is told; "": what answers stays. Raises StoreError. Call it while nothing trains.
+    """
+    tunes = await store.tunes()
+    old = {tune.name for tune in tunes if max(tune.turns, default=0) < change.since}
+    gone = old | {tune.name for tune in tunes if not tune.path or tune.forgotten}
+    before, canary = await store.answering()
+    if before not in old:
+        return ""
+    why = f"{change.in_words}."
+    if canary and canary.tune in old:
+        await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
+    while (now := await store.serving()) in gone:
+        if not await store.roll_back(str(now), at):
+            break
+    for tune in tunes:
+        if tune.name == before:
+            await store.put_tune(replace(tune, summary=f"{tune.summary} Taken back: {why}"))
+    told = f"{why} So `{before}` is taken back, and {serves(now)}."
+    if change.of_minds:
+        told += " What was voted on before these votes teaches nothing any more."
+    logger.warning("%s", told)
+    await announcements.tell(told)
+    return told
