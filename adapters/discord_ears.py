@@ -14,6 +14,7 @@ from typing import Any
 import discord
 from discord.utils import snowflake_time
 
+from adapters.discord_absence import Absence
 from adapters.discord_client import Client, author_of, is_direct, place_of, raising
 from adapters.discord_lanes import apart, kept, lane
 from adapters.discord_surface import EPHEMERAL, Command, InChannel
@@ -55,6 +56,7 @@ class Ears:
         self._inbox, self._group, self._commands = inbox, group, commands
         self._votes = Votes(client, inbox, self.aside, under_way, by=votes)
         self._lanes = Lanes()
+        self._absence = Absence(client, inbox, self._votes, self._lanes)
         self._handlers: dict[str, Callable[[Any], Awaitable[None]]] = {
             "message": self._message,
             "raw_message_edit": self._edit,
@@ -127,15 +129,19 @@ class Ears:
     async def _read_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:
         """`last`: the id of the newest message that was for us, after which people may have talked
         much: of more than MOST_MISSED, the newest are read. Of those before it, the last are read
-        too, for what was edited since."""
+        too, for what became of them since."""
         client, id = self.client, int(thread.thread or thread.channel.id)
         async with gate:
             missed = await client.history(id, limit=MOST_MISSED, after=last)
-            for message in await client.history(id, limit=MOST_KNOWN, before=last + 1):
+            known = await client.history(id, limit=MOST_KNOWN, before=last + 1)
+            if self._seen.get(thread) == last:  # else it was heard beside this thread
+                await self._absence.deletion(thread, last, known)
+            for message in known:
                 if message.edited_at and message.edited_at > snowflake_time(last):
                     await self._edited(message)
             for message in reversed(missed):
                 await self._message(message)
+        self.aside(self._absence.thumbs(thread, missed))
         if len(missed) == MOST_MISSED:
             logger.warning("Discord: of one channel only %d messages were read", MOST_MISSED)
 

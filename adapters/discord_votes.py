@@ -57,8 +57,12 @@ class Votes:
         self._client, self._inbox, self._aside, self._by = client, inbox, aside, by
         self._under_way = under_way
 
+    @property
+    def by_reaction(self) -> bool:
+        return self._by in ("both", "reactions")
+
     async def reaction(self, event: discord.RawReactionActionEvent) -> None:
-        if event.user_id == self._client.id or self._by not in ("both", "reactions"):
+        if event.user_id == self._client.id or not self.by_reaction:
             return
         if event.message_author_id not in (None, self._client.id):
             return
@@ -69,7 +73,21 @@ class Votes:
         added = event.event_type == "REACTION_ADD"
         noted = await self._judged(target, author, event.emoji.name or "", added=added)
         if noted.words or (added and noted.score == -1):
-            self._aside(self._tell(event, noted, target))
+            answer = (event.guild_id, event.channel_id, event.message_id)
+            self._aside(self._tell(answer, event.user_id, noted, target))
+
+    async def found(
+        self, message: discord.Message, target: MessageRef, by: discord.abc.User, emoji: str
+    ) -> None:
+        """One that was given while we were away, at any time since the message. Its voter waits for
+        no answer and is told only what is said once: it is found at the next start too."""
+        author = author_of(by)
+        reaction = IncomingReaction(target, author, emoji, True, message.created_at, found=True)
+        noted = await kept(partial(self._inbox.reaction, reaction))
+        if noted.words:
+            guild_id = message.guild.id if message.guild else None
+            answer = (guild_id, message.channel.id, message.id)
+            self._aside(self._tell(answer, by.id, noted, target))
 
     async def _judged(self, target: MessageRef, by: Author, emoji: str, *, added: bool) -> Noted:
         """The vote is handed over when the message is known to be ours: a person sees it before
@@ -85,20 +103,21 @@ class Votes:
         return any(surface.may_be_placing(ref) for surface in self._under_way)
 
     async def _tell(
-        self, event: discord.RawReactionActionEvent, noted: Noted, target: MessageRef
+        self, answer: tuple[int | None, int, int], voter: int, noted: Noted, target: MessageRef
     ) -> None:
         """Tell the voter alone. In a channel nothing but the answer to a press can be for one
         person, so that a direct message says it, without a sound."""
-        body, channel_id = told(noted, target), str(event.channel_id)
+        guild_id, channel_id, message_id = answer
+        body, to = told(noted, target), str(channel_id)
         with suppress(AdapterError):  # the vote is kept all the same
-            if event.guild_id is None:
+            if guild_id is None:
                 body["message_reference"] = {"message_id": target.id}
             else:
-                link = f"{LINK}/{event.guild_id}/{event.channel_id}/{event.message_id}"
+                link = f"{LINK}/{guild_id}/{channel_id}/{message_id}"
                 body["content"] = f"{link}\n{body['content']}"
                 body["flags"] = SUPPRESS_EMBEDS | SILENT
-                channel_id = await self._client.direct(event.user_id)
-            await self._client.ask("POST", MESSAGES, body, channel_id=channel_id)
+                to = await self._client.direct(voter)
+            await self._client.ask("POST", MESSAGES, body, channel_id=to)
 
     async def interaction(self, interaction: discord.Interaction, thread: ThreadRef) -> None:
         """A press or a form, in that conversation."""

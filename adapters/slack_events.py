@@ -138,6 +138,7 @@ class Ears:
                 emoji=thumbs.pop(),
                 added=True,
                 at=when(message["ts"]),
+                found=True,
             )
             for user, thumbs in of.items()
             if user != self.me and len(thumbs) == 1

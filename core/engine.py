@@ -300,7 +300,8 @@ class Engine:
     async def judge(self, reaction: IncomingReaction) -> Noted:
         """Keep a verdict on one of our answers; ignore every other reaction.
 
-        The first verdict in a place that is not public is answered with how such places train.
+        The first verdict in a place that is not public is answered with how such places train. One
+        that was found is not kept where somebody asked to be forgotten since the answer.
         """
         verdict = score(reaction.emoji)
         if verdict is None or reaction.author.is_bot:
@@ -313,7 +314,8 @@ class Engine:
             return Noted(await self.store.drop_feedback(turn.id, who, verdict))
         words = await self.commands.welcome.first_vote(turn.message)
         feedback = Feedback(turn.id, who, verdict, reaction.at)
-        return Noted(await self.store.put_feedback(feedback), words)
+        stands = await self.store.put_feedback(feedback, found=reaction.found)
+        return Noted(stands, words if stands else "")
 
     async def correct(self, target: MessageRef, author: Author, text: str) -> bool:
         """Keep what the bot should have said; False where that is ignored: the answer is not ours,

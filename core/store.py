@@ -135,8 +135,12 @@ class Votes(Protocol):
         """The turn whose answer this message carries, or a part of it."""
         ...
 
-    async def put_feedback(self, feedback: Feedback) -> Score | None:
-        """Returns the person's verdict that stands now: an older one changes nothing."""
+    async def put_feedback(self, feedback: Feedback, *, found: bool = False) -> Score | None:
+        """Returns the person's verdict that stands now: an older one changes nothing.
+
+        `found`: it was given at any time since its own. Where something was forgotten since then it
+        is not kept: it may have been taken back so.
+        """
         ...
 
     async def drop_feedback(self, turn_id: int, author_id: str, score: Score) -> Score | None:

@@ -102,6 +102,7 @@ class IncomingReaction:
     emoji: str  # Unicode, skin tone or not: "👍🏽"
     added: bool
     at: datetime
+    found: bool = False  # after an absence: given nobody knows when, but not before `at`
 
 
 Score = Literal[-1, 1]

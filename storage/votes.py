@@ -54,10 +54,13 @@ class SqlVotes:
         found = await self.database.read(lambda connection: read_turns(connection, query))
         return next(iter(found), None)
 
-    async def put_feedback(self, feedback: Feedback) -> Score | None:
+    async def put_feedback(self, feedback: Feedback, *, found: bool = False) -> Score | None:
+        about = {"turn": feedback.turn_id, "since": feedback.at}
+
         def work(connection: Connection) -> Score | None:
-            self._put(connection, verdicts, **asdict(feedback))
-            connection.execute(JUDGE, {"turn": feedback.turn_id})
+            if not (found and connection.scalar(FORGOTTEN_SINCE, about)):
+                self._put(connection, verdicts, **asdict(feedback))
+                connection.execute(JUDGE, {"turn": feedback.turn_id})
             return standing(connection, feedback.turn_id, feedback.author_id)
 
         return await self.database.write(work)
@@ -242,6 +245,23 @@ def usable(table: Table) -> Any:
     )
 
 
+# Whoever asked to be forgotten has no name any more, so that it may have been anybody there. What
+# they asked with is a turn of theirs.
+_forgotten = turns.alias("forgotten")
+FORGOTTEN_SINCE = select(turns.c.id).where(
+    turns.c.id == bindparam("turn"),
+    or_(
+        turns.c.deleted,
+        select(_forgotten.c.id)
+        .where(
+            _forgotten.c.platform == turns.c.platform,
+            _forgotten.c.account == turns.c.account,
+            _forgotten.c.author_id == "",
+            _forgotten.c.at >= bindparam("since"),
+        )
+        .exists(),
+    ),
+)
 JUDGE = update(turns).where(turns.c.id == bindparam("turn"), ~turns.c.judged).values(judged=True)
 MAY_TRAIN = QUOTES.join(turns).where(allowed("person", quotes.c.author_id))
 EXAMPLES_TRAIN = EXAMPLES.where(not_private())

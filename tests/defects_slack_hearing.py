@@ -291,8 +291,8 @@ SLACK_HEARING = [
     (
         "thumbs of unknown age go before what was heard later",
         EVENTS,
-        '                at=when(message["ts"]),\n            )\n            for user',
-        "                at=datetime.now(UTC),\n            )\n            for user",
+        '                at=when(message["ts"]),\n                found=True,\n            )',
+        "                at=datetime.now(UTC),\n                found=True,\n            )",
     ),
     (
         "a dead connection is not noticed",

@@ -170,8 +170,11 @@ class FakeDiscord(Guild):
         else:
             await self.gateway.dispatch("MESSAGE_DELETE_BULK", {"ids": ids, **where}, channel)
 
-    async def reacts(self, user: User, message: Message, emoji: str, *, added: bool = True) -> None:
-        (message.reactions.add if added else message.reactions.discard)((user.id, emoji))
+    async def reacts(
+        self, user: User, message: Message, emoji: str, *, added: bool = True, burst: bool = False
+    ) -> None:
+        there = message.bursts if burst else message.reactions
+        (there.add if added else there.discard)((user.id, emoji))
         verb = "reacts with" if added else "takes back"
         self.story.append(f"{message.channel.label} {user.name} {verb} {emoji}")
         data = {
@@ -179,8 +182,8 @@ class FakeDiscord(Guild):
             "channel_id": message.channel.id,
             "message_id": message.id,
             "emoji": {"id": None, "name": emoji},
-            "burst": False,
-            "type": 0,
+            "burst": burst,
+            "type": int(burst),
             **self.guild_of(message.channel),
         }
         if added:

@@ -98,6 +98,8 @@ class Guild:
             "flags": message.flags,
             "components": message.components,
         }
+        if message.reactions or message.bursts:
+            out["reactions"] = self.reactions_payload(message)
         if message.nonce:
             out["nonce"] = message.nonce
         if message.reference and not nested:
@@ -114,6 +116,18 @@ class Guild:
             out["referenced_message"] = (
                 self.rest_payload(original, nested=True) if original else None
             )
+        return out
+
+    def reactions_payload(self, message: Message) -> list[dict[str, Any]]:
+        """One for each emoji, a skin tone being another; who gave it is not said."""
+        out: list[dict[str, Any]] = []
+        for emoji in sorted({emoji for _, emoji in message.reactions | message.bursts}):
+            normal = [by for by, one in message.reactions if one == emoji]
+            burst = [by for by, one in message.bursts if one == emoji]
+            details = {"burst": len(burst), "normal": len(normal)}
+            one: dict[str, Any] = {"emoji": {"id": None, "name": emoji}, "burst_colors": []}
+            one |= {"count": len(normal) + len(burst), "count_details": details}
+            out.append(one | {"me": self.me.id in normal, "me_burst": self.me.id in burst})
         return out
 
     def without_content(self, data: dict[str, Any], channel: Channel | None) -> dict[str, Any]:

@@ -63,6 +63,29 @@ async def history(fake: FakeDiscord, call: Call, channel_id: str) -> tuple[int, 
     return 200, [shown(fake, one) for one in reversed(found[-limit:])]
 
 
+async def message(
+    fake: FakeDiscord, call: Call, channel_id: str, message_id: str
+) -> tuple[int, Any]:
+    return 200, shown(fake, find(fake, channel_id, message_id))
+
+
+async def voters(
+    fake: FakeDiscord, call: Call, channel_id: str, message_id: str, emoji_name: str
+) -> tuple[int, Any]:
+    """Who gave one emoji, by their ids; super reactions are asked for apart.
+
+    https://docs.discord.com/developers/resources/message#get-reactions
+    """
+    there = find(fake, channel_id, message_id)
+    limit = int(call.query.get("limit", 25))
+    if not 1 <= limit <= 100:
+        raise Refusal(400, 50035, "Invalid Form Body: limit")
+    given = there.bursts if call.query.get("type") == "1" else there.reactions
+    ids = sorted(int(by) for by, emoji in given if emoji == emoji_name)
+    ids = [id for id in ids if id > int(call.query.get("after", 0))][:limit]
+    return 200, [fake.users[str(id)].payload() for id in ids]
+
+
 async def post(fake: FakeDiscord, call: Call, channel_id: str) -> tuple[int, Any]:
     channel, body = opened(fake, channel_id), call.body
     nonce = body.get("nonce")

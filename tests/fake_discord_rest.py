@@ -243,6 +243,8 @@ ROUTES = {
     "PATCH /channels/{channel_id}": messages.patch_channel,
     "GET /channels/{channel_id}/messages": messages.history,
     "POST /channels/{channel_id}/messages": messages.post,
+    "GET /channels/{channel_id}/messages/{message_id}": messages.message,
+    "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}": messages.voters,
     "PATCH /channels/{channel_id}/messages/{message_id}": messages.patch,
     "DELETE /channels/{channel_id}/messages/{message_id}": messages.delete,
     "POST /channels/{channel_id}/typing": messages.show_typing,

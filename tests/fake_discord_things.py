@@ -68,7 +68,8 @@ class Message:
     kind: int = 0
     nonce: str | None = None
     pings: set[str] = field(default_factory=set)  # who was notified
-    reactions: set[tuple[str, str]] = field(default_factory=set)
+    reactions: set[tuple[str, str]] = field(default_factory=set)  # of whom, and which
+    bursts: set[tuple[str, str]] = field(default_factory=set)  # super reactions, counted apart
     versions: list[str] = field(default_factory=list)  # each text that it ever showed
 
     @property

@@ -1,6 +1,8 @@
 """Verdicts and corrections find their turn, and the last one counts."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 from core.desk import serve
 from core.types import (
@@ -10,6 +12,7 @@ from core.types import (
 from tests.core.room import (
     ANN,
     BOB,
+    NOW,
     ROOM,
     ListAdapter,
     asked,
@@ -92,3 +95,18 @@ async def test_only_who_voted_on_an_answer_says_what_was_right(store):
     assert not await engine.correct(target, ANN, "too late")
     [known] = await store.judged(["list"])
     assert [(c.author_id, c.text) for c in known.corrections] == [("ann", "as Ann says")]
+
+
+async def test_a_thumb_that_is_found_after_an_absence_is_no_vote_that_was_forgotten(store):
+    """It stands on the platform still, and nobody tells when it was given."""
+    events = [asked(), asked("more", "2", author=BOB), reacted("👍", author=BOB)]
+    await held(store, "Hello", adapter=ListAdapter(*events))
+    found = replace(reacted("👍", author=BOB), found=True)
+    engine = engine_on(store, ScriptedGenerator([]))
+    assert (await engine.judge(found)).score == 1
+    later = NOW + timedelta(minutes=1)
+    await held(store, adapter=ListAdapter(asked("/forget me", "3", author=BOB, at=later)))
+    assert await judged(store) == []
+    assert (await engine.judge(found)).score is None
+    assert await judged(store) == []
+    assert (await engine.judge(replace(found, at=later + timedelta(seconds=1)))).score == 1

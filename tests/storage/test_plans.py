@@ -8,6 +8,7 @@ from storage.conversations import EARLIER, LATEST, LEFT_BEHIND, SEEN, SPOKEN
 from storage.examples import NEWEST, SCORES
 from storage.migrate import migrate
 from storage.turns import BY_KEY, FRAME, INBOX, SHOWN
+from storage.votes import FORGOTTEN_SINCE
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -29,7 +30,7 @@ def connection(request, tmp_path):
 def plan(connection, query):
     words = dict.fromkeys(("platform", "account", "channel", "thread", "message"), "w")
     words["since"] = "2026-01-01"
-    numbers = {"before": 9, "first": 1, "limit": 5}
+    numbers = {"turn": 9, "before": 9, "first": 1, "limit": 5}
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     given = {**compiled.params, **words, **numbers}
     names = compiled.positiontup if compiled.positional else compiled.params
@@ -71,6 +72,7 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         (NEWEST, "turns_quoting"),
         (SCORES, "turns_judged"),
         (BY_KEY, "turns_"),
+        (FORGOTTEN_SINCE, "turns_author"),
     ],
     ids=[
         "spoken",
@@ -81,12 +83,17 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         "whether their threads quote",
         "what was said of them",
         "heard",
+        "forgotten since",
     ],
 )
 def test_what_is_asked_about_a_place_is_found_by_index(connection, query, index):
     text = plan(connection, query)
     assert index in text
-    for table in ("turns", "quoting"):  # under its own name and under that of a subquery
+    for table in (
+        "turns",
+        "quoting",
+        "forgotten",
+    ):  # under its own name and under that of a subquery
         assert f"SCAN {table}" not in text
     assert "Seq Scan on turns" not in text
 

@@ -213,3 +213,29 @@ async def judged_one(store, turn_id):
     await store.put_feedback(up(turn_id))
     (one,) = [one for one in await store.judged(["slack"]) if one.turn.id == turn_id]
     return one
+
+
+async def test_what_is_found_late_is_not_kept_where_something_was_forgotten_since(store):
+    """Whose it was, nobody knows any more: a slash command shows nothing to people either."""
+    theirs = await answered(store, author="U2")
+    since = (await store.hear(message(author="U3"))).message.at
+    assert await store.put_feedback(Feedback(theirs, "U1", 1, since), found=True) == 1
+    await store.hear(message("/forget me", author="U1", private=True))
+    await store.forget_person("slack", "T1/B1", "U1")
+    assert await store.put_feedback(Feedback(theirs, "U1", 1, since), found=True) is None
+    after = (await store.hear(message(author="U3"))).message.at
+    assert await store.put_feedback(Feedback(theirs, "U1", -1, after), found=True) == -1
+    assert await store.put_feedback(up(theirs, at=since)) == 1  # heard as it came
+    assert await store.put_feedback(down(theirs, at=since), found=True) == 1
+
+
+async def test_what_is_found_late_is_kept_where_only_elsewhere_something_was_forgotten(store):
+    elsewhere = dataclasses.replace(CHANNEL, account="T2/B1")
+    await store.hear(message("/forget me", author="U1", channel=elsewhere))
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await store.hear(message("/forget me", author="U1", channel=elsewhere))
+    await store.forget_person("slack", "T2/B1", "U1")
+    assert await store.put_feedback(Feedback(theirs, "U1", 1, MORNING), found=True) == 1
+    assert await store.forget_turn(mine, "U1")
+    later = MORNING + timedelta(days=30)
+    assert await store.put_feedback(Feedback(mine, "U1", 1, later), found=True) is None
