@@ -148,5 +148,6 @@ async def test_a_tune_that_learnt_from_newer_votes_stays(store, tmp_path):
     learning = trainer(store, tmp_path, hollow(tmp_path / "base"))
     dry = await said(learning.retrain(dry=True, by=None))
     assert "`mynah@000001` is surely liked less than the base was" in dry
-    await said(learning.retrain(dry=False, by=None))
+    outcome = await said(learning.retrain(dry=False, by=None))
+    assert "taken back" not in outcome
     assert await store.serving() == NEW
