@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp
-from statistics import fmean
+from math import exp, isfinite, nan
+from statistics import fmean, median
 from typing import Any, Literal
 
 from core.training import luck
@@ -94,13 +94,18 @@ def drift(value: float, rival: str) -> Check:
 
 
 def displacement(ratios: Sequence[float], rival: str) -> Check:
-    """G2. `ratios`: how much likelier than the rival it finds each liked answer, per token."""
+    """G2. `ratios`: how much likelier than the rival it finds each liked answer, per token.
+
+    Their middle counts: what training displaces it displaces everywhere, and by the mean a few who
+    like what the others do not would have a veto (LOG.md section 10).
+    """
     if not ratios:
         return Check("liked answers", False, "there is no liked answer to check with")
-    value = fmean(ratios)
+    value = median(ratios) if all(map(isfinite, ratios)) else nan
     passed = value >= DISPLACED_BELOW
     more = "no less" if passed else "less"
-    words = f"it finds liked answers {more} likely than {rival} does ({value:+.3f} per token)"
+    words = f"it finds liked answers {more} likely than {rival} does ({value:+.3f} per token in the"
+    words += " middle)"
     # Nearer to the base is farther from a tune that serves.
     remedy = _nearer(rival == "the base" and value >= NEAR * DISPLACED_BELOW)
     return Check("liked answers", passed, words, value, remedy=remedy)

@@ -54,6 +54,11 @@ def test_numbers_that_are_none_refuse():
     assert checks.replay([math.nan] * 30, "the base").passed is False
 
 
+def test_who_likes_what_the_others_do_not_has_no_veto_and_what_is_displaced_everywhere_is_seen():
+    assert checks.displacement([0.05] * 8 + [-0.3] * 4, "the base").passed
+    assert checks.displacement([-0.05] * 8 + [0.3] * 4, "the base").passed is False
+
+
 def test_one_long_conversation_is_no_proof():
     """Twenty rows that mostly agree say much; where eighteen are of one conversation, less."""
     apart = {str(n): [0.1 if n % 10 else -0.15] for n in range(20)}
