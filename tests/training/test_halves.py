@@ -118,7 +118,6 @@ def test_a_tune_of_one_half_knows_what_the_other_half_says_and_learns_without_it
     asyncio.run(steps("core.training.evaluate", run))
     told = {one["name"]: one for one in json.loads((run / "report.json").read_text())["checks"]}
     assert told["outvoted"]["words"].endswith("of the votes")
-    assert told["better"]["passed"]
 
 
 def test_below_ten_people_nobody_is_outvoted_and_too_few_votes_say_nothing(base, tmp_path):
