@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bots.loading import Loading
@@ -19,14 +19,16 @@ from core.announcements import Announcements
 from core.canary import Count, at_last, by_votes, counted, is_over, is_unheard
 from core.engine import utc_now
 from core.health import Health
-from core.store import Canaries
+from core.regulars import by_who, gave, of_regulars
+from core.store import Store
 from core.training.publish import is_clean, retire
-from core.types import Canary, CanaryOutcome
+from core.types import Canary, CanaryOutcome, Label, Voter
 
 logger = logging.getLogger(__name__)
 
 # What people read of the tune from then on.
 PROMOTED, DROPPED = "As a canary it was promoted: ", "As a canary it was dropped: "
+ASKED_EVERY = timedelta(minutes=10)  # who is new: of all that was ever said, and it takes a day
 
 
 class CanaryKeeper:
@@ -34,7 +36,7 @@ class CanaryKeeper:
 
     def __init__(
         self,
-        store: Canaries,
+        store: Store,
         health: Health,
         loading: Loading,
         *,
@@ -47,6 +49,8 @@ class CanaryKeeper:
         self._store, self._health, self._loading = store, health, loading
         self._base, self._shelf, self._announcements = base, shelf, announcements
         self._now = now
+        self._voters: list[Voter] = []
+        self._asked: datetime | None = None  # for them
 
     async def look(self) -> None:
         """End the canary if it is time. Raises StoreError and OSError."""
@@ -68,8 +72,9 @@ class CanaryKeeper:
             return "dropped", "It does not load."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
-        labels = counted(canary, await self._store.labels(), serving)
-        age = self._now() - canary.at
+        now = self._now()
+        labels = counted(canary, await self._heard(await self._store.labels(), now), serving)
+        age = now - canary.at
         outcome = by_votes(labels, age)
         if not outcome and is_over(labels, age):
             clean = await asyncio.to_thread(is_clean, self._shelf / canary.tune)
@@ -79,6 +84,14 @@ class CanaryKeeper:
         count = Count.of(labels)
         too_few = "Too few votes to tell: " if is_unheard(count) else ""
         return (outcome, f"{too_few}{count.in_words}.") if outcome else None
+
+    async def _heard(self, labels: Sequence[Label], now: datetime) -> Sequence[Label]:
+        """Without those of people who are new."""
+        unheard_of = {gave(label) for label in labels} - by_who(self._voters).keys()
+        if unheard_of or (self._asked and now - self._asked >= ASKED_EVERY):
+            platforms = {label.thread.channel.platform for label in labels}
+            self._voters, self._asked = await self._store.voters(platforms), now
+        return of_regulars(labels, self._voters)
 
     async def _is_forgotten(self, name: str) -> bool:
         return any(one.forgotten for one in await self._store.tunes() if one.name == name)

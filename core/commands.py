@@ -18,6 +18,7 @@ from core.canary import Count, counted
 from core.digest import changes
 from core.phrases import Phrases
 from core.ports import Trainer
+from core.regulars import of_regulars
 from core.store import Canaries, Store
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
@@ -317,7 +318,7 @@ async def go_back(store: Canaries, before: str | None) -> str:
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 
 
-async def tunes(store: Canaries) -> str:
+async def tunes(store: Store) -> str:
     """Which tune serves, how a canary stands beside it, and the last ten."""
     serving, canary = await store.answering()
     told = f"{serves(serving)[0].upper()}{serves(serving)[1:]}."
@@ -333,8 +334,10 @@ async def tunes(store: Canaries) -> str:
     return told
 
 
-async def how_it_stands(store: Canaries, canary: Canary, serving: str | None) -> str:
-    count = Count.of(counted(canary, await store.labels(), serving))
+async def how_it_stands(store: Store, canary: Canary, serving: str | None) -> str:
+    labels = await store.labels()
+    voters = await store.voters({label.thread.channel.platform for label in labels})
+    count = Count.of(counted(canary, of_regulars(labels, voters), serving))
     return (
         f"The canary `{canary.tune}` answers {canary.share:.0%} of new conversations since"
         f" {canary.at:%Y-%m-%d %H:%M} UTC: {count.in_words}."

@@ -169,8 +169,9 @@ class Votes(Protocol):
         """What was said before `turn` in its channel, in whichever thread, and judged there: the
         newest `limit` whole answers, newest first.
 
-        Left out is what was deleted, what was said for one person's eyes, what quoted others, and
-        all of people who switched training off; of a channel that did, everything.
+        Left out is what was deleted, what was said for one person's eyes, what quoted others, what
+        an admin left out, and all of people who switched training off; of a channel that did,
+        everything.
         """
         ...
 
@@ -190,7 +191,9 @@ class Reviews(Protocol):
     """What is known of those who vote, and what admins decided on verdicts that were set aside."""
 
     async def voters(self, platforms: Collection[str]) -> list[Voter]:
-        """Everybody of whom a verdict or a correction is kept on these platforms."""
+        """Everybody of whom a verdict or a correction is kept on these platforms; it takes longer
+        the more there are.
+        """
         ...
 
     async def put_reviews(self, reviews: Collection[Review]) -> None:
@@ -261,7 +264,7 @@ class Canaries(Tunes, Protocol):
 
     async def labels(self) -> list[Label]:
         """All verdicts on what was asked since the canary began, in the order in which they were
-        given; none where none runs.
+        given, but those that an admin left out; none where none runs.
         """
         ...
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, u
 from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
 from storage.openings import openings_of
+from storage.reviews import not_left_out
 from storage.tables import canaries, feedback, servings, tunes, turns
 from storage.tunes import now_serving
 
@@ -130,6 +131,6 @@ LABELS = (
     )
     .join_from(feedback, turns)
     .join(canaries, and_(canaries.c.ended.is_(None), feedback.c.turn_id > canaries.c.after))
-    .where(turns.c.model.is_not(None), ~turns.c.deleted)
+    .where(turns.c.model.is_not(None), ~turns.c.deleted, not_left_out(feedback))
     .order_by(feedback.c.at, feedback.c.turn_id, feedback.c.author_id)
 )

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, sel
 from core.types import Correction, Example, Exchange, Turn
 from storage.consents import allowed
 from storage.database import Database
+from storage.reviews import not_left_out
 from storage.rows import CHANNEL, channel_key
 from storage.tables import MAY_LEAD, QUOTED, corrections, examples, feedback, turns
 
@@ -96,13 +97,13 @@ SCORES = (
     select(feedback.c.turn_id, feedback.c.author_id, feedback.c.score)
     .join(_newest, _newest.c.id == feedback.c.turn_id)
     .join(turns, turns.c.id == feedback.c.turn_id)
-    .where(allowed("person", feedback.c.author_id))
+    .where(allowed("person", feedback.c.author_id), not_left_out(feedback))
 )
 CORRECTIONS = (
     select(corrections)
     .join(_newest, _newest.c.id == corrections.c.turn_id)
     .join(turns, turns.c.id == corrections.c.turn_id)
-    .where(allowed("person", corrections.c.author_id))
+    .where(allowed("person", corrections.c.author_id), not_left_out(corrections))
 )
 DROP = delete(examples).where(examples.c.turn_id == bindparam("turn"))
 DROP_FORGOTTEN = DROP.where(

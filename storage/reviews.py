@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict
 
-from sqlalchemy import Connection, bindparam, func, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    bindparam,
+    exists,
+    func,
+    select,
+    union_all,
+)
 
 from core.types import Review, Voter
 from storage.database import Database
@@ -43,6 +52,15 @@ class SqlReviews:
         return await self.database.read(
             lambda connection: [Review(*row) for row in connection.execute(query)]
         )
+
+
+def not_left_out(said: FromClause) -> ColumnElement[bool]:
+    """No admin left it out for good. `said`: feedback or corrections, in queries that select it."""
+    return ~exists().where(
+        decisions.c.turn_id == said.c.turn_id,
+        decisions.c.author_id == said.c.author_id,
+        ~decisions.c.let_in,
+    )
 
 
 def _stands(connection: Connection, review: Review) -> bool:

@@ -19,13 +19,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from core.regulars import DAY, ENOUGH, Who, by_who, regulars
 from core.training import shares
 from core.training.planted import shared
 from core.types import Judged, Review, Voter
 
-DAY = timedelta(days=1)  # for so long somebody is new
-NEWCOMERS_FROM = shares.CAPPED_FROM  # people who came back
-BURSTS_FROM = 10  # of them
+BURSTS_FROM = 10  # people who came back
 
 SHORT, HOUR = timedelta(minutes=10), timedelta(hours=1)
 MANY = 12  # verdicts
@@ -75,7 +74,7 @@ class Sifted:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     key: Key
-    who: tuple[str, str, str]  # platform, account, id
+    who: Who  # platform, account, id
     at: datetime
     is_new: bool  # its person was when they gave it, and others were not
     question: str
@@ -90,10 +89,10 @@ Run = tuple[list[Verdict], str]
 def sift(judged: Sequence[Judged], voters: Sequence[Voter], reviews: Sequence[Review]) -> Sifted:
     """What counts of what people said, and what does not. `judged`: oldest turn first."""
     # 1. Who is known, and are they many enough for anything to be unusual?
-    known = {(one.platform, one.account, one.author_id): one for one in voters}
-    came_back = {who for who, one in known.items() if one.last - one.first >= DAY}
-    verdicts = list(_verdicts(judged, known, _settled([known[who] for who in came_back])))
-    here = len({verdict.who for verdict in verdicts} & came_back)
+    known = by_who(voters)
+    came_back = regulars(voters)
+    verdicts = list(_verdicts(judged, known, _settled(came_back.values())))
+    here = len({verdict.who for verdict in verdicts} & came_back.keys())
 
     # 2. What an admin decided stands.
     decided = {(one.turn_id, one.author_id): one for one in reviews}
@@ -107,7 +106,7 @@ def sift(judged: Sequence[Judged], voters: Sequence[Voter], reviews: Sequence[Re
     refused: dict[Unheard, set[Key]] = {
         "left out by an admin": left_out,
         "in a burst, set aside: /review": aside,
-        "from people who are new": new if here >= NEWCOMERS_FROM else set(),
+        "from people who are new": new if here >= ENOUGH else set(),
     }
     unheard: dict[Unheard, tuple[Key, ...]] = {}
     rest = verdicts
@@ -123,7 +122,7 @@ def sift(judged: Sequence[Judged], voters: Sequence[Voter], reviews: Sequence[Re
     )
 
 
-def _settled(came_back: Sequence[Voter]) -> datetime | None:
+def _settled(came_back: Iterable[Voter]) -> datetime | None:
     """From when on somebody can be new: before, the house was."""
     firsts = sorted(one.first for one in came_back)
     return firsts[BURSTS_FROM - 1] + DAY if len(firsts) >= BURSTS_FROM else None
@@ -220,7 +219,7 @@ def _dense(
         yield list(verdicts[begin:end])
 
 
-def _who(verdict: Verdict) -> tuple[str, str, str]:
+def _who(verdict: Verdict) -> Who:
     return verdict.who
 
 
@@ -236,7 +235,7 @@ def _at_once(runs: Iterable[list[Verdict]]) -> Iterator[list[Verdict]]:
         yield together
 
 
-def _old(verdicts: Iterable[Verdict]) -> set[tuple[str, str, str]]:
+def _old(verdicts: Iterable[Verdict]) -> set[Who]:
     """Who of them was not new."""
     return {verdict.who for verdict in verdicts if not verdict.is_new}
 
@@ -288,7 +287,7 @@ def _burst(verdicts: Sequence[Verdict], why: str) -> Burst:
 
 def _verdicts(
     judged: Sequence[Judged],
-    known: Mapping[tuple[str, str, str], Voter],
+    known: Mapping[Who, Voter],
     settled: datetime | None,
 ) -> Iterator[Verdict]:
     for one in judged:

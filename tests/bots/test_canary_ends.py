@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from bots.canary import ASKED_EVERY
 from bots.config import load
 from bots.wiring import house
+from core.regulars import ENOUGH
 from core.training.publish import publish
-from core.types import Tune
+from core.types import Author, Tune
 from tests.bots.canary_room import CANARY, NEXT, SERVING, Clock, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW, asked
 from tests.fake_model import Behaviour
@@ -75,6 +77,33 @@ async def test_votes_of_whoever_started_it_decide_nothing(tmp_path, server):
             await here.vote(await here.ask(thread, ANN), "👎", ANN)
         assert "0 of 0 votes on it are up" in await here.command("/tunes")
         assert (await here.store.answering())[1]
+
+
+async def was_here(here, author, at):
+    turn = await here.store.hear(asked(f"of {author.id}", f"{author.id} then", "", author, at))
+    await here.store.finish(turn.id)
+
+
+async def test_accounts_made_for_it_decide_nothing_where_people_are_known(tmp_path, server):
+    clock = Clock(NOW)
+    async with room(tmp_path, server, now=clock) as here:
+        for n, thread in enumerate(await first_threads(here, ENOUGH, drawn=False)):
+            of_old = Author(f"old {n}", "Known")
+            await was_here(here, of_old, NOW - timedelta(days=2))
+            await here.vote(await here.ask(thread, of_old), "👍", of_old)
+        threads = await first_threads(here, 15, drawn=True)
+        sybils = [Author(f"made {n}", "Made") for n in range(15)]
+        for thread, sybil in zip(threads, sybils, strict=True):
+            await here.vote(await here.ask(thread, sybil), "👎", sybil)
+        await clock.sees_some_looks()
+        assert (await here.store.answering())[1]
+        why = f"0 of 0 votes on it are up, {ENOUGH} of {ENOUGH} on what serves"
+        assert why in await here.command("/tunes")
+        for sybil in sybils:  # but not who stays
+            await was_here(here, sybil, NOW + timedelta(days=1))
+        clock.at = NOW + ASKED_EVERY
+        await here.ends()
+        assert f"was dropped: 0 of 15 votes on it are up, {ENOUGH} of" in await here.summary()
 
 
 async def test_a_restart_changes_nothing_and_the_votes_before_it_count(tmp_path, server):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.errors import StoreError
-from core.types import Canary, Feedback, Label, ThreadRef
+from core.types import Canary, Feedback, Label, Review, ThreadRef
 from storage.repositories import Settings, SqlStore
 from storage.tables import canaries
 from tests.storage.says import CHANNEL, MORNING, message, recipe
@@ -146,6 +146,14 @@ async def test_labels_are_the_verdicts_since_it_began_in_the_order_in_which_they
     await tuned.drop_feedback(theirs.id, "U2", -1)
     await tuned.forget_turn(ours.id, "U1")
     assert await tuned.labels() == []
+
+
+async def test_what_an_admin_left_out_is_no_label(tuned):
+    await tuned.begin_canary(CANARY)
+    ours = await answered(tuned, SECOND, votes=[("U2", 1, 1), ("U3", -1, 2), ("U4", -1, 3)])
+    decided = [Review(ours.id, "U2", False, NOON), Review(ours.id, "U3", True, NOON)]
+    await tuned.put_reviews(decided)
+    assert [label.voter for label in await tuned.labels()] == ["U3", "U4"]
 
 
 async def test_labels_say_which_message_began_each_conversation_in_a_channel(tuned):

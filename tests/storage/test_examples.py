@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from core.types import ChannelRef, Correction, Example, Feedback, Quoted
+from core.types import ChannelRef, Correction, Example, Feedback, Quoted, Review
 from tests.storage.says import CHANNEL, MORNING, answered, marked, message, recipe, tuned
 
 HERE = "slack", "T1/B1"
@@ -85,6 +85,19 @@ async def test_who_switched_training_off_is_no_example_and_has_no_say_in_them(st
     assert (one.turn_id, one.scores, one.corrections) == (by_others, {}, ())
     await store.set_training(*HERE, "channel", CHANNEL.id, False)
     assert await found(store) == []
+
+
+async def test_what_an_admin_left_out_has_no_say_in_examples(store):
+    said = await corrected(store, by="U7")
+    await store.put_feedback(Feedback(said, "U2", 1, MORNING))
+    liked = await judged(store, by="U7")
+    let_in = await judged(store, by="U8")
+    decided = {said: False, liked: False, let_in: True}
+    await store.put_reviews(
+        [Review(id, "U8" if chosen else "U7", chosen, MORNING) for id, chosen in decided.items()]
+    )
+    scores = {one.turn_id: (one.scores, one.corrections) for one in await found(store)}
+    assert scores == {let_in: ({"U8": 1}, ()), liked: ({}, ()), said: ({"U2": 1}, ())}
 
 
 LIKED, SAID = "To Liked?", "Corrected."
