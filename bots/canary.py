@@ -19,7 +19,7 @@ from core.announcements import Announcements
 from core.canary import Count, at_last, by_votes, counted, is_over, is_unheard
 from core.engine import utc_now
 from core.health import Health
-from core.regulars import by_who, gave, of_regulars
+from core.regulars import by_who, gave
 from core.store import Store
 from core.training.publish import is_clean, retire
 from core.types import Canary, CanaryOutcome, Label, Voter
@@ -73,7 +73,8 @@ class CanaryKeeper:
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
         now = self._now()
-        labels = counted(canary, await self._heard(await self._store.labels(), now), serving)
+        said = await self._store.labels()
+        labels = counted(canary, said, serving, await self._known(said, now))
         age = now - canary.at
         outcome = by_votes(labels, age)
         if not outcome and is_over(labels, age):
@@ -85,13 +86,12 @@ class CanaryKeeper:
         too_few = "Too few votes to tell: " if is_unheard(count) else ""
         return (outcome, f"{too_few}{count.in_words}.") if outcome else None
 
-    async def _heard(self, labels: Sequence[Label], now: datetime) -> Sequence[Label]:
-        """Without those of people who are new."""
+    async def _known(self, labels: Sequence[Label], now: datetime) -> list[Voter]:
         unheard_of = {gave(label) for label in labels} - by_who(self._voters).keys()
         if unheard_of or (self._asked and now - self._asked >= ASKED_EVERY):
             platforms = {label.thread.channel.platform for label in labels}
             self._voters, self._asked = await self._store.voters(platforms), now
-        return of_regulars(labels, self._voters)
+        return self._voters
 
     async def _is_forgotten(self, name: str) -> bool:
         return any(one.forgotten for one in await self._store.tunes() if one.name == name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +18,20 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Literal, Self
 
+from core import shares
 from core.conversation import key
-from core.types import SILENCE, TUNE_NAME, Canary, IncomingMessage, Label, ThreadRef, Turn, person
+from core.regulars import DAY, Who, gave, of_regulars, regulars
+from core.types import (
+    SILENCE,
+    TUNE_NAME,
+    Canary,
+    IncomingMessage,
+    Label,
+    ThreadRef,
+    Turn,
+    Voter,
+    person,
+)
 
 MARGIN = 0.05  # so few thumbs up less are no reason to drop it
 SURELY_WORSE, WELL_ENOUGH = 0.95, 0.90  # how sure of either is sure
@@ -81,16 +94,21 @@ class Count:
 
 
 def counted(
-    canary: Canary, labels: Iterable[Label], serving: str | None
+    canary: Canary, labels: Sequence[Label], serving: str | None, voters: Sequence[Voter] = ()
 ) -> list[tuple[bool, bool]]:
     """What `Count.of` takes, in the order of the labels. `serving`: a tune; None: the base.
+    `voters`: everybody who ever voted here.
 
     One for each person and conversation, and only where the lot decided what answered: not where
-    the person asked who started the run, nor where a conversation went on as it began before.
+    the person asked who started the run, nor where a conversation went on as it began before. Where
+    enough people are known, new ones wait (core.regulars), and of a day one person alone is not the
+    ten labels that drop it: each has their share of them (core.shares).
     """
     found: list[tuple[bool, bool]] = []
     last: dict[tuple[ThreadRef, str, str], datetime] = {}
-    for label in labels:
+    share = shares.share(len(regulars(voters)))
+    given: Counter[tuple[Who, bool, int]] = Counter()
+    for label in of_regulars(labels, voters):
         is_canary = label.model == canary.tune
         if not is_canary and serving != (label.model if TUNE_NAME.fullmatch(label.model) else None):
             continue  # of neither
@@ -103,6 +121,10 @@ def counted(
         if before and (label.thread.thread or abs(label.asked_at - before) <= SILENCE):
             continue
         last[whose] = label.asked_at
+        own = gave(label), is_canary, (label.asked_at - canary.at) // DAY
+        if share and given[own] >= math.ceil(FIRST_LOOK * share):
+            continue
+        given[own] += 1
         found.append((is_canary, label.score > 0))
     return found
 

@@ -18,7 +18,6 @@ from core.canary import Count, counted
 from core.digest import changes
 from core.phrases import Phrases
 from core.ports import Trainer
-from core.regulars import of_regulars
 from core.store import Canaries, Store
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
@@ -337,7 +336,7 @@ async def tunes(store: Store) -> str:
 async def how_it_stands(store: Store, canary: Canary, serving: str | None) -> str:
     labels = await store.labels()
     voters = await store.voters({label.thread.channel.platform for label in labels})
-    count = Count.of(counted(canary, of_regulars(labels, voters), serving))
+    count = Count.of(counted(canary, labels, serving, voters))
     return (
         f"The canary `{canary.tune}` answers {canary.share:.0%} of new conversations since"
         f" {canary.at:%Y-%m-%d %H:%M} UTC: {count.in_words}."

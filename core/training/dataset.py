@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from core.conversation import Messages, asked, digest, render
 from core.feedback import votes
+from core.shares import share, too_many
 from core.training.minds import Change, Vote, changed
 from core.training.quarantine import Burst, Key, Unheard, sift
 from core.training.redact import redact
-from core.training.shares import share, too_many
 from core.types import Judged, Review, Voter
 
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
@@ -151,7 +151,7 @@ def gather(
     """One verdict per person and turn, the majority of people decides, ties give nothing.
 
     A correction is its author's "no" to the answer, and a good answer of its own. Once five people
-    vote, nobody gives more than their share (core.training.shares). `voters`, `reviews`: all that
+    vote, nobody gives more than their share (core.shares). `voters`, `reviews`: all that
     core.training.quarantine goes by; without voters it sets nothing aside. `served`: the tunes that
     ever answered everybody, and whether they are proven, by which core.training.minds goes.
     """

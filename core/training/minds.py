@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from core import shares
 from core.canary import Count, not_worse
-from core.training import shares
 from core.types import TUNE_NAME
 
 NEWEST, AT_LEAST = 50, 20  # conversations with a verdict
@@ -60,7 +60,7 @@ def changed(votes: Sequence[Vote], served: Mapping[str, bool]) -> Change | None:
     answered everybody, and whether it is proven that they are better. A canary that was dropped
     says nothing of people, but of itself.
 
-    From five people on one person has no more say than their share (core.training.shares).
+    From five people on one person has no more say than their share (core.shares).
     """
     share = shares.share(len({person for vote in votes for person in vote.people}))
     most = ceil(NEWEST * share) if share else NEWEST

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from core import shares
 from core.regulars import DAY, ENOUGH, Who, by_who, regulars
-from core.training import shares
 from core.training.planted import shared
 from core.types import Judged, Review, Voter
 

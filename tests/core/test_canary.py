@@ -18,7 +18,7 @@ from core.canary import (
     is_over,
     not_worse,
 )
-from core.types import Canary, ChannelRef, Label, MessageRef, Recipe, ThreadRef, Turn, person
+from core.types import Canary, ChannelRef, Label, MessageRef, Recipe, ThreadRef, Turn, Voter, person
 from tests.core.room import BOB, NOW, ROOM, asked
 
 CANARY = Canary("mynah@000002", 0.2, person(ROOM, "bob"), NOW)
@@ -122,6 +122,19 @@ def test_the_first_vote_of_each_person_in_each_conversation_counts():
         label(THEIRS, SERVING, 1),
     ]
     assert counted(CANARY, labels, SERVING) == [(True, True), (True, False), (False, True)]
+
+
+@pytest.mark.parametrize(("people", "each"), [(4, 12), (5, 2), (10, 2), (20, 1), (200, 1)])
+def test_no_known_person_is_a_days_ten_votes_alone(people, each):
+    names = [f"person {n}" for n in range(people)]
+    voters = [Voter(ROOM.platform, ROOM.account, name, NOW - 2 * DAY, NOW) for name in names]
+    ours = [one for one in threads(200) if is_drawn(CANARY, one)]
+    own = [label(thread, CANARY.tune, -1, voter=names[0]) for thread in ours[:12]]
+    assert len(counted(CANARY, own, SERVING, voters)) == each
+    other = label(ours[0], CANARY.tune, 1, voter=names[1])
+    theirs = label(THEIRS, SERVING, voter=names[0])  # of what serves they may give as many
+    later = label(ours[13], CANARY.tune, voter=names[0], at=NOW + DAY)
+    assert len(counted(CANARY, [*own, other, theirs, later], SERVING, voters)) == each + 3
 
 
 def test_where_the_channel_is_the_conversation_a_vote_counts_again_after_eight_silent_hours():

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.shares import too_many
 from core.training import checks, dataset
-from core.training.shares import too_many
 from core.types import ChannelRef, MessageRef, ThreadRef
 from tests.training.votes import SYSTEM, judged, rows_of, taste, turn
 

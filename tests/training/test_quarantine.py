@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from core.training import dataset, shares
+from core import shares
+from core.training import dataset
 from core.training.quarantine import sift
 from core.types import Correction, Feedback, Judged, Review, Voter
 from tests.training.votes import NOON, taste, turn
