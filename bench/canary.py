@@ -67,7 +67,7 @@ def fate(
             is_canary = dice.random() < share
             labels.append((is_canary, dice.random() < (canary if is_canary else serving)))
         outcome = by_votes(labels, SHORTEST)
-    return outcome, len(labels), outcome or at_last(labels, is_clean=True)
+    return outcome, len(labels), outcome or at_last(labels, is_clean=True, is_proven=False)
 
 
 def shown(shares: tuple[float, ...]) -> str:

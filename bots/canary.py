@@ -21,7 +21,7 @@ from core.engine import utc_now
 from core.health import Health
 from core.regulars import by_who, gave
 from core.store import Store
-from core.training.publish import is_clean, retire
+from core.training.publish import is_clean, is_proven, retire
 from core.types import Canary, CanaryOutcome, Label, Voter
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,14 @@ logger = logging.getLogger(__name__)
 # What people read of the tune from then on.
 PROMOTED, DROPPED = "As a canary it was promoted: ", "As a canary it was dropped: "
 ASKED_EVERY = timedelta(minutes=10)  # who is new: of all that was ever said, and it takes a day
+
+
+def _unheard(outcome: CanaryOutcome, count: Count) -> str:
+    if not is_unheard(count):
+        return ""
+    if outcome == "promoted":
+        return "Too few votes to tell, but held-out votes proved it better: "
+    return "Too few votes to tell: "
 
 
 class CanaryKeeper:
@@ -78,13 +86,14 @@ class CanaryKeeper:
         age = now - canary.at
         outcome = by_votes(labels, age)
         if not outcome and is_over(labels, age):
-            clean = await asyncio.to_thread(is_clean, self._shelf / canary.tune)
-            outcome = at_last(labels, is_clean=clean)
+            folder = self._shelf / canary.tune
+            clean = await asyncio.to_thread(is_clean, folder)
+            proven = await asyncio.to_thread(is_proven, folder)
+            outcome = at_last(labels, is_clean=clean, is_proven=proven)
         if outcome == "promoted" and await self._is_forgotten(canary.tune):
             return "dropped", "It used what is forgotten."
         count = Count.of(labels)
-        too_few = "Too few votes to tell: " if is_unheard(count) else ""
-        return (outcome, f"{too_few}{count.in_words}.") if outcome else None
+        return (outcome, f"{_unheard(outcome, count)}{count.in_words}.") if outcome else None
 
     async def _known(self, labels: Sequence[Label], now: datetime) -> list[Voter]:
         unheard_of = {gave(label) for label in labels} - by_who(self._voters).keys()

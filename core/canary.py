@@ -152,16 +152,18 @@ def is_over(labels: Sequence[tuple[bool, bool]], age: timedelta) -> bool:
     return age >= LONGEST or (age >= SHORTEST and len(labels) >= MOST_LABELS)
 
 
-def at_last(labels: Sequence[tuple[bool, bool]], *, is_clean: bool) -> Decision:
-    """By the means of both posteriors. `is_clean`: the gate found nothing against it. One that
-    hardly anybody voted on is dropped: a mean of few votes is the prior's, or one person's.
+def at_last(labels: Sequence[tuple[bool, bool]], *, is_clean: bool, is_proven: bool) -> Decision:
+    """By the means of both posteriors. `is_clean`: the gate found nothing against it; `is_proven`:
+    it found that the tune agrees with the votes. Where hardly anybody voted on it, a mean is the
+    prior's, or one person's: then one that is proven goes on, unless most of these disliked it.
     """
     count = Count.of(labels)
     if is_unheard(count):
-        return "dropped"
-    ours = (count.up_canary + 1) / (count.of_canary + 2)
-    others = (count.up_other + 1) / (count.of_other + 2)
-    return "promoted" if ours >= others and is_clean else "dropped"
+        is_liked = is_proven and 2 * count.up_canary >= count.of_canary
+    else:
+        ours = (count.up_canary + 1) / (count.of_canary + 2)
+        is_liked = ours >= (count.up_other + 1) / (count.of_other + 2)
+    return "promoted" if is_liked and is_clean else "dropped"
 
 
 def is_unheard(count: Count) -> bool:

@@ -64,6 +64,11 @@ def is_clean(folder: Path) -> bool:
     return bool(report["passed"]) and all(one["passed"] is not False for one in report["checks"])
 
 
+def is_proven(folder: Path) -> bool:
+    """Whether it found that the tune there agrees with the votes, as no luck would."""
+    return bool(judgement(folder).get("proven"))
+
+
 def reasons(report: dict[str, Any]) -> str:
     """What refused it; checks that are only for a person's eyes are not among them."""
     against = (one for one in report["checks"] if one["passed"] is False and one.get("hard", True))

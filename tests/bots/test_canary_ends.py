@@ -149,14 +149,26 @@ async def test_after_fourteen_days_a_gate_that_found_something_drops_it(tmp_path
         assert await here.store.serving() == SERVING
 
 
-async def test_after_fourteen_days_one_that_few_voted_on_is_dropped(tmp_path, server):
+@pytest.mark.parametrize(
+    ("proven", "serves", "why"),
+    [
+        (True, CANARY, "promoted: Too few votes to tell, but held-out votes proved it better:"),
+        (False, SERVING, "dropped: Too few votes to tell:"),
+    ],
+)
+async def test_one_that_few_voted_on_goes_on_if_it_was_proven(
+    tmp_path, server, proven, serves, why
+):
     time = [NOW]
     async with room(tmp_path, server, now=lambda: time[0]) as here:
+        report = tmp_path / "tunes" / CANARY / "report.json"
+        said = report.read_text().replace('"proven": true', f'"proven": {str(proven).lower()}')
+        report.write_text(said)
         await voted(here, 9, "👍", drawn=True)
         time[0] = NOW + timedelta(days=14)
         await here.ends()
-        assert await here.store.serving() == SERVING
-        assert "dropped: Too few votes to tell: 9 of 9 votes on it" in await here.summary()
+        assert await here.store.serving() == serves
+        assert f"{why} 9 of 9 votes on it" in await here.summary()
 
 
 async def test_answers_that_are_cut_drop_it_before_anybody_voted(tmp_path, server, caplog):

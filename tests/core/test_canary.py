@@ -245,7 +245,22 @@ def test_labels_are_looked_at_by_the_ten():
 def test_after_fourteen_days_the_mean_decides_where_the_gate_was_clean(labels, is_clean, fate):
     assert not is_over(labels, 13 * DAY)
     assert is_over(labels, 14 * DAY)
-    assert at_last(labels, is_clean=is_clean) == fate
+    assert at_last(labels, is_clean=is_clean, is_proven=False) == fate
+
+
+@pytest.mark.parametrize(
+    ("labels", "proven", "clean", "fate"),
+    [
+        ([], True, True, "promoted"),
+        (votes(9, 9, 0, 50), True, True, "promoted"),
+        (votes(4, 8, 50, 50), True, True, "promoted"),
+        (votes(4, 9, 0, 0), True, True, "dropped"),  # most of the few disliked it
+        (votes(9, 9, 0, 50), True, False, "dropped"),
+        (votes(4, 10, 50, 50), True, True, "dropped"),  # heard enough
+    ],
+)
+def test_one_that_hardly_anybody_heard_goes_on_if_it_was_proven(labels, proven, clean, fate):
+    assert at_last(labels, is_clean=clean, is_proven=proven) == fate
 
 
 def test_after_three_hundred_labels_the_mean_decides():
@@ -253,7 +268,7 @@ def test_after_three_hundred_labels_the_mean_decides():
     assert not is_over(labels[1:], DAY)
     assert by_votes(labels, DAY) is None
     assert is_over(labels, DAY)
-    assert at_last(labels, is_clean=True) == "dropped"
+    assert at_last(labels, is_clean=True, is_proven=True) == "dropped"
 
 
 @pytest.mark.parametrize(
