@@ -25,7 +25,8 @@ def votes(
 ) -> tuple[dict[str, int], list[Correction]]:
     """Each person's verdict on an answer, and what should be in its place, oldest first.
 
-    A correction that changes something is its author's "no".
+    A correction that changes something is its author's "no". The store gives none whose author
+    gave a thumb up since.
     """
     changing = [c for c in corrections if c.text.strip() != answer.strip()]
     changing.sort(key=lambda c: c.at)

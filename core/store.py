@@ -154,7 +154,11 @@ class Votes(Protocol):
         """The person's verdict that stands now."""
         ...
 
-    async def put_correction(self, correction: Correction) -> None: ...
+    async def put_correction(self, correction: Correction) -> None:
+        """It counts unless its author's verdict that stands is a thumb up which is newer: then it
+        is kept, and neither `exchanges` nor `judged` gives it.
+        """
+        ...
 
     async def change(self, ref: MessageRef, text: str | None) -> None:
         """A person edited a message that we heard or quoted, or deleted it (None).

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from core.types import Author, ChannelRef, Shaped, Turn
 from storage.database import Database
-from storage.tables import corrections, credits, tune_names, tune_verdicts, turns
+from storage.reviews import still_meant
+from storage.tables import corrections, credits, feedback, tune_names, tune_verdicts, turns
 
 
 class SqlCredits:
@@ -62,6 +63,7 @@ class SqlCredits:
                 tune_verdicts.c.tune == tune,
                 corrections.c.author_id == author,
                 corrections.c.at <= begun,  # what was corrected later is in the next one
+                still_meant(feedback.c.at <= begun),
                 turns.c.platform == channel.platform,
                 turns.c.account == channel.account,
                 or_(credits.c.told_in.is_(None), credits.c.told_in == turn.id),

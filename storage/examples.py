@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, sel
 from core.types import Correction, Example, Exchange, Turn
 from storage.consents import allowed
 from storage.database import Database
-from storage.reviews import not_left_out
+from storage.reviews import not_left_out, still_meant
 from storage.rows import CHANNEL, channel_key
 from storage.tables import MAY_LEAD, QUOTED, corrections, examples, feedback, turns
 
@@ -103,7 +103,7 @@ CORRECTIONS = (
     select(corrections)
     .join(_newest, _newest.c.id == corrections.c.turn_id)
     .join(turns, turns.c.id == corrections.c.turn_id)
-    .where(allowed("person", corrections.c.author_id), not_left_out(corrections))
+    .where(allowed("person", corrections.c.author_id), not_left_out(corrections), still_meant())
 )
 DROP = delete(examples).where(examples.c.turn_id == bindparam("turn"))
 DROP_FORGOTTEN = DROP.where(

@@ -63,6 +63,20 @@ def not_left_out(said: FromClause) -> ColumnElement[bool]:
     )
 
 
+def still_meant(*more: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whoever corrected gave the answer no thumb up since, for queries that select corrections.
+
+    `more`: what also holds of such a thumb.
+    """
+    return ~exists().where(
+        feedback.c.turn_id == corrections.c.turn_id,
+        feedback.c.author_id == corrections.c.author_id,
+        feedback.c.score > 0,
+        feedback.c.at > corrections.c.at,
+        *more,
+    )
+
+
 def _stands(connection: Connection, review: Review) -> bool:
     """Whether somebody gives this verdict still."""
     given = (

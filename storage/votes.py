@@ -27,6 +27,7 @@ from storage.consents import allowed, not_private
 from storage.database import Database
 from storage.examples import drop_examples
 from storage.openings import openings
+from storage.reviews import still_meant
 from storage.rows import (
     BY_ID,
     CONVERSATION,
@@ -266,7 +267,7 @@ JUDGE = update(turns).where(turns.c.id == bindparam("turn"), ~turns.c.judged).va
 MAY_TRAIN = QUOTES.join(turns).where(allowed("person", quotes.c.author_id))
 EXAMPLES_TRAIN = EXAMPLES.where(not_private())
 VERDICTS = usable(verdicts)
-CORRECTIONS = usable(corrections)
+CORRECTIONS = usable(corrections).where(still_meant())
 MAY_BE_SHOWN = and_(text(COUNTS), not_private(), allowed("person", turns.c.author_id))
 SHOWN_TO = (
     select(turns.c.id)

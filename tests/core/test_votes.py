@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.desk import serve
+from core.training import dataset
 from core.types import (
     Author,
     MessageRef,
@@ -95,6 +96,20 @@ async def test_only_who_voted_on_an_answer_says_what_was_right(store):
     assert not await engine.correct(target, ANN, "too late")
     [known] = await store.judged(["list"])
     assert [(c.author_id, c.text) for c in known.corrections] == [("ann", "as Ann says")]
+
+
+async def test_who_likes_after_all_what_they_corrected_trains_so(store):
+    await held(store, "Hello", adapter=ListAdapter(asked()))
+    engine = engine_on(store, ScriptedGenerator([]))
+    await engine.judge(reacted("👎"))
+    await engine.correct(MessageRef(ROOM, "answer to 1"), ANN, "as Ann says")
+    taught = dataset.gather(await store.judged(["list"])).rows
+    assert [(row.text, row.label) for row in taught] == [("as Ann says", True), ("Hello", False)]
+    later = engine.now() + timedelta(minutes=1)
+    await engine.judge(replace(reacted("👎"), added=False, at=later))
+    await engine.judge(replace(reacted("👍"), at=later))
+    [row] = dataset.gather(await store.judged(["list"])).rows
+    assert (row.text, row.label, row.corrected) == ("Hello", True, False)
 
 
 async def test_a_thumb_that_is_found_after_an_absence_is_no_vote_that_was_forgotten(store):

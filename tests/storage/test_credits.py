@@ -93,6 +93,15 @@ async def test_a_correction_that_came_after_the_run_began_is_in_the_next_tune(st
     assert await store.credit(await asks(store), name) == 0
 
 
+async def test_who_liked_the_answer_after_all_is_told_where_a_tune_used_the_correction(store):
+    before, after = await corrected(store), await corrected(store)
+    await store.put_feedback(Feedback(before, "U1", 1, MORNING + timedelta(minutes=1)))
+    name = await tuned(store, (before, "U1"), (after, "U1"))
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    await store.put_feedback(Feedback(after, "U1", 1, soon))
+    assert await store.credit(await asks(store), name) == 1
+
+
 @pytest.mark.parametrize("where", [ELSEWHERE, ANOTHER], ids=["platform", "account"])
 async def test_a_person_with_the_same_id_elsewhere_is_somebody_else(store, where):
     turn = await corrected(store)

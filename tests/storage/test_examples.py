@@ -1,6 +1,7 @@
 """What may stand as an example in a prompt, and how people take it back, on both databases."""
 
 import dataclasses
+from datetime import timedelta
 
 from core.types import ChannelRef, Correction, Example, Feedback, Quoted, Review
 from tests.storage.says import CHANNEL, MORNING, answered, marked, message, recipe, tuned
@@ -98,6 +99,15 @@ async def test_what_an_admin_left_out_has_no_say_in_examples(store):
     )
     scores = {one.turn_id: (one.scores, one.corrections) for one in await found(store)}
     assert scores == {let_in: ({"U8": 1}, ()), liked: ({}, ()), said: ({"U2": 1}, ())}
+
+
+async def test_what_a_later_thumb_up_of_its_author_overtook_is_no_correction(store):
+    theirs, others = await corrected(store), await corrected(store)
+    later = MORNING + timedelta(minutes=1)
+    await store.put_feedback(Feedback(theirs, "U3", 1, later))
+    await store.put_feedback(Feedback(others, "U2", 1, later))
+    scores = {one.turn_id: (one.scores, len(one.corrections)) for one in await found(store)}
+    assert scores == {theirs: ({"U3": 1}, 0), others: ({"U3": -1, "U2": 1}, 1)}
 
 
 LIKED, SAID = "To Liked?", "Corrected."

@@ -83,6 +83,36 @@ async def test_a_persons_last_correction_counts(store):
     assert (judged.feedback, set(judged.corrections)) == ((), {last, other})
 
 
+async def test_a_correction_counts_unless_a_later_thumb_up_of_its_author_stands(store):
+    turn_id = await answered(store)
+    said = Correction(turn_id, "U2", "Say hello.", LATER)
+    soon = LATER + timedelta(minutes=1)
+    for verdict in (
+        down(turn_id),
+        up(turn_id, "U3", at=soon),  # somebody else's
+        up(await answered(store), at=soon),  # of another answer
+        up(turn_id, at=MORNING + timedelta(minutes=1)),  # before they corrected it
+    ):
+        await store.put_feedback(verdict)
+    await store.put_correction(said)
+
+    async def standing():
+        return (await store.judged(["slack"]))[0].corrections
+
+    assert await standing() == (said,)
+    await store.put_feedback(up(turn_id, at=soon))
+    assert await standing() == ()
+    assert up(turn_id, at=soon) in await verdicts(store)
+    await store.put_feedback(down(turn_id, at=soon + timedelta(minutes=1)))
+    assert await standing() == (said,)
+    await store.drop_feedback(turn_id, "U2", -1)  # no verdict stands, and nothing was deleted
+    assert await standing() == (said,)
+    await store.put_feedback(up(turn_id, at=soon))
+    again = dataclasses.replace(said, text="Sing.", at=soon + timedelta(minutes=1))
+    await store.put_correction(again)
+    assert await standing() == (again,)
+
+
 async def test_judged_turns_are_those_of_the_platforms_asked_for_oldest_first(store):
     ids = [await answered(store) for _ in range(3)]
     other = await answered(store, channel=dataclasses.replace(CHANNEL, platform="discord"))

@@ -151,7 +151,9 @@ class Crowd:
         return self
 
     def withdraw(self, count: int = 100) -> Self:
-        """So many take back what they said, the last thumb that they gave to an answer."""
+        """So many take back what they said, the last thumb that they gave to an answer. None who
+        corrected it: their correction would stay.
+        """
         last = {(act.who, act.id): act for act in sorted(self.acts, key=lambda act: act.at)}
         given = [act for act in last.values() if isinstance(act, Voted)]
         said = {(act.who, act.id) for act in self.acts if isinstance(act, Corrected)}
