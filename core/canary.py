@@ -43,20 +43,28 @@ SHORTEST = timedelta(hours=24)  # before it is promoted: other hours have other 
 STEPS = 400  # of the grid that stands for all shares from 0 to 1; the margin is a multiple
 
 
-def chosen(canary: Canary, message: IncomingMessage, last: Turn | None, serving: str) -> str:
-    """The model that answers a question. `last`: the turn before it in its conversation; `serving`:
-    the name of what serves beside the canary.
+def chosen(canary: Canary, message: IncomingMessage, before: Sequence[Turn], serving: str) -> str:
+    """The model that answers a question. `before`: the turns in its thread or channel, oldest
+    first; `serving`: the name of what serves beside the canary.
 
-    Whoever started the run hears the canary at once. Every other conversation keeps the model of
-    its last turn, and one that begins is drawn.
+    Whoever started the run hears the canary at once, and alone: for everybody else a conversation
+    keeps the model of the last turn that was not theirs, and one without is drawn.
     """
-    if canary.by == person(message.ref.channel, message.author.id):
+    if _is_starters(canary, message):
         return canary.tune
-    if last is None or (not message.thread.thread and message.at - last.message.at > SILENCE):
-        is_ours = is_drawn(canary, message.thread, message.ref.id)
-        return canary.tune if is_ours else serving
-    kept = last.recipe and last.recipe.model
-    return canary.tune if kept == canary.tune else serving
+    opening = message
+    for turn in reversed(before):
+        if not message.thread.thread and opening.at - turn.message.at > SILENCE:
+            break  # another conversation
+        if not _is_starters(canary, turn.message):
+            kept = turn.recipe and turn.recipe.model
+            return canary.tune if kept == canary.tune else serving
+        opening = turn.message
+    return canary.tune if is_drawn(canary, message.thread, opening.ref.id) else serving
+
+
+def _is_starters(canary: Canary, message: IncomingMessage) -> bool:
+    return canary.by == person(message.ref.channel, message.author.id)
 
 
 def is_drawn(canary: Canary, thread: ThreadRef, opening: str = "") -> bool:

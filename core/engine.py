@@ -179,7 +179,7 @@ class Engine:
             return self.phrases.too_long.format(tokens=tokens, limit=longest)
         system = settings.system_text
         past = await self._past(turn, earlier)
-        model = await self._model(turn, None if past.is_first else past.turns[-1])
+        model = await self._model(turn, past.turns[past.ahead :])
         past = await self.examples.ahead_of(turn, past, model)
         counted = await self.generator.count([system, message.text, *past.texts])
         of_system, of_question, *of_past = [size + TOKENS_PER_MESSAGE for size in counted]
@@ -202,11 +202,11 @@ class Engine:
             opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
 
-    async def _model(self, turn: Turn, last: Turn | None) -> str:
-        """What answers the turn. `last`: the turn before it in its conversation."""
+    async def _model(self, turn: Turn, before: Sequence[Turn]) -> str:
+        """What answers the turn. `before`: the turns in its thread or channel, oldest first."""
         tune, canary = await self.store.answering()
         serving = tune or self.model
-        return chosen(canary, turn.message, last, serving) if canary else serving
+        return chosen(canary, turn.message, before, serving) if canary else serving
 
     async def _past(self, turn: Turn, earlier: Earlier) -> Past:
         """What may stand ahead of the turn's question."""

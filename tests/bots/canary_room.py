@@ -57,10 +57,10 @@ class Room:
     trainer: LocalTrainer
     told: list[tuple[str, str]]
 
-    async def ask(self, thread="", author=BOB, text="", **how):
-        """The id of a question, once it is answered."""
+    async def ask(self, thread="", author=BOB, text="", opens=False, **how):
+        """The id of a question, once it is answered. `opens`: a thread, of its own id."""
         id = str(next(ids))
-        message = asked(text or f"question {id}", id, thread, author, **how)
+        message = asked(text or f"question {id}", id, id if opens else thread, author, **how)
         await self.adapter.deliver(message)
         async with asyncio.timeout(5):
             while not (turn := await self.store.heard(message.ref)) or turn.status != "done":

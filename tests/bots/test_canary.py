@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, time, timedelta
 
 from bots.night import Nightly
+from core.canary import is_drawn
+from core.types import ThreadRef
 from storage.repositories import SqlStore
 from tests.bots.canary_room import BY, CANARY, NEXT, SERVING, first_threads, room, voted
-from tests.core.room import ANN, BOB, NOW
+from tests.core.room import ANN, BOB, NOW, ROOM
 from tests.fakes import until
 from tests.training.house import said
 
@@ -37,6 +39,49 @@ async def test_whoever_started_the_run_hears_it_at_their_very_next_question(tmp_
         assert await here.model_of(thread, ANN) == CANARY
         assert await here.model_of(other, ANN) == CANARY
         assert await here.model_of(author=ANN, place="direct") == CANARY
+
+
+async def test_where_they_talk_everybody_else_keeps_their_model(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        for drawn, model in ((False, SERVING), (True, CANARY)):
+            ours, begun = await first_threads(here, 2, drawn=drawn)
+            assert await here.model_of(ours, BOB) == model
+            assert await here.model_of(ours, ANN) == CANARY
+            assert await here.model_of(ours, BOB) == model
+            assert await here.model_of(begun, ANN) == CANARY
+            assert await here.model_of(begun, BOB) == model
+
+
+async def test_what_stood_ahead_of_a_thread_decides_nothing_in_it(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        _, canary = await here.store.answering()
+        await here.ask("elsewhere")
+        for _ in range(8):
+            thread, theirs = [await here.ask(author=one, opens=True) for one in (BOB, ANN)]
+            assert here.asked_of(thread) == lot(canary, thread)
+            assert here.asked_of(theirs) == CANARY
+            assert await here.model_of(theirs, BOB) == lot(canary, theirs)
+
+
+def lot(canary, thread):
+    return CANARY if is_drawn(canary, ThreadRef(ROOM, thread)) else SERVING
+
+
+async def test_in_a_chat_where_they_talk_the_votes_of_everybody_else_count(tmp_path, server):
+    async with room(tmp_path, server) as here:
+        models = []
+        for number in range(24):
+            at = NOW + number * timedelta(hours=9)
+            assert await here.model_of(author=ANN, at=at) == CANARY
+            id = await here.ask(at=at)
+            models.append(here.asked_of(id))
+            assert await here.model_of(author=ANN, at=at) == CANARY
+            assert await here.model_of(at=at) == models[-1]
+            await here.vote(id, "👍")
+        ours, theirs = models.count(CANARY), models.count(SERVING)
+        assert min(ours, theirs) >= 2
+        told = await here.command("/tunes")
+        assert f"{ours} of {ours} votes on it are up, {theirs} of {theirs} on what serves" in told
 
 
 async def test_what_retrain_learns_begins_as_a_canary_and_takes_the_place_of_another(

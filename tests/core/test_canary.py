@@ -36,8 +36,8 @@ def drawn(canary=CANARY, is_so=True):
 
 
 def before(model, at=NOW, **where):
-    """The turn before in a conversation, answered by this model."""
-    return Turn(1, asked(at=at, **where), recipe=Recipe(model, "", None, "digest"))
+    """A turn before in a conversation, answered by this model, as all there were."""
+    return (Turn(1, asked(at=at, **where), recipe=Recipe(model, "", None, "digest")),)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
@@ -60,9 +60,9 @@ def test_another_canary_draws_anew():
 def test_a_new_conversation_is_answered_by_lot_and_the_lot_stays():
     for thread in threads(50):
         message = asked(thread=thread.thread)
-        model = chosen(CANARY, message, None, SERVING)
+        model = chosen(CANARY, message, (), SERVING)
         assert model == (CANARY.tune if is_drawn(CANARY, thread) else SERVING)
-        assert model == chosen(CANARY, message, None, SERVING)
+        assert model == chosen(CANARY, message, (), SERVING)
 
 
 @pytest.mark.parametrize("is_lot", [True, False])
@@ -76,17 +76,39 @@ def test_a_conversation_keeps_its_model_while_that_is_one_of_the_two(last, now, 
     assert chosen(CANARY, message, before(last, thread=thread), SERVING) == now
 
 
-def test_who_started_the_run_hears_it_at_once_and_so_do_who_talk_there_with_them():
+def test_who_started_the_run_hears_it_at_once_and_no_stranger_does():
     thread = drawn(is_so=False).thread
     theirs = asked(thread=thread, author=BOB)
     assert chosen(CANARY, theirs, before(SERVING, thread=thread), SERVING) == CANARY.tune
-    last = before(CANARY.tune, thread=thread)
-    assert chosen(CANARY, asked(thread=thread), last, SERVING) == CANARY.tune
-    assert chosen(replace(CANARY, by=None), theirs, None, SERVING) == SERVING
+    assert chosen(replace(CANARY, by=None), theirs, (), SERVING) == SERVING
     elsewhere = ChannelRef("list", "other", "room")  # another workspace's bob
     stranger = replace(theirs, ref=MessageRef(elsewhere, "1"), thread=ThreadRef(elsewhere, thread))
     assert person(elsewhere, "bob") != CANARY.by
     assert chosen(CANARY, stranger, before(SERVING), SERVING) == SERVING
+
+
+def test_who_started_the_run_moves_no_conversation():
+    for lot, thread in ((CANARY.tune, drawn().thread), (SERVING, drawn(is_so=False).thread)):
+        bobs = before(CANARY.tune, thread=thread, author=BOB)
+        assert chosen(CANARY, asked(thread=thread), bobs * 2, SERVING) == lot
+        for model in (CANARY.tune, SERVING):
+            others = before(model, thread=thread) + bobs
+            assert chosen(CANARY, asked(thread=thread), others, SERVING) == model
+    earlier = before(SERVING, thread=thread) + before(CANARY.tune, thread=thread)
+    assert chosen(CANARY, asked(thread=thread), earlier + bobs, SERVING) == CANARY.tune
+
+
+def test_in_a_chat_that_who_started_the_run_began_the_lot_falls_by_how_they_began_it():
+    room = ThreadRef(ROOM)
+    long_ago = before(CANARY.tune, at=NOW - DAY)
+    for n in range(100):
+        lot = CANARY.tune if is_drawn(CANARY, room, str(n)) else SERVING
+        began = before(CANARY.tune, id=str(n), author=BOB)
+        more = before(CANARY.tune, id="more", author=BOB, at=NOW + timedelta(hours=7))
+        message = asked(id="last", at=NOW + timedelta(hours=14))
+        assert chosen(CANARY, message, long_ago + began + more, SERVING) == lot
+    theirs = before(SERVING, id="theirs")  # seven hours before more: the same conversation
+    assert chosen(replace(CANARY, share=1.0), message, theirs + more, SERVING) == SERVING
 
 
 def test_where_the_channel_is_the_conversation_eight_silent_hours_begin_another():
@@ -104,7 +126,7 @@ def test_in_a_chat_each_conversation_is_drawn_anew_and_keeps_what_it_drew():
         for n in range(2000)
     ]
     assert abs(drawn.count(CANARY.tune) / 2000 - 0.2) < 0.04
-    assert chosen(CANARY, asked(id="1"), None, SERVING) == drawn[1]
+    assert chosen(CANARY, asked(id="1"), (), SERVING) == drawn[1]
 
 
 def label(thread, model, score=1, *, voter="ann", asked_by="ann", at=NOW, opening=""):
@@ -148,18 +170,18 @@ def test_where_the_channel_is_the_conversation_a_vote_counts_again_after_eight_s
 def test_in_a_chat_a_vote_counts_where_the_lot_fell_on_its_conversation():
     room = ThreadRef(ROOM)
     labels = [
-        label(room, chosen(CANARY, asked(id=str(n)), None, SERVING), opening=str(n))
+        label(room, chosen(CANARY, asked(id=str(n)), (), SERVING), opening=str(n))
         for n in range(100)
     ]
     assert len(counted(CANARY, labels, SERVING)) == 100
-    started = [replace(one, model=CANARY.tune) for one in labels]  # by who started the run
+    started = [replace(one, model=CANARY.tune) for one in labels]
     assert 5 <= len(counted(CANARY, started, SERVING)) <= 40
 
 
 @pytest.mark.parametrize(
     "one",
     [
-        label(THEIRS, CANARY.tune),  # its starter asked first
+        label(THEIRS, CANARY.tune),
         label(OURS, SERVING),  # it went on as it began before the canary
         label(OURS, CANARY.tune, asked_by="bob"),  # the starter's own
         label(THEIRS, SERVING, asked_by="bob"),
