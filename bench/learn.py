@@ -250,7 +250,7 @@ async def sft_only(run: Path, here: House) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """`SAMPLES` answers to each question, time by time; `kl`: how far from the base, per token."""
+    """So many answers to each question, time by time; `kl`: how far from the base, per token."""
 
     questions: Sequence[Question]
     said: Sequence[str]
@@ -270,8 +270,9 @@ def answered(
     questions: Sequence[Question],
     dice: int = 0,
     ahead: Callable[[str], Messages] = lambda question: (),
+    times: int = SAMPLES,
 ) -> Answered:
-    """Ask a tune, or the base, each question behind what stands ahead of it."""
+    """Ask a tune, or the base, each question so many times behind what stands ahead of it."""
     import torch
 
     model, tokenizer = load_base(STARTER)
@@ -289,7 +290,7 @@ def answered(
         model = PeftModel.from_pretrained(model, tune, local_files_only=True)
         kl = measure.kl_per_token(model, tokenizer, chats[:24])
     torch.manual_seed(dice)
-    said = [text for _ in range(SAMPLES) for text in answers(model, tokenizer, chats)]
+    said = [text for _ in range(times) for text in answers(model, tokenizer, chats)]
     return Answered(questions, said, kl)
 
 

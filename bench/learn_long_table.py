@@ -46,10 +46,14 @@ def show(done: Mapping[str, Part], tastes: Sequence[str], picture: Path, began: 
             approval, correct = f"{one.approval:.1%}", f"{one.correct:.1%}"
             table.add_row(part.name, arm, approval, correct, f"{one.kl:.3f}" if one.kl else "")
         table.add_section()
-    asked = max(one.asked for part in weeks for one in part.arms.values())
-    errors = [f"{2 * _error(share, asked):.1f} at {share:.0%}" for share in (0.5, 0.8, 0.95)]
+    counts = sorted({one.asked for part in weeks for one in part.arms.values()})
+    errors = [
+        f"{2 * _error(share, counts[-1]):.1f} to {2 * _error(share, counts[0]):.1f} at {share:.0%}"
+        for share in (0.5, 0.8, 0.95)
+    ]
     table.caption = (
-        f"one draw each; shares of at most {asked} answers, two standard errors are points:"
+        f"one draw each; shares of {' or '.join(f'{count:,}' for count in counts)} answers (the"
+        " most: the base and Mynah), two standard errors are points:"
         f" {', '.join(errors)}; {began}; {hours:.1f} hours of one core"
     )
     Console().print(table)
