@@ -70,6 +70,12 @@ def votes_in(gathered: Gathered) -> str:
     return f"{told}, left out {unused}" if (unused := unused_of(gathered)) else told
 
 
+def votes_of(turns: int, gathered: Gathered) -> str:
+    """The same, where votes on so many turns of it are learnt from."""
+    some = "" if turns == gathered.counts["labels"] else f"{turns} of "
+    return some + votes_in(gathered)
+
+
 def unused_of(gathered: Gathered) -> str:
     """What counts for nothing, and why. "": nothing."""
     some: list[tuple[int, str, str]] = []

@@ -27,7 +27,7 @@ from core.errors import BotError
 from core.phrases import Phrases
 from core.ports import Speaker
 from core.store import Store
-from core.training import dataset
+from core.training import dataset, taught
 from core.training.dataset import Gathered
 from core.training.limits import room_for
 from core.training.publish import (
@@ -242,7 +242,8 @@ class LocalTrainer:
             if by_night and (nothing := await self._nothing_for_a_night(gathered, base)):
                 yield nothing
                 return
-            yield f"Learning from {telling.votes_in(gathered)}.\n\n"
+            turns = len({row.turn_id for row in gathered.training})
+            yield f"Learning from {telling.votes_of(turns, gathered)}.\n\n"
             if no_room := await asyncio.to_thread(room_for, self.shelf, base):
                 raise StepFailed(no_room)
             name = await shelf.new_name(self.store, self.shelf)
@@ -268,7 +269,9 @@ class LocalTrainer:
                     async for line in lines:
                         yield line
                 # 4. Into its place, and the pointer.
-                summary = f"Learnt from {telling.votes_in(gathered)}."
+                used = await asyncio.to_thread(taught.used, gathered, run)
+                turns = len({one.turn_id for one in used if one.learnt})
+                summary = f"Learnt from {telling.votes_of(turns, gathered)}."
                 at = self.now()
                 new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
                 tune, replaced = await publish(
@@ -279,7 +282,7 @@ class LocalTrainer:
                     new,
                     base=self.model,
                     at=at,
-                    verdicts=gathered.verdicts,
+                    verdicts=used,
                     retire_at_once=self.settings.retire_at_once,
                     share=self.share,
                     by=by,

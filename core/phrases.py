@@ -90,6 +90,9 @@ class Phrases(BaseModel):
         " {people}{own}."
     )
     why_own: str = ", {own} of them yours"
+    why_not_learnt: str = (
+        "It learnt nothing from {votes} more{own}: kept for its checks, or left out."
+    )
     why_checked: str = "Before it answered anybody it had {checks}, and none spoke against it."
     why_unsure: str = "What they could not tell: {unsure}."
     why_no_report: str = "It passed its checks; what they found is kept no more."

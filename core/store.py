@@ -33,6 +33,7 @@ from core.types import (
     ThreadRef,
     Tune,
     Turn,
+    Used,
     Voter,
 )
 
@@ -214,8 +215,8 @@ class Tunes(Protocol):
         """All of them, oldest first."""
         ...
 
-    async def put_tune(self, tune: Tune, verdicts: Collection[tuple[int, str]] = ()) -> bool:
-        """Keep a tune, or what changed of it. `verdicts`: turn and person of each that it used.
+    async def put_tune(self, tune: Tune, verdicts: Collection[Used] = ()) -> bool:
+        """Keep a tune, or what changed of it. `verdicts`: all that its run used.
 
         Returns whether something that it used is forgotten: once so, always so. A verdict that was
         only taken back is not; of somebody of whom nothing else is known from before, it is.
@@ -304,11 +305,11 @@ class Credits(Protocol):
     """Whose words are in a tune."""
 
     async def shaped(self, tune: str, channel: ChannelRef, author: Author) -> Shaped:
-        """What it used and nobody forgot since; `author` is of the channel's platform."""
+        """What its run used and nobody forgot since; `author` is of the channel's platform."""
         ...
 
     async def credit(self, turn: Turn, tune: str) -> int:
-        """How many corrections by the turn's author the tune used, of which they are to be told
+        """How many corrections by the turn's author the tune learnt, of which they are to be told
         ahead of this turn's answer: each once, there and nowhere else.
         """
         ...

@@ -289,12 +289,31 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """That a run used what somebody said of a turn: their vote, a correction, or both.
+
+    `learnt`: the tune learnt from it; else its checks alone heard it, or it was left out.
+    `corrected`: it learnt the correction's own words.
+    """
+
+    turn_id: int
+    author_id: str
+    learnt: bool = False
+    corrected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Shaped:
-    """How many votes and corrections a tune used, of how many people; `own`: those of one."""
+    """How many votes and corrections a tune learnt from, of how many people; `own`: those of one.
+
+    `not_learnt`, `own_not_learnt`: how many more its run used.
+    """
 
     votes: int
     people: int
     own: int
+    not_learnt: int = 0
+    own_not_learnt: int = 0
 
 
 Consenting = Literal["person", "channel"]

@@ -33,14 +33,16 @@ async def why(
         shown = answered.recipe.examples if answered.recipe else ()
         return words.why_examples.format(asked=listed(shown)) if shown else words.why_base
     shaped = await store.shaped(tune.name, by.ref.channel, by.author)
-    own = words.why_own.format(own=shaped.own) if shaped.own else ""
     told = words.why_tune.format(
         tune=tune.name,
         at=f"{tune.at:%Y-%m-%d %H:%M} UTC",
         votes=of(shaped.votes, "vote or correction", "votes and corrections"),
         people=of(shaped.people, "person", "people"),
-        own=own,
+        own=words.why_own.format(own=shaped.own) if shaped.own else "",
     )
+    if shaped.not_learnt:
+        own = words.why_own.format(own=shaped.own_not_learnt) if shaped.own_not_learnt else ""
+        told += f" {words.why_not_learnt.format(votes=shaped.not_learnt, own=own)}"
     return f"{told} {checked(await report_of(tune), words)}{forgotten(tune, words)}"
 
 

@@ -1,8 +1,10 @@
-"""Whose words are in a tune, in SQL: counted for whoever asks, and told to whoever corrected."""
+"""What a tune learnt from, in SQL: counted for whoever asks, and told to whoever corrected."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, func, or_, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from core.types import Author, ChannelRef, Shaped, Turn
 from storage.database import Database
@@ -16,7 +18,12 @@ class SqlCredits:
 
     async def shaped(self, tune: str, channel: ChannelRef, author: Author) -> Shaped:
         given = (
-            select(turns.c.platform, turns.c.account, tune_verdicts.c.author_id)
+            select(
+                turns.c.platform,
+                turns.c.account,
+                tune_verdicts.c.author_id,
+                tune_verdicts.c.learnt,
+            )
             .join_from(tune_verdicts, turns)
             .where(tune_verdicts.c.tune == tune)
             .subquery()
@@ -28,12 +35,17 @@ class SqlCredits:
         )
 
         def work(connection: Connection) -> Shaped:
-            votes = connection.scalar(select(func.count()).select_from(given)) or 0
-            people = select(given).distinct().subquery()
+            def count(rows: Select[Any]) -> int:
+                query = select(func.count()).select_from(rows.subquery())
+                return connection.scalar(query) or 0
+
+            learnt, rest = (select(given).where(one) for one in (given.c.learnt, ~given.c.learnt))
             return Shaped(
-                votes,
-                connection.scalar(select(func.count()).select_from(people)) or 0,
-                connection.scalar(select(func.count()).select_from(given).where(own)) or 0,
+                count(learnt),
+                count(learnt.distinct()),
+                count(learnt.where(own)),
+                count(rest),
+                count(rest.where(own)),
             )
 
         return await self.database.read(work)
@@ -61,6 +73,7 @@ class SqlCredits:
             )
             .where(
                 tune_verdicts.c.tune == tune,
+                tune_verdicts.c.corrected,
                 corrections.c.author_id == author,
                 corrections.c.at <= begun,  # what was corrected later is in the next one
                 still_meant(feedback.c.at <= begun),

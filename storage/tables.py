@@ -24,11 +24,12 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0010"  # the newest revision in migrations/versions; a test compares
+HEAD = "0011"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -211,7 +212,7 @@ class CorrectionRow(SQLModel, table=True):
 
 
 class CreditRow(SQLModel, table=True):
-    """That a correction's author was told that a tune used it, ahead of which turn's answer."""
+    """That a correction's author was told that a tune learnt it, ahead of which turn's answer."""
 
     __tablename__ = "credits"
     __table_args__ = (Index("credits_author", "author_id"),)
@@ -251,13 +252,17 @@ class TuneRow(SQLModel, table=True):
 
 
 class TuneVerdictRow(SQLModel, table=True):
-    """Whose verdicts and corrections a tune used, also those that were taken back since."""
+    """Whose verdicts and corrections a tune's run used, also those that were taken back since: all
+    that forgetting goes by. `learnt`, `corrected`: as in core.types.Used.
+    """
 
     __tablename__ = "tune_verdicts"
     __table_args__ = (Index("tune_verdicts_author", "author_id"),)
     tune: str = Field(foreign_key="tunes.name", primary_key=True)
     turn_id: int = Field(foreign_key="turns.id", primary_key=True)
     author_id: str = Field(primary_key=True)
+    learnt: bool = Field(sa_column_kwargs={"server_default": true()})
+    corrected: bool = flag()
 
 
 class ServingRow(SQLModel, table=True):

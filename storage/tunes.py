@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
-from core.types import Tune
+from core.types import Tune, Used
 from storage.database import Database
 from storage.rows import batched
 from storage.tables import (
@@ -44,7 +45,7 @@ class SqlTunes:
 
         return await self.database.read(work)
 
-    async def put_tune(self, tune: Tune, verdicts: Collection[tuple[int, str]] = ()) -> bool:
+    async def put_tune(self, tune: Tune, verdicts: Collection[Used] = ()) -> bool:
         values = {
             "name": tune.name,
             "base": tune.base,
@@ -61,7 +62,7 @@ class SqlTunes:
                 insert.on_conflict_do_update(index_elements=[tunes.c.name], set_=values)
             )
             if verdicts:
-                rows = [{"tune": tune.name, "turn_id": t, "author_id": who} for t, who in verdicts]
+                rows = [{"tune": tune.name, **asdict(one)} for one in verdicts]
                 keep = self.database.insert(tune_verdicts).on_conflict_do_nothing()
                 connection.execute(keep, rows)
             this = tunes.c.name == tune.name

@@ -20,6 +20,7 @@ from core.training.recipe import (
     ALPHA,
     OF_EACH,
     RANK,
+    Method,
     Plan,
     Stage,
     most_of_one_kind,
@@ -44,6 +45,7 @@ class Learnt:
     losses: list[dict[str, float]]
     too_long: int  # rows
     replayed: int  # rows
+    taught: frozenset[int]  # which rows some stage trained on, from 0 on
 
 
 def learn(
@@ -95,8 +97,10 @@ def learn(
     # 3. Stage by stage, on one adapter. The budget is over all of them: KL is to the base.
     budget = Budget(tokenizer, fitting, reporter, limit=chosen.stop_at_kl)
     losses: list[dict[str, float]] = []
+    taught: set[int] = set()  # by id(): two rows may say the same
     for stage in chosen.stages:
         budget.begin(stage)
+        taught |= {id(row) for row in votes_of(stage.method, fitting)}
         some = rows_of[stage.method]
         trainer = _trainer(stage, model, tokenizer, some, scratch, chosen.last_third)
         trainer.add_callback(_watch(budget.after_step, reporter))
@@ -106,7 +110,8 @@ def learn(
         if budget.spent:
             break
     too_long = len(rows) - len(fitting)
-    return Learnt(model, tokenizer, chosen, budget, losses, too_long, len(remembered))
+    numbers = frozenset(number for number, row in enumerate(rows) if id(row) in taught)
+    return Learnt(model, tokenizer, chosen, budget, losses, too_long, len(remembered), numbers)
 
 
 def _longer(tokenizer: Any, pair: dict[str, Any]) -> int:
@@ -126,6 +131,13 @@ def balanced(rows: Rows) -> Rows:
     kept = sides[True][:most] + sides[False][:most]
     random.Random(SEED).shuffle(kept)
     return kept
+
+
+def votes_of(method: Method, rows: Rows) -> Rows:
+    """The very rows that a stage of this method takes, pairs aside: the other stages take those."""
+    if method == "kto":
+        return balanced(rows)
+    return [row for row in rows if method == "sft" and row["label"]]
 
 
 def _trainer(

@@ -25,7 +25,7 @@ from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
 from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
-from core.types import Canary, Tune, tune_name
+from core.types import Canary, Tune, Used, tune_name
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ async def publish(
     *,
     base: str,
     at: datetime,
-    verdicts: Collection[tuple[int, str]] = (),
+    verdicts: Collection[Used] = (),
     retire_at_once: bool = False,
     share: float = 0.0,
     by: str | None = None,
@@ -192,9 +192,9 @@ async def publish(
     `share`: of new conversations, which it answers first, as a canary, with those of the person
     `by`; 0: it answers everybody. A canary that runs already is replaced.
 
-    `base`: its name on the server. `verdicts`: turn and person of each that it used. One who forgot
-    since marks the tune; with `retire_at_once`, and as a canary, it is refused. `again_after_s`:
-    the pause before a server that answers nobody is asked again.
+    `base`: its name on the server. `verdicts`: what its run used, and of whom. One who forgot since
+    marks the tune; with `retire_at_once`, and as a canary, it is refused. `again_after_s`: the
+    pause before a server that answers nobody is asked again.
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError, OSError and
     GenerationError; then, and when cancelled, nothing lies under the tune's name, unless the store

@@ -43,17 +43,17 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
             dataset.read(run / "dataset", name) for name in ("train.jsonl", "pairs.jsonl")
         )
         heard = [
-            (entry["turn"], row)
+            (entry["turn"], entry["line"], row)
             for entry, row in zip(entries, rows, strict=True)
             if not halves.is_theirs(entry["by"], outvoted)
         ]
     except (OSError, ValueError, KeyError, TypeError):
         reporter.fail("the data set is damaged: its files are not what its manifest says")
     if len(heard) < len(rows):
-        pairs = _pairs_of([row for _, row in heard], pairs)
+        pairs = _pairs_of([row for _, _, row in heard], pairs)
 
     # 2. The adapter.
-    some = [row for _, row in heard]
+    some = [row for _, _, row in heard]
     learnt = learn(base, some, pairs, counts, run / "scratch", reporter, wanted)
     model, budget = learnt.model, learnt.budget
     if budget.broken:
@@ -77,7 +77,8 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
         "base_sha256": base_hash(base),
         "dataset_sha256": sha256(run / "dataset" / "manifest.json"),
         "counts": counts,
-        "turns": sorted({turn for turn, _ in heard}),
+        "turns": sorted({turn for turn, _, _ in heard}),
+        "learnt": sorted(heard[number][1] for number in learnt.taught),
         "too_long": learnt.too_long,
         "outvoted": len(rows) - len(heard),
         "replayed": learnt.replayed,

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from core.training import golden
+from bots import telling
+from core.training import dataset, golden
 from core.types import Tune
 from tests.training.house import trainer
-from tests.training.votes import NOON
+from tests.training.votes import NOON, taste
 
 GOLDEN = golden.load([golden.OURS])
 OURS, SAFETY = GOLDEN.knowledge[0].ask, GOLDEN.safety[0].ask
@@ -45,3 +46,13 @@ async def test_of_a_report_only_answers_to_our_questions_of_knowledge_are_told(s
 async def test_of_a_report_that_is_gone_or_broken_there_is_none(store, tmp_path, report):
     told, tune = shelved(store, tmp_path, report)
     assert await told.report(tune) is None
+
+
+def test_where_not_all_votes_teach_it_is_said_how_many_of_them_do():
+    few, many = (dataset.gather(taste(count)) for count in (20, 60))
+    assert telling.votes_of(20, few).startswith("20 votes (10 liked, 10 disliked, from")
+    held = many.counts["held_out"]
+    assert held
+    told = telling.votes_of(60 - held, many)
+    assert told.startswith(f"{60 - held} of 60 votes (")
+    assert f"{held} held out for checking" in told

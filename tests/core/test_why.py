@@ -2,7 +2,7 @@
 
 from core.desk import serve
 from core.errors import AdapterError
-from core.types import Correction, Feedback, MessageRef, Tune
+from core.types import Correction, Feedback, MessageRef, Tune, Used
 from tests.core.room import (
     ANN,
     BOB,
@@ -41,11 +41,12 @@ async def corrected(store, id="1", author=ANN):
     return turn.id, author.id
 
 
-async def tuned(store, *verdicts, **more):
-    """A tune that used these serves from now on."""
+async def tuned(store, *verdicts, checked=(), **more):
+    """A tune that learnt from these serves from now on; its checks alone heard `checked`."""
     name = await store.next_tune()
     tune = Tune(name, "base", "x", "passed", tuple(t for t, _ in verdicts), "Learnt.", NOW, **more)
-    await store.put_tune(tune, verdicts)
+    learnt = [Used(turn, who, True, True) for turn, who in verdicts]
+    await store.put_tune(tune, [*learnt, *(Used(*one) for one in checked)])
     await store.serve(name, NOW)
     return name
 
@@ -77,6 +78,15 @@ async def test_of_a_tune_it_says_which_and_how_many_votes_of_how_many_people_mad
     assert "could not tell: 0 answers were held out." in told
     assert "eyes" not in told
     assert "secret" not in told
+    assert "learnt nothing" not in told
+
+
+async def test_what_was_kept_for_the_checks_is_said_apart_from_what_it_learnt_from(store):
+    used = [await corrected(store), await corrected(store, "2", BOB), await corrected(store, "3")]
+    await tuned(store, *used[:1], checked=used[1:])
+    told = await why(store, asked("hi", "7", "T"), trainer=Reports(CHECK))
+    assert "from 1 vote or correction of 1 person, 1 of them yours. It learnt" in told
+    assert "nothing from 2 more, 1 of them yours: kept for its checks, or left out. Before" in told
 
 
 async def test_who_gave_nothing_is_told_of_nothing_of_theirs(store):
@@ -134,6 +144,19 @@ async def test_whoever_corrected_is_told_once_ahead_of_an_answer_by_the_tune_tha
     assert adapter.shown["7"] == credited(name) + "Hello"  # of Bob's own
     assert adapter.shown["8"] == "Hello"
     assert "learnt from your" not in str(generator.prompts[-1].messages)  # the model never hears it
+
+
+async def test_whoever_corrected_what_was_kept_for_the_checks_is_told_when_a_tune_learns_it(store):
+    used = await corrected(store), await corrected(store, "2", BOB)
+    await tuned(store, used[1], checked=used[:1])
+    adapter = ListAdapter(asked("hi", "6", "T"))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["6"] == "Hello"
+    name = await tuned(store, *used)
+    adapter = ListAdapter(asked("hi", "7", "T"), asked("hi", "8", "T"))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["7"] == credited(name) + "Hello"
+    assert adapter.shown["8"] == "Hello"
 
 
 async def test_an_answer_that_is_shown_a_second_time_says_it_again(store):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from core.types import Author, Correction, Feedback, Shaped, Tune
+from core.types import Author, Correction, Feedback, Shaped, Tune, Used
 from storage.tables import credits
 from tests.storage.says import CHANNEL, MORNING, answered, message
 
@@ -24,10 +24,12 @@ async def corrected(store, author="U1", at=MORNING, asked_by="U1", **where):
     return turn
 
 
-async def tuned(store, *verdicts):
+async def tuned(store, *verdicts, learnt=True, corrected=True):
+    """A tune whose run used these, by turn and person; its name."""
     name = await store.next_tune()
-    used = tuple(turn for turn, _ in verdicts)
-    await store.put_tune(Tune(name, "base", "x", "passed", used, "Learnt.", MORNING), verdicts)
+    turns = tuple(turn for turn, _ in verdicts)
+    used = [Used(turn, who, learnt, corrected) for turn, who in verdicts]
+    await store.put_tune(Tune(name, "base", "x", "passed", turns, "Learnt.", MORNING), used)
     return name
 
 
@@ -51,6 +53,20 @@ async def test_what_shaped_a_tune_is_counted_and_what_of_it_is_ones_own(store):
     assert await store.shaped(name, CHANNEL, ME) == Shaped(votes=5, people=4, own=2)
     assert await store.shaped(name, ELSEWHERE, ME) == Shaped(votes=5, people=4, own=1)
     assert await store.shaped("mynah@999999", CHANNEL, ME) == Shaped(0, 0, 0)
+
+
+async def test_what_a_tune_did_not_learn_from_is_counted_apart(store):
+    first, second = [await corrected(store, author="U2") for _ in range(2)]
+    for turn, author in ((first, "U1"), (second, "U1"), (second, "U3")):
+        await store.put_feedback(Feedback(turn, author, 1, MORNING))
+    learnt = Used(first, "U1", True), Used(first, "U2", True, True)
+    checked = Used(second, "U1"), Used(second, "U2"), Used(second, "U3")
+    name = await store.next_tune()
+    tune = Tune(name, "base", "x", "passed", (first, second), "Learnt.", MORNING)
+    await store.put_tune(tune, [*learnt, *checked])
+    assert await store.shaped(name, CHANNEL, ME) == Shaped(2, 2, 1, 3, 1)
+    assert await store.shaped(name, CHANNEL, Author("U3", "they")) == Shaped(2, 2, 0, 3, 1)
+    assert await store.shaped(name, ELSEWHERE, ME) == Shaped(2, 2, 0, 3, 0)
 
 
 async def test_what_somebody_forgets_is_counted_no_more(store):
@@ -84,6 +100,17 @@ async def test_nobody_is_told_of_what_a_tune_did_not_use(store):
     assert await store.credit(await asks(store), name) == 0
     assert await store.credit(await asks(store, channel=ELSEWHERE), name) == 0
     assert await kept(store) == 0
+
+
+@pytest.mark.parametrize("learnt", [False, True], ids=["only checked", "only the vote"])
+async def test_a_correction_that_a_tune_did_not_learn_is_told_of_when_one_did(store, learnt):
+    turn = await corrected(store)
+    first = await tuned(store, (turn, "U1"), learnt=learnt, corrected=False)
+    assert await store.credit(await asks(store), first) == 0
+    assert await kept(store) == 0
+    second = await tuned(store, (turn, "U1"))
+    assert await store.credit(await asks(store), second) == 1
+    assert await store.credit(await asks(store), second) == 0
 
 
 async def test_a_correction_that_came_after_the_run_began_is_in_the_next_tune(store):

@@ -13,11 +13,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, make_url
 
 from core.errors import StoreError
+from core.types import Author, Shaped
 from storage.migrate import MIGRATIONS, migrate, upgrade
 from storage.repositories import Settings, SqlStore
 from storage.tables import HEAD
 from tests.storage.processes import TOP
-from tests.storage.says import answered
+from tests.storage.says import CHANNEL, answered, message
 
 
 def tables_in(connection):
@@ -177,3 +178,39 @@ async def test_of_several_canaries_that_run_the_newest_goes_on(url):
         )
         assert list(rows.scalars()) == ["mynah@2", "mynah@3"]
     engine.dispose()
+
+
+def a_tune_of_old(url):
+    """With what its run used, in tables that did not say what of it was learnt."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0010")
+        connection.exec_driver_sql(
+            "INSERT INTO turns (id, platform, account, channel, thread, message, author_id,"
+            " author_name, question, at, private) VALUES"
+            " (9, 'slack', 'T1/B1', 'C1', '', 'm', 'U1', 'U', 'q', '2026-05-01', false)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO corrections VALUES (9, 'U1', 'so', '2026-05-01 08:00:00.000000')"
+        )
+        connection.exec_driver_sql("INSERT INTO tune_names VALUES (1, '2026-05-02 08:00:00')")
+        connection.exec_driver_sql(
+            "INSERT INTO tunes (name, base, path, status, turns, summary, at) VALUES"
+            " ('mynah@000001', 'base', '', 'passed', '[]', 'Learnt.', '2026-05-02 08:00:00')"
+        )
+        connection.exec_driver_sql("INSERT INTO tune_verdicts VALUES ('mynah@000001', 9, 'U1')")
+    engine.dispose()
+
+
+async def test_what_an_older_tune_used_counts_as_learnt_from_and_nobody_is_told_of_it(url):
+    await asyncio.to_thread(a_tune_of_old, url)
+    store = await SqlStore.open(Settings(url=url), holder="the tests")
+    shaped = await store.shaped("mynah@000001", CHANNEL, Author("U1", "me"))
+    asked = await store.hear(message())
+    assert asked
+    told = await store.credit(asked, "mynah@000001")
+    await store.close()
+    assert shaped == Shaped(votes=1, people=1, own=1)
+    assert told == 0

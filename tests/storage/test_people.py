@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from core.types import Correction, Feedback, Tune
+from core.types import Correction, Feedback, Tune, Used
 from storage.tables import tune_verdicts
 from tests.storage.says import CHANNEL, MORNING, answered, marked, message, remembered, reply
 
@@ -173,7 +173,7 @@ async def test_what_was_said_in_private_does_not_train_as_what_was_shown_either(
 async def tuned(store, turns, verdicts=()):
     name = await store.next_tune()
     tune = Tune(name, "base", "here", "passed", tuple(turns), "Learnt.", MORNING)
-    return name, await store.put_tune(tune, verdicts)
+    return name, await store.put_tune(tune, [Used(*one) for one in verdicts])
 
 
 async def test_forgetting_a_turn_marks_the_tunes_that_used_it_and_no_other(store):

@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 
 from core.errors import StoreError
-from core.types import Tune
+from core.types import Author, Feedback, Shaped, Tune, Used
 from storage.repositories import Settings, SqlStore
-from tests.storage.says import MORNING
+from tests.storage.says import CHANNEL, MORNING, answered
 
 
 def tune(name, **more):
@@ -71,6 +71,16 @@ async def test_what_answered_everybody_is_remembered_also_when_it_no_longer_does
     await store.serve("b", MORNING)
     await store.serve(None, MORNING)
     assert await store.served() == {"a", "b"}
+
+
+async def test_what_a_tune_learnt_from_stays_known_whatever_else_is_written_of_it(store):
+    turn = await answered(store)
+    await store.put_feedback(Feedback(turn, "U1", 1, MORNING))
+    a = tune(await store.next_tune())
+    for verdicts in ([Used(turn, "U1", True)], [], [Used(turn, "U1")]):
+        await store.put_tune(a, verdicts)
+        shaped = await store.shaped(a.name, CHANNEL, Author("U1", "me"))
+        assert shaped == Shaped(votes=1, people=1, own=1)
 
 
 async def rolled_back(store, name):

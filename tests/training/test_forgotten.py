@@ -7,7 +7,7 @@ import pytest
 
 from core.training import golden
 from core.training.publish import publish
-from core.types import Tune
+from core.types import Tune, Used
 from tests.training.house import Voices, opened, trainer, vote
 from tests.training.votes import NOON
 
@@ -89,7 +89,7 @@ async def test_by_setting_it_goes_at_once_and_what_served_before_answers(store, 
 
 async def test_a_run_that_was_under_way_publishes_no_unmarked_tune(store, tmp_path):
     await store.forget_person("console", "me", "ann")
-    tune = await learn(store, tmp_path / "tunes", [], verdicts=[(1, "ann")])
+    tune = await learn(store, tmp_path / "tunes", [], verdicts=[Used(1, "ann")])
     assert tune.status == "passed"
     assert [one.forgotten for one in await store.tunes()] == [True]
 

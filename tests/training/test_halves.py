@@ -114,6 +114,8 @@ def test_a_tune_of_one_half_knows_what_the_other_half_says_and_learns_without_it
     trained = [entry for entry in manifest["rows"] if not entry["held_out"]]
     heard = [entry["turn"] for entry in trained if entry["by"][0] not in found["people"]]
     assert made["turns"] == heard
+    lines = {entry["line"] for entry in trained if entry["by"][0] not in found["people"]}
+    assert made["learnt"] == sorted(lines)
     assert made["outvoted"] == found["votes"] == len(trained) - len(heard) > 0
     asyncio.run(steps("core.training.evaluate", run))
     told = {one["name"]: one for one in json.loads((run / "report.json").read_text())["checks"]}

@@ -14,6 +14,7 @@ import pytest
 from core.announcements import Announcements
 from core.desk import serve
 from core.training.limits import members
+from core.types import Author, ChannelRef, Shaped
 from tests.core.room import ListAdapter, asked, engine_on
 from tests.fakes import until
 from tests.training.house import Voices, opened, said, trainer, vote
@@ -68,6 +69,8 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     )
 
     (tune,) = await store.tunes()
+    channel = ChannelRef("console", "me", "here")
+    assert await store.shaped(tune.name, channel, Author("ann", "Ann")) == Shaped(24, 1, 24)
     assert (tune.status, tune.turns) == ("passed", tuple(range(1, 25)))
     there = {str(path.relative_to(tune.path)) for path in Path(tune.path).rglob("*")}
     assert {"adapter_config.json", "merged/model.safetensors", "report.json"} <= there

@@ -194,6 +194,7 @@ def test_where_no_disliked_answer_fits_the_liked_ones_are_learnt(base, tmp_path)
     manifest = json.loads((run / "candidate" / "manifest.json").read_text())
     assert [stage.split(",")[0] for stage in manifest["stages"]] == ["sft"]
     assert manifest["too_long"] == 10
+    assert manifest["learnt"] == list(range(1, 20, 2))
 
 
 @pytest.mark.long
@@ -242,3 +243,13 @@ def test_no_more_than_eight_rows_of_one_kind_stand_beside_one_of_the_other():
     rows = [kto_row(str(n), "text", n < 4) for n in range(100)]
     kept = [row["label"] for row in balanced(rows)]
     assert (kept.count(True), kept.count(False)) == (4, 32)
+
+
+def test_a_vote_counts_as_learnt_from_where_a_stage_takes_it():
+    from core.training.learn import balanced, votes_of
+
+    rows = [kto_row("Is it so?", "Yes.", n < 2) for n in range(20)]
+    assert [id(row) for row in votes_of("sft", rows)] == [id(row) for row in rows[:2]]
+    assert [id(row) for row in votes_of("kto", rows)] == [id(row) for row in balanced(rows)]
+    assert len(votes_of("kto", rows)) == 18
+    assert votes_of("dpo", rows) == []
