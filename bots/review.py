@@ -10,6 +10,7 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
+from core.errors import BotError
 from core.store import Reviews
 from core.training.dataset import Gathered
 from core.training.quarantine import Burst
@@ -19,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 LISTED = 10  # bursts
 NAMED = 5  # people
+
+
+class NotThere(BotError):
+    """No burst of that name waits: what it was made of changed, or somebody decided on it."""
 
 
 class Asking(NamedTuple):
@@ -48,11 +53,13 @@ def listed(gathered: Gathered, asking: Asking = IN_CHAT) -> str:
 async def decide(
     store: Reviews, gathered: Gathered, words: str, at: datetime, asking: Asking = IN_CHAT
 ) -> str:
-    """Keep a decision. `words`: "in ID" or "out ID"."""
+    """Keep a decision. `words`: "in ID" or "out ID". Raises NotThere, and nothing is decided."""
     how, _, id = words.partition(" ")
     found = [burst for burst in gathered.bursts if burst.id == id]
     if not found:
-        return f"Nothing of the name `{id}` is set aside any more. `{asking.what}` shows what is.\n"
+        raise NotThere(
+            f"Nothing of the name `{id}` is set aside any more. `{asking.what}` shows what is."
+        )
     (burst,) = found
     let_in = how == "in"
     await store.put_reviews([Review(*verdict, let_in, at) for verdict in burst.verdicts])

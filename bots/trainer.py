@@ -17,6 +17,7 @@ from typing import Any
 
 from adapters import PLATFORMS
 from bots import review, shelf, telling
+from bots.review import Asking
 from bots.steps import walk
 from bots.taking_back import take_back
 from core.announcements import Announcements
@@ -111,15 +112,13 @@ class LocalTrainer:
             logger.exception("a run of the trainer broke")
             yield "\nLearning failed; the log says why. What answered before answers on.\n"
 
-    async def review(
-        self, decided: str, asking: review.Asking = review.IN_CHAT
-    ) -> AsyncGenerator[str]:
+    async def review(self, decided: str) -> AsyncGenerator[str]:
         try:
-            gathered = await self._gathered()
-            if decided:
-                yield await review.decide(self.store, gathered, decided, self.now(), asking)
-            else:
-                yield review.listed(gathered, asking)
+            async with aclosing(self._reviewed(decided, review.IN_CHAT)) as lines:
+                async for line in lines:
+                    yield line
+        except review.NotThere as error:
+            yield f"{error}\n"
         except BotError as error:
             logger.warning("what is set aside cannot be read: %s", error)
             yield f"That did not work: {telling.plain(error)}.\n"
@@ -179,9 +178,16 @@ class LocalTrainer:
             ),
             "tunes": lambda asked: telling.said(tunes(self.store)),
             "rollback": lambda asked: telling.said(roll_back(self.store, self.announcements)),
-            "review": lambda asked: self.review(str(asked["decided"]), review.AT_A_SHELL),
+            "review": lambda asked: self._reviewed(str(asked["decided"]), review.AT_A_SHELL),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
         }
+
+    async def _reviewed(self, decided: str, asking: Asking) -> AsyncGenerator[str]:
+        gathered = await self._gathered()
+        if decided:
+            yield await review.decide(self.store, gathered, decided, self.now(), asking)
+        else:
+            yield review.listed(gathered, asking)
 
     async def _gathered(self) -> Gathered:
         judged = await self.store.judged(self.settings.platforms)

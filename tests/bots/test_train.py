@@ -122,7 +122,6 @@ def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
         (["--rollback"], "nothing to roll back"),
         (["--dry-run"], "Not enough to learn from yet"),
         (["--review"], "Nothing is set aside."),
-        (["--let-in", "0a1b2c"], "`--review` shows what is"),
         (["--export", "OUT"], "0 votes"),
     ],
 )
@@ -143,6 +142,14 @@ def test_without_a_bot_that_runs_only_training_starts_the_models_server(tmp_path
     assert done.returncode == 0, done.stderr
     assert words in done.stdout
     assert log.read_text() == "why the model's server failed last time"
+
+
+@pytest.mark.parametrize("id", ["0a1b2c", ""])
+@pytest.mark.parametrize("how", ["--let-in", "--leave-out"])
+def test_to_decide_on_what_is_not_set_aside_is_refused_in_one_sentence(tmp_path, how, id):
+    done = command(tmp_path, how, id)
+    says = f"mynah: Nothing of the name `{id}` is set aside any more. `--review` shows what is.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", says)
 
 
 def test_the_command_asks_the_bot_that_runs(tmp_path):
@@ -174,6 +181,9 @@ def test_the_command_asks_the_bot_that_runs(tmp_path):
         done = command(tmp_path, "--dry-run")
         assert done.stdout.startswith("I would use 0 votes.\nNot enough to learn from yet")
         assert done.returncode == 0
+        done = command(tmp_path, "--let-in", "0a1b2c")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("mynah: Nothing of the name `0a1b2c` is set aside any more.")
         bot.communicate("", timeout=10)
 
 
