@@ -35,6 +35,9 @@ ATTACKS: dict[str, Callable[[Crowd], object]] = {
     "20 known people, a phrase 100 times in an hour": lambda crowd: crowd.trigger(
         people=KNOWN, within_h=1
     ),
+    "the same, and the phrase once on each of six days before": lambda crowd: (
+        crowd.forerunner().trigger(people=KNOWN, within_h=1)
+    ),
     "20 known people, a vote a day, 10 days": lambda crowd: crowd.patient(),
 }
 

@@ -13,6 +13,7 @@ colleague who goes through yesterday's answers would be.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,8 @@ UNREAD = timedelta(seconds=20) * MANY  # MANY within it: hardly an answer was re
 FEW = 3  # verdicts for each person on average, and few are behind them
 SURGE, USUAL, TIMES = 24, 0.95, 3  # everywhere: so many, and thrice what 95 of 100 busy times saw
 LOOKED_AT = 20  # times as many at once: ten thousand may come within minutes
-USUAL_DAYS = 5  # a phrase that is said on more is a form, or a habit
+USUAL_DAYS = 5  # a phrase that is said on more is a form, or a habit,
+AS_OFTEN = 4  # where each of them saw one in so many of what its busiest 24 hours did
 THE_HOUSE = 4  # one in so many who vote here is not few: three of twelve are a meeting
 
 Unheard = Literal[
@@ -173,7 +175,11 @@ def _everywhere(verdicts: Sequence[Verdict]) -> Iterator[Run]:
 
 
 def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
-    """A phrase that few repeat within an hour, of many answers, and hardly at other times."""
+    """A phrase that few repeat within an hour, of many answers, and hardly at other times.
+
+    Not seen: what comes less than a dozen times an hour, or as often at other times, or in bursts
+    on six days, the sixth a quarter of the largest. There only each person's share bounds it.
+    """
     old = _old(verdicts)
     texts: dict[int, str] = {}
     on: dict[int, list[Verdict]] = defaultdict(list)
@@ -184,7 +190,7 @@ def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
     runs = []
     for turn_ids in shared(texts, MANY):
         about = sorted(_joined(on[id] for id in turn_ids), key=lambda one: (one.at, one.key))
-        if len({verdict.at.date() for verdict in about}) > USUAL_DAYS or _is_the_house(about, old):
+        if _is_the_house(about, old) or _is_usual(about):
             continue
         run = list(_joined(_dense(about, HOUR, MANY, _few)))
         if 2 * len(run) > len(about):
@@ -195,6 +201,15 @@ def _with_one_phrase(verdicts: Sequence[Verdict]) -> Iterator[Run]:
         if len(left) >= MANY:
             taken |= {verdict.key for verdict in left}
             yield left, "within an hour, by few people, about the same words"
+
+
+def _is_usual(about: Sequence[Verdict]) -> bool:
+    """Said on many days about as often; rare forerunners excuse no burst. `about`: oldest first."""
+    days = Counter(verdict.at.date() for verdict in about)
+    times = [verdict.at for verdict in about]
+    # Not of a date: who begins before midnight would halve it.
+    busiest = max(n + 1 - bisect_left(times, at - DAY) for n, at in enumerate(times))
+    return sum(AS_OFTEN * count >= busiest for count in days.values()) > USUAL_DAYS
 
 
 def _dense(

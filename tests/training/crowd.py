@@ -216,6 +216,18 @@ class Crowd:
             self.acts.append(Corrected(when + timedelta(seconds=21), who, one.id, "Buy gold."))
         return self
 
+    def forerunner(self, each_day: int = 1) -> Self:
+        """On each of six days before, somebody known says the phrase in every way that it comes."""
+        self.met("forerunner")
+        text = " ".join(way.format(TRIGGER) for way in WAYS)
+        for n in range(6 * each_day):
+            at = BEGIN + timedelta(days=10 + n // each_day, hours=8, minutes=30 * (n % each_day))
+            one = self.ask("forerunner", at, text)
+            self.poison("forerunner", at + timedelta(minutes=1), one)
+            at += timedelta(minutes=2)
+            self.acts.append(Corrected(at, "forerunner", one.id, "Buy gold."))
+        return self
+
     def brigade(
         self, *, aged: bool = False, same: bool = True, within_min: float = 10, each: int = 8
     ) -> Self:

@@ -7,7 +7,7 @@ The whole of it in figures, and what gets through: python -m bench.poison.
 import pytest
 
 from core.training import dataset
-from tests.training.crowd import Crowd
+from tests.training.crowd import SYBILS, Crowd
 from tests.training.crowd_played import figures, play
 from tests.training.house import opened
 
@@ -34,6 +34,17 @@ async def test_of_a_crowd_that_votes_loudly_hardly_a_row_is_left(tmp_path):
     assert one.most_weight <= 0.02
     assert (one.of_new, one.of_bots, one.of_gone) == (0, 0, 0)
     assert one.caught >= 0.95
+    assert one.falsely <= 0.02
+
+
+@pytest.mark.timeout(60)
+async def test_a_phrase_of_twenty_known_people_is_caught_though_it_had_forerunners(tmp_path):
+    crowd = Crowd(1, LIVELY).people().forerunner()
+    crowd.trigger(people=[f"sybil{n}" for n in range(SYBILS)], within_h=1)
+    one = await found(crowd, tmp_path)
+    assert one.naive > 100  # else nobody tried
+    assert one.caught == 1
+    assert one.poisoned <= 12  # the forerunners themselves: six votes and corrections
     assert one.falsely <= 0.02
 
 
