@@ -37,7 +37,8 @@ from storage.repositories import SqlStore
 logger = logging.getLogger(__name__)
 
 STARTER = Path(__file__).resolve().parent.parent / "starter" / "model"
-OPERATOR = "console:you"  # who sits at the console runs the bot
+CONSOLE = "console"  # no canary there: it is one person, who may go on with what serves
+OPERATOR = f"{CONSOLE}:you"  # runs the bot
 AT_ONCE_EMBEDDED = 1  # transformers serve answers one request at a time
 AT_ONCE_SERVER = 32  # vLLM on one core: more only make each slower (bench/README.md)
 LOG_FOLDER = Path("data")
@@ -104,6 +105,7 @@ async def house(
             phrases=phrases,
             examples=examples_for(config),
             announcements=announcements,
+            without_canary=[CONSOLE],
         )
         await trainer.clear_up()
         # Past the line: what serves must be known in seconds, and it asks for one token.
@@ -205,12 +207,12 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
 
 
 def canary_share(config: Config) -> float:
-    """Of new conversations. None at the console: who sits there wants to hear what was learnt.
+    """Of new conversations. None where there is only the console.
 
     A platform that the file names counts though it is not served now: its people are answered from
     the same store at the next start.
     """
-    is_for_others = {*config.platforms, *config.named} - {"console"}
+    is_for_others = {*config.platforms, *config.named} - {CONSOLE}
     return config.training.canary if is_for_others else 0.0
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -123,10 +123,12 @@ class Engine:
         phrases: Phrases | None = None,
         examples: int = MOST,
         announcements: Announcements | None = None,
+        without_canary: Collection[str] = (),
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`model`: the base's name. `line`: the one before its server. `examples`: how many suit
-        the base, where the settings do not say.
+        the base, where the settings do not say. `without_canary`: platforms where a canary answers
+        nobody but who started it.
         """
         self.store = store
         self.generator = generator
@@ -137,6 +139,7 @@ class Engine:
         self.examples = Examples(store, base=model, most=most)
         self.phrases = phrases or Phrases()
         self.announcements = announcements or Announcements(None)
+        self.without_canary = without_canary
         self.now = now
         self.lanes = Lanes()
         self.line = line
@@ -206,6 +209,8 @@ class Engine:
         """What answers the turn. `before`: the turns in its thread or channel, oldest first."""
         tune, canary = await self.store.answering()
         serving = tune or self.model
+        if canary and turn.message.ref.channel.platform in self.without_canary:
+            canary = replace(canary, share=0.0)
         return chosen(canary, turn.message, before, serving) if canary else serving
 
     async def _past(self, turn: Turn, earlier: Earlier) -> Past:

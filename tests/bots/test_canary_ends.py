@@ -1,6 +1,7 @@
 """How a canary ends: promoted or dropped, by votes, health, time, people or another tune."""
 
 import asyncio
+import itertools
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from bots.config import load
 from bots.wiring import house
 from core.regulars import ENOUGH
 from core.training.publish import publish
-from core.types import Author, Tune
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Tune
 from tests.bots.canary_room import CANARY, NEXT, SERVING, Clock, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW, asked
 from tests.fake_model import Behaviour
@@ -281,14 +282,19 @@ async def test_what_used_something_that_was_deleted_is_not_promoted(tmp_path, se
         assert "It used what is forgotten." in await here.summary()
 
 
-async def test_in_the_house_it_ages_by_the_clock_that_the_house_is_given(tmp_path, server):
-    (tmp_path / "config.yaml").write_text(
+async def config_of(folder, server, platforms="console: {}"):
+    (folder / "config.yaml").write_text(
         f"generation: {{url: '{server.url}', model: base}}\n"
-        f"storage: {{url: 'sqlite:///{tmp_path}/mynah.db'}}\n"
-        f"training: {{folder: '{tmp_path}/tunes'}}\n"
-        "platforms: {console: {}}\n"
+        f"storage: {{url: 'sqlite:///{folder}/mynah.db'}}\n"
+        f"training: {{folder: '{folder}/tunes', canary: 0.5}}\n"
+        "bot: {turns_per_minute: 1000}\n"
+        f"platforms: {{{platforms}}}\n"
     )
-    config = await asyncio.to_thread(load, tmp_path / "config.yaml", env={})
+    return await asyncio.to_thread(load, folder / "config.yaml", ["console"], env={})
+
+
+async def test_in_the_house_it_ages_by_the_clock_that_the_house_is_given(tmp_path, server):
+    config = await config_of(tmp_path, server)
     later = NOW + timedelta(days=14)
     async with house(config, holder="a test", on_status=print, now=lambda: later) as here:
         shelf = here.trainer.shelf
@@ -300,3 +306,34 @@ async def test_in_the_house_it_ages_by_the_clock_that_the_house_is_given(tmp_pat
                 await asyncio.sleep(0.05)
         [tune] = await here.store.tunes()
         assert "Too few votes to tell" in tune.summary
+
+
+async def test_in_the_house_nobody_at_the_console_is_drawn_for_it(tmp_path, server):
+    config = await config_of(tmp_path, server, "console: {}, slack: {}")
+    async with house(config, holder="a test", on_status=print, now=lambda: NOW) as here:
+        ids = itertools.count(1)
+
+        async def models(platform, author):
+            found = set()
+            for id in itertools.islice(ids, 24):
+                channel = ChannelRef(platform, "me", str(id))
+                message = IncomingMessage(
+                    MessageRef(channel, "1"), ThreadRef(channel), author, "Hi", True, NOW
+                )
+                turn = await here.store.hear(message)
+                assert turn
+                question = await here.engine.question(turn)
+                assert not isinstance(question, str)
+                found.add(question[0].model)
+            return found
+
+        shelf, speaker = here.trainer.shelf, here.engine.generator
+        for name, by in ((CANARY, None), (NEXT, "console:me:ann")):
+            tune = Tune(name, "base", "", "refused", (), "Learnt.", NOW)
+            made, share = candidate_of(shelf, name), here.trainer.share
+            await publish(
+                here.store, speaker, made, shelf, tune, base="base", at=NOW, share=share, by=by
+            )
+            assert await models("console", BOB) == {"base"}
+            assert await models("slack", BOB) == {"base", name}
+        assert await models("console", ANN) == {NEXT}  # who started the run hears it there too
