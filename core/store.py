@@ -251,8 +251,10 @@ class Canaries(Tunes, Protocol):
         """What serves (None: the base), and the canary beside it, as of one moment."""
         ...
 
-    async def begin_canary(self, canary: Canary) -> Canary | None:
-        """One that runs already is replaced, and returned."""
+    async def begin_canary(self, canary: Canary) -> tuple[bool, Canary | None]:
+        """Whether it begins, and the one that ran already, which it replaces. Where something that
+        it used is forgotten, it does not and nothing changes.
+        """
         ...
 
     async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:

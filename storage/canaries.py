@@ -24,8 +24,10 @@ class SqlCanaries:
             lambda connection: (now_serving(connection)[1], running(connection))
         )
 
-    async def begin_canary(self, canary: Canary) -> Canary | None:
-        def work(connection: Connection) -> Canary | None:
+    async def begin_canary(self, canary: Canary) -> tuple[bool, Canary | None]:
+        def work(connection: Connection) -> tuple[bool, Canary | None]:
+            if is_forgotten(connection, canary.tune):
+                return False, None
             if old := running(connection):
                 end(connection, old.tune, "replaced", canary.at, f"`{canary.tune}` replaced it.")
             newest = connection.scalar(select(func.coalesce(func.max(turns.c.id), 0)))
@@ -37,14 +39,13 @@ class SqlCanaries:
                 "at": canary.at,
             }
             connection.execute(canaries.insert().values(row))
-            return old
+            return True, old
 
         return await self.database.write(work)
 
     async def end_canary(self, tune: str, outcome: CanaryOutcome, at: datetime, why: str) -> bool:
         def work(connection: Connection) -> bool:
-            forgotten = select(tunes.c.forgotten).where(tunes.c.name == tune)
-            if outcome == "promoted" and connection.scalar(forgotten):
+            if outcome == "promoted" and is_forgotten(connection, tune):
                 return False
             if not end(connection, tune, outcome, at, why):
                 return False
@@ -86,6 +87,11 @@ class SqlCanaries:
             ]
 
         return await self.database.read(work)
+
+
+def is_forgotten(connection: Connection, tune: str) -> bool:
+    """Whether something that it used is."""
+    return bool(connection.scalar(select(tunes.c.forgotten).where(tunes.c.name == tune)))
 
 
 def running(connection: Connection) -> Canary | None:

@@ -30,6 +30,7 @@ from core.types import Canary, Tune, Used, tune_name
 logger = logging.getLogger(__name__)
 
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
+FORGOTTEN = "somebody had words forgotten that it learnt from; run it again"
 REFUSAL = "checks"  # the name of the check in a report that nothing was checked for
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
@@ -210,21 +211,23 @@ async def publish(
             tune = replace(tune, path=str(folder), status="passed", summary=summary)
             before, replaced = await store.answering()
             if await store.put_tune(tune, verdicts) and (retire_at_once or share):
-                raise NotServed("somebody had words forgotten that it learnt from; run it again")
+                raise NotServed(FORGOTTEN)
         except NotServed as error:
             report |= refusal(str(error))
         except BaseException:  # cancelled too: nothing unrecorded may lie under the name
             await asyncio.to_thread(remove, folder, shelf)
             raise
+    if report["passed"] and share:
+        has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
+        if not has_begun:
+            report |= refusal(FORGOTTEN)
     if not report["passed"]:
         aside = await asyncio.to_thread(put_aside, run, folder, shelf, tune.name, report)
         summary = f"Refused: {reasons(report)}."
         tune = replace(tune, path=str(aside), status="refused", summary=summary)
         await store.put_tune(tune, verdicts)
         return tune, None
-    if share:
-        replaced = await store.begin_canary(Canary(tune.name, share, by, at))
-    else:
+    if not share:
         why = f"`{tune.name}` replaced it."  # first: a kill in between leaves what served
         if replaced and not await store.end_canary(replaced.tune, "replaced", at, why):
             replaced = None

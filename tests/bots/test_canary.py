@@ -113,9 +113,9 @@ async def test_a_canary_that_ends_at_once_is_announced_as_what_it_began_as(tmp_p
 
         class Ending(SqlStore):
             async def begin_canary(self, canary):
-                replaced = await super().begin_canary(canary)
+                begun = await super().begin_canary(canary)
                 await self.end_canary(canary.tune, "dropped", NOW, "It does not load.")
-                return replaced
+                return begun
 
         await voted(here, 12, "👍", drawn=False)
         await here.command("/rollback")

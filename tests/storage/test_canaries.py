@@ -79,8 +79,8 @@ async def test_a_promoted_canary_serves_and_a_roll_back_leads_to_what_served_bef
 
 
 async def test_what_used_something_forgotten_is_not_promoted_and_runs_until_it_is_dropped(tuned):
-    await tuned.put_tune(tune(SECOND, forgotten=True))
     await tuned.begin_canary(CANARY)
+    await tuned.put_tune(tune(SECOND, forgotten=True))
     assert not await tuned.end_canary(SECOND, "promoted", NOON, "People liked it.")
     assert await tuned.answering() == (FIRST, CANARY)
     assert await summary(tuned, SECOND) == "Better."
@@ -111,10 +111,19 @@ async def test_a_canary_ends_once_whoever_ends_it_at_the_same_time(tuned):
 async def test_another_canary_takes_its_place(tuned):
     await tuned.begin_canary(CANARY)
     other = Canary(THIRD, 0.5, None, NOON)
-    await tuned.begin_canary(other)
+    assert await tuned.begin_canary(other) == (True, CANARY)
     assert await tuned.answering() == (FIRST, other)
     assert await summary(tuned, SECOND) == f"Better. `{THIRD}` replaced it."
     assert not await tuned.end_canary(SECOND, "promoted", NOON, "Too late.")
+
+
+async def test_what_used_something_forgotten_begins_as_none_and_the_one_before_goes_on(tuned):
+    assert await tuned.begin_canary(CANARY) == (True, None)
+    await tuned.put_tune(tune(THIRD, forgotten=True))
+    assert await tuned.begin_canary(Canary(THIRD, 0.5, None, NOON)) == (False, None)
+    assert await tuned.answering() == (FIRST, CANARY)
+    assert await summary(tuned, SECOND) == "Better."
+    assert not await tuned.has_answered(THIRD)
 
 
 async def test_no_second_one_runs_whoever_writes_it(tuned):

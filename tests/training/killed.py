@@ -42,9 +42,9 @@ async def main(folder, step):
 
         async def begin_canary(self, canary):
             at("begin_canary")
-            replaced = await super().begin_canary(canary)
+            begun = await super().begin_canary(canary)
             at("after begin_canary")
-            return replaced
+            return begun
 
         async def end_canary(self, *how):
             at("end_canary")

@@ -8,6 +8,7 @@ import pytest
 from core.training import golden
 from core.training.publish import publish
 from core.types import Tune, Used
+from storage.repositories import SqlStore
 from tests.training.house import Voices, opened, trainer, vote
 from tests.training.votes import NOON
 
@@ -103,6 +104,26 @@ async def test_by_setting_or_as_a_canary_what_was_under_way_is_refused_and_leave
     tune = await learn(store, shelf, [1], **how)
     assert (tune.status, await store.serving()) == ("refused", None)
     assert "forgotten" in tune.summary
+    assert secrets(shelf) == []
+
+
+async def test_a_canary_whose_words_are_forgotten_just_before_it_begins_is_refused(store, tmp_path):
+    class Meanwhile(SqlStore):
+        async def begin_canary(self, canary):
+            await self.forget_turn(1, "ann")
+            await trainer(self, tmp_path).forget()
+            return await super().begin_canary(canary)
+
+    shelf = tmp_path / "tunes"
+    before = await learn(store, shelf, [2], share=0.2)
+    for path in secrets(shelf):
+        path.unlink()
+    store.__class__ = Meanwhile
+    tune = await learn(store, shelf, [1], share=0.2)
+    assert (tune.status, (await there(store))) == ("refused", [before.name, tune.name])
+    assert "forgotten" in tune.summary
+    assert (await store.answering())[1].tune == before.name
+    assert not (shelf / tune.name).exists()
     assert secrets(shelf) == []
 
 
