@@ -2,7 +2,7 @@
 
 Each question asks the store anew which tune serves, so a restart of anything needs no care. What is
 left is a tune whose files went, or broke, or that a new server does not take: then what served
-before it serves again, and so on, down to the base.
+before it serves again, and so on, past what used something forgotten, down to the base.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bots.loading import Loading
 from core.announcements import Announcements
-from core.commands import serves
+from core.commands import go_past, gone, serves
 from core.engine import utc_now
 from core.ports import Speaker
 from core.store import Tunes
@@ -48,9 +48,11 @@ class Keeper:
         while name := await self._store.serving():
             if not await self._loading.fails(name):
                 return
-            if not await self._store.roll_back(name, utc_now()):
+            at = utc_now()
+            if not await self._store.roll_back(name, at):
                 continue  # somebody took it back meanwhile, or something else began to serve
-            now = await self._store.serving()
+            not_again = {name} | gone(await self._store.tunes())
+            now = await go_past(self._store, not_again, at)
             logger.error("the tune %s does not load: %s instead", name, serves(now))
             await self._announcements.tell(TAKEN_BACK.format(name=name, instead=serves(now)))
             for tune in await self._store.tunes():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.announcements import Announcements
-from core.commands import serves
+from core.commands import go_past, gone, serves
 from core.store import Canaries
 from core.training.minds import Change
 
@@ -23,16 +23,13 @@ async def take_back(
     """
     tunes = await store.tunes()
     old = {tune.name for tune in tunes if max(tune.turns, default=0) < change.since}
-    gone = old | {tune.name for tune in tunes if not tune.path or tune.forgotten}
     before, canary = await store.answering()
     if before not in old:
         return ""
     why = f"{change.in_words}."
     if canary and canary.tune in old:
         await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
-    while (now := await store.serving()) in gone:
-        if not await store.roll_back(str(now), at):
-            break
+    now = await go_past(store, old | gone(tunes), at)
     for tune in tunes:
         if tune.name == before:
             await store.put_tune(replace(tune, summary=f"{tune.summary} Taken back: {why}"))

@@ -7,7 +7,7 @@ command, so that "help me with this" stays a question, and so does "why".
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from core.canary import Count, counted
 from core.digest import changes
 from core.phrases import Phrases
 from core.ports import Trainer
-from core.store import Canaries, Store
+from core.store import Canaries, Store, Tunes
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
 from core.why import why
@@ -307,14 +307,24 @@ async def go_back(store: Canaries, before: str | None) -> str:
     """
     if before is None:
         return "The base answers already; there is nothing to roll back."
-    kept = {tune.name for tune in await store.tunes() if tune.path and not tune.forgotten}
-    now: str | None = before
-    while now and (now == before or now not in kept):  # its files went, or are about to
-        moved = await store.roll_back(now, datetime.now(UTC))
+    at = datetime.now(UTC)
+    if not await store.roll_back(before, at):
         now = await store.serving()
-        if not moved:
-            return f"What answers changed just now: {serves(now)}. Say it once more to go back."
+        return f"What answers changed just now: {serves(now)}. Say it once more to go back."
+    now = await go_past(store, {before} | gone(await store.tunes()), at)
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
+
+
+async def go_past(store: Tunes, names: Collection[str], at: datetime) -> str | None:
+    """Go back as long as one of these tunes serves; returns what serves then."""
+    while (now := await store.serving()) in names:
+        await store.roll_back(str(now), at)
+    return now
+
+
+def gone(tunes: Iterable[Tune]) -> set[str]:
+    """Those of them that are not to serve again: their files went, or are about to."""
+    return {tune.name for tune in tunes if not tune.path or tune.forgotten}
 
 
 async def tunes(store: Store) -> str:

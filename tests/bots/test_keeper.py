@@ -2,10 +2,11 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from bots.keeper import Keeper
+from bots.keeper import DOES_NOT_LOAD, Keeper
 from bots.looking import looking
 from core.announcements import Announcements
 from core.commands import tunes
@@ -126,6 +127,27 @@ async def test_a_tune_whose_files_went_is_taken_back_at_once(store, server, tmp_
     assert told.count("does not load any more and was taken back") == 2
     assert f"the tune {SECOND} does not load: the tune `{FIRST}` answers instead" in caplog.text
     assert f"the tune {FIRST} does not load: the base answers instead" in caplog.text
+
+
+async def test_it_goes_back_past_tunes_that_used_something_forgotten(store, server, tmp_path):
+    third = "mynah@000003"
+    for tune in await store.tunes():
+        if tune.name == SECOND:
+            await store.put_tune(replace(tune, forgotten=True))
+            await store.put_tune(replace(tune, name=third))
+    await keeper(store, server, tmp_path).look()
+    assert await store.serving() == SECOND  # while it serves and loads, it stays
+    await store.serve(third, NOON)
+    adapter = ListAdapter()
+    async with Announcements("list:ops") as announcements:
+        announcements.ready(adapter)
+        await keeper(store, server, tmp_path, announcements=announcements).look()
+        await until(lambda: adapter.told)
+    assert await store.serving() == FIRST
+    [(_, text)] = adapter.told
+    assert f"`{third}` does not load" in text
+    assert f"the tune `{FIRST}` answers instead" in text
+    assert [DOES_NOT_LOAD in tune.summary for tune in await store.tunes()] == [False, False, True]
 
 
 async def test_a_tune_that_the_server_refuses_is_taken_back_when_the_base_answers(
