@@ -6,6 +6,7 @@ which night falls and a canary ages is the test's own.
 
 import asyncio
 import itertools
+import time
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
@@ -24,7 +25,9 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 SAME = "What happens to my votes at night?"
 TEAM = ("U0ANN", "U0BEN", "U0CLEO", "U0DAN")
 ADMIN = "slack:U0BEN"
+NEWS = "C0NEWS"
 AT_ONCE = 8  # questions
+ROLLED_BACK_WITHIN_S = 5
 DAY_VOTES, MOST_CANARY_VOTES = 60, 200
 ENV = {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "KEY": KEY}
 
@@ -35,6 +38,7 @@ class Team:
     def __init__(self, slack):
         self.slack = slack
         slack.users |= {member: member for member in TEAM}
+        slack.channels[NEWS] = Channel(NEWS)
         self.rooms = (f"C0ROOM{n}" for n in itertools.count(1))
         self.members = itertools.cycle(TEAM)
         asked = [q.turns[0] for q in people() if q.kind == "fact"]
@@ -54,6 +58,19 @@ class Team:
     async def answer(self, question):
         room, _ = await self.ask(question)
         return self.slack.visible(room)[-1]
+
+    async def why(self, room):
+        """What `/why` says in the thread of the question there."""
+        question = min(self.slack.channels[room].messages)
+        said = len(self.slack.bots(room))
+        self.slack.says("/why", by=TEAM[1], channel=room, thread=question, mention=True)
+        await self.slack.until(lambda: len(self.slack.bots(room)) > said)
+        return self.slack.visible(room)[-1]
+
+    def news_of(self, *words):
+        """What is told in the channel that config.yaml names, with all of these words in it."""
+        told = self.slack.visible(NEWS)
+        return [said for said in told if all(word in said for word in words)]
 
     def is_whole(self, room):
         """It has its feedback buttons."""
@@ -82,7 +99,7 @@ class Team:
 @pytest.mark.skipif(find_spec("trl") is None, reason="trl is not installed (the extra `train`)")
 async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, tmp_path):
     (tmp_path / "config.yaml").write_text(
-        f"bot: {{admins: ['{ADMIN}'], turns_per_minute: 10000}}\n"
+        f"bot: {{admins: ['{ADMIN}'], turns_per_minute: 10000, announce_in: 'slack:{NEWS}'}}\n"
         f"generation: {{url: '{served.url}', model: starter, key_env: KEY, temperature: 0}}\n"
         f"training: {{platforms: [slack], canary: 0.5, folder: '{served.shelf}'}}\n"
         "night: {at: '03:00', zone: Europe/Berlin}\n"
@@ -116,6 +133,8 @@ async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, t
         serves, canary = await store.answering()
         assert serves is None
         assert canary, await store.last_night()
+        await slack.until(lambda: team.news_of("I have learnt something", canary.tune))
+        assert team.news_of("before:", "now:")
 
         # The next day, once a night went by, some hear it, and vote on it as they like it.
         now += timedelta(days=1)
@@ -124,13 +143,18 @@ async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, t
         while (await store.answering())[1] and len(slack.channels) < MOST_CANARY_VOTES:
             await team.vote_often(AT_ONCE)
         await until_true(lambda: is_serving(store, canary.tune), within_s=20)
-        after = await team.answer(SAME)
+        await slack.until(lambda: team.news_of(canary.tune, "answers everybody from now on"))
+        room, _ = await team.ask(SAME, by=TEAM[1])
+        [after] = slack.visible(room)
         assert "!" not in after
+        assert canary.tune in await team.why(room)
 
         # And back.
+        began = time.monotonic()
         slack.commands("/mynah", "rollback", by="U0BEN")
-        await until_true(lambda: is_serving(store, None), within_s=5)
+        await until_true(lambda: is_serving(store, None), within_s=ROLLED_BACK_WITHIN_S)
         assert await team.answer(SAME) == before
+        assert time.monotonic() - began < ROLLED_BACK_WITHIN_S
         here.engine.close()
     assert [*slack.pings, *slack.complaints] == []
 
