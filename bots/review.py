@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from core.errors import BotError
 from core.store import Reviews
+from core.training.bursts import Burst
 from core.training.dataset import Gathered
-from core.training.quarantine import Burst
 from core.types import Review
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,9 @@ from typing import Any, Literal
 from core.conversation import Messages, asked, digest, render
 from core.feedback import votes
 from core.shares import share, too_many
+from core.training.bursts import Burst, Key
 from core.training.minds import Change, Vote, changed
-from core.training.quarantine import Burst, Key, Unheard, sift
+from core.training.quarantine import Unheard, sift
 from core.training.redact import redact
 from core.types import Judged, Review, Voter
 

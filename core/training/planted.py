@@ -1,6 +1,6 @@
 """Which turns share words: where somebody plants a phrase, many do. Pure, and bounded in memory.
 
-It knows neither votes nor times; core.training.quarantine looks whether few people are behind it.
+It knows neither votes nor times; core.training.bursts looks whether few people are behind it.
 """
 
 from __future__ import annotations
