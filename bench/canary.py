@@ -3,7 +3,8 @@
 Simulated people vote on both models with known shares of thumbs up, and the lot decides which of
 them answers. Beside each figure stands that of an earlier simulation of the same rule, with dice
 and a program of its own. What the votes do not decide within 300 labels (or 14 days), the posterior
-mean does. There is no clock: that a canary is not promoted on its first day is left out.
+mean does; each vote is another known person's. There is no clock: that a canary is not promoted on
+its first day is left out.
 """
 
 from __future__ import annotations

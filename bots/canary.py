@@ -9,34 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from bots.loading import Loading
 from bots.telling import dropped
 from core.announcements import Announcements
-from core.canary import Count, at_last, by_votes, counted, is_over, is_unheard
+from core.canary import Count, at_last, by_votes, is_over, is_unheard
 from core.engine import utc_now
 from core.health import Health
-from core.regulars import by_who, gave
-from core.store import Store
+from core.jury import Jury
+from core.store import Canaries
 from core.training.publish import is_clean, is_proven, retire
-from core.types import Canary, CanaryOutcome, Label, Voter
+from core.types import Canary, CanaryOutcome
 
 logger = logging.getLogger(__name__)
 
 # What people read of the tune from then on.
 PROMOTED, DROPPED = "As a canary it was promoted: ", "As a canary it was dropped: "
-ASKED_EVERY = timedelta(minutes=10)  # who is new: of all that was ever said, and it takes a day
-
-
-def _unheard(outcome: CanaryOutcome, count: Count) -> str:
-    if not is_unheard(count):
-        return ""
-    if outcome == "promoted":
-        return "Too few votes to tell, but held-out votes proved it better: "
-    return "Too few votes to tell: "
 
 
 class CanaryKeeper:
@@ -44,9 +35,10 @@ class CanaryKeeper:
 
     def __init__(
         self,
-        store: Store,
+        store: Canaries,
         health: Health,
         loading: Loading,
+        jury: Jury,
         *,
         base: str,
         shelf: Path,
@@ -54,11 +46,10 @@ class CanaryKeeper:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`base`: its name on the server."""
-        self._store, self._health, self._loading = store, health, loading
+        self._store, self._health = store, health
+        self._loading, self._jury = loading, jury
         self._base, self._shelf, self._announcements = base, shelf, announcements
         self._now = now
-        self._voters: list[Voter] = []
-        self._asked: datetime | None = None  # for them
 
     async def look(self) -> None:
         """End the canary if it is time. Raises StoreError and OSError."""
@@ -80,10 +71,8 @@ class CanaryKeeper:
             return "dropped", "It does not load."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
-        now = self._now()
-        said = await self._store.labels()
-        labels = counted(canary, said, serving, await self._known(said, now))
-        age = now - canary.at
+        labels = await self._jury.votes(canary, serving)
+        age = self._now() - canary.at
         outcome = by_votes(labels, age)
         if not outcome and is_over(labels, age):
             folder = self._shelf / canary.tune
@@ -94,13 +83,6 @@ class CanaryKeeper:
             return "dropped", "It used what is forgotten."
         count = Count.of(labels)
         return (outcome, f"{_unheard(outcome, count)}{count.in_words}.") if outcome else None
-
-    async def _known(self, labels: Sequence[Label], now: datetime) -> list[Voter]:
-        unheard_of = {gave(label) for label in labels} - by_who(self._voters).keys()
-        if unheard_of or (self._asked and now - self._asked >= ASKED_EVERY):
-            platforms = {label.thread.channel.platform for label in labels}
-            self._voters, self._asked = await self._store.voters(platforms), now
-        return self._voters
 
     async def _is_forgotten(self, name: str) -> bool:
         return any(one.forgotten for one in await self._store.tunes() if one.name == name)
@@ -113,3 +95,11 @@ class CanaryKeeper:
             logger.warning("the canary %s is dropped: %s", name, why)
             words = dropped(name, serving, why)
         await self._announcements.tell(words)
+
+
+def _unheard(outcome: CanaryOutcome, count: Count) -> str:
+    if not is_unheard(count):
+        return ""
+    if outcome == "promoted":
+        return "Too few votes to tell, but held-out votes proved it better: "
+    return "" if 2 * count.up_canary < count.of_canary else "Too few votes to tell: "

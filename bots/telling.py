@@ -70,8 +70,8 @@ def votes_in(gathered: Gathered) -> str:
     return f"{told}, left out {unused}" if (unused := unused_of(gathered)) else told
 
 
-def votes_of(turns: int, gathered: Gathered) -> str:
-    """The same, where votes on so many turns of it are learnt from."""
+def learnt_from(turns: int, gathered: Gathered) -> str:
+    """What `votes_in` says, where votes on so many turns of them are learnt from."""
     some = "" if turns == gathered.counts["labels"] else f"{turns} of "
     return some + votes_in(gathered)
 

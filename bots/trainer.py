@@ -25,6 +25,7 @@ from core.commands import go_back, roll_back, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
+from core.jury import Jury
 from core.phrases import Phrases
 from core.ports import Speaker
 from core.store import Store
@@ -72,6 +73,7 @@ class LocalTrainer:
         announcements: Announcements | None = None,
         phrases: Phrases | None = None,
         share: float = 0.0,
+        jury: Jury | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.store, self.settings, self.generator = store, settings, generator
@@ -80,6 +82,7 @@ class LocalTrainer:
         self.merge, self.share = merge, share
         self.announcements = announcements or Announcements(None)
         self.phrases = phrases or Phrases()
+        self.jury = jury or Jury(store, ())
         self.now = now
         self.shelf = Path(settings.folder).resolve()
 
@@ -176,7 +179,7 @@ class LocalTrainer:
                 by=None,  # asked at a shell, which is no conversation
                 every_s=float(str(asked.get("every_s", SAY_EVERY_S))),
             ),
-            "tunes": lambda asked: telling.said(tunes(self.store)),
+            "tunes": lambda asked: telling.said(tunes(self.store, self.jury)),
             "rollback": lambda asked: telling.said(roll_back(self.store, self.announcements)),
             "review": lambda asked: self._reviewed(str(asked["decided"]), review.AT_A_SHELL),
             "export": lambda asked: self.export(Path(str(asked["folder"]))),
@@ -249,7 +252,7 @@ class LocalTrainer:
                 yield nothing
                 return
             turns = len({row.turn_id for row in gathered.training})
-            yield f"Learning from {telling.votes_of(turns, gathered)}.\n\n"
+            yield f"Learning from {telling.learnt_from(turns, gathered)}.\n\n"
             if no_room := await asyncio.to_thread(room_for, self.shelf, base):
                 raise StepFailed(no_room)
             name = await shelf.new_name(self.store, self.shelf)
@@ -277,7 +280,7 @@ class LocalTrainer:
                 # 4. Into its place, and the pointer.
                 used = await asyncio.to_thread(taught.used, gathered, run)
                 turns = len({one.turn_id for one in used if one.learnt})
-                summary = f"Learnt from {telling.votes_of(turns, gathered)}."
+                summary = f"Learnt from {telling.learnt_from(turns, gathered)}."
                 at = self.now()
                 new = Tune(name, str(base), "", "refused", gathered.used, summary, at)
                 tune, replaced = await publish(

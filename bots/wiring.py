@@ -28,6 +28,7 @@ from core.engine import Engine, utc_now
 from core.errors import ConfigError
 from core.examples import MOST
 from core.generation import ModelServer
+from core.jury import Jury
 from core.line import AfterPeople, Line
 from core.meter import Meter
 from core.phrases import Phrases
@@ -92,6 +93,7 @@ async def house(
             name=config.bot.name,
             trained=config.training.platforms,
             announcements=announcements,
+            jury=trainer.jury,
         )
         engine = Engine(
             store,
@@ -128,6 +130,7 @@ async def house(
                 shelf=trainer.shelf,
                 merged=trainer.merge,
             ),
+            trainer.jury,
             base=config.generation.model,
             shelf=trainer.shelf,
             announcements=announcements,
@@ -212,8 +215,11 @@ def canary_share(config: Config) -> float:
     A platform that the file names counts though it is not served now: its people are answered from
     the same store at the next start.
     """
-    is_for_others = {*config.platforms, *config.named} - {CONSOLE}
-    return config.training.canary if is_for_others else 0.0
+    return config.training.canary if _with_canary(config) else 0.0
+
+
+def _with_canary(config: Config) -> set[str]:
+    return {*config.platforms, *config.named} - {CONSOLE}
 
 
 def trainer_of(
@@ -234,6 +240,7 @@ def trainer_of(
         merge=config.generation.url is None,
         announcements=announcements,
         share=share,
+        jury=Jury(store, _with_canary(config), now=now),
         now=now,
     )
 

@@ -20,7 +20,7 @@ from typing import Literal, Self
 
 from core import shares
 from core.conversation import key
-from core.regulars import DAY, Who, gave, of_regulars, regulars
+from core.regulars import DAY, Who, of_regulars, regulars, who_gave
 from core.types import (
     SILENCE,
     TUNE_NAME,
@@ -47,19 +47,21 @@ def chosen(canary: Canary, message: IncomingMessage, before: Sequence[Turn], ser
     """The model that answers a question. `before`: the turns in its thread or channel, oldest
     first; `serving`: the name of what serves beside the canary.
 
-    Whoever started the run hears the canary at once, and alone: for everybody else a conversation
-    keeps the model of the last turn that was not theirs, and one without is drawn.
+    Whoever started the run hears the canary at once, which moves no conversation: for everybody
+    else it keeps the model of the last turn that was not theirs, and one without is drawn.
     """
     if _is_starters(canary, message):
         return canary.tune
-    opening = message
+    opening = later = message
     for turn in reversed(before):
-        if not message.thread.thread and opening.at - turn.message.at > SILENCE:
+        if not message.thread.thread and later.at - turn.message.at > SILENCE:
             break  # another conversation
         if not _is_starters(canary, turn.message):
             kept = turn.recipe and turn.recipe.model
             return canary.tune if kept == canary.tune else serving
-        opening = turn.message
+        later = turn.message
+        if opening.at >= canary.at:  # labels look no further back, either
+            opening = later
     return canary.tune if is_drawn(canary, message.thread, opening.ref.id) else serving
 
 
@@ -105,7 +107,7 @@ def counted(
     canary: Canary, labels: Sequence[Label], serving: str | None, voters: Sequence[Voter] = ()
 ) -> list[tuple[bool, bool]]:
     """What `Count.of` takes, in the order of the labels. `serving`: a tune; None: the base.
-    `voters`: everybody who ever voted here.
+    `voters`: everybody who ever voted where the labels are from.
 
     One for each person and conversation, and only where the lot decided what answered: not where
     the person asked who started the run, nor where a conversation went on as it began before. Where
@@ -114,9 +116,10 @@ def counted(
     """
     found: list[tuple[bool, bool]] = []
     last: dict[tuple[ThreadRef, str, str], datetime] = {}
-    share = shares.share(len(regulars(voters)))
+    known = regulars(voters)
+    share = shares.share(len(known))
     given: Counter[tuple[Who, bool, int]] = Counter()
-    for label in of_regulars(labels, voters):
+    for label in of_regulars(labels, known):
         is_canary = label.model == canary.tune
         if not is_canary and serving != (label.model if TUNE_NAME.fullmatch(label.model) else None):
             continue  # of neither
@@ -129,7 +132,7 @@ def counted(
         if before and (label.thread.thread or abs(label.asked_at - before) <= SILENCE):
             continue
         last[whose] = label.asked_at
-        own = gave(label), is_canary, (label.asked_at - canary.at) // DAY
+        own = who_gave(label), is_canary, (label.asked_at - canary.at) // DAY
         if share and given[own] >= math.ceil(FIRST_LOOK * share):
             continue
         given[own] += 1
@@ -142,8 +145,8 @@ Decision = Literal["promoted", "dropped"]
 
 def by_votes(labels: Sequence[tuple[bool, bool]], age: timedelta) -> Decision | None:
     """What becomes of it, where they say so surely; None: it goes on. `labels`: as `counted` gives
-    them. Only whole tens are looked at, so that asking again adds no look. It may be dropped at any
-    `age`.
+    them. Only whole tens are looked at, so that asking again adds no look, but where somebody new
+    comes back. It may be dropped at any `age`.
     """
     count = Count.of(labels[: len(labels) - len(labels) % LOOKS_EVERY])
     if count.of_canary < FIRST_LOOK:

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.announcements import Announcements
-from core.canary import Count, counted
+from core.canary import Count
 from core.digest import changes
+from core.jury import Jury
 from core.phrases import Phrases
 from core.ports import Trainer
 from core.store import Canaries, Store, Tunes
@@ -71,14 +72,18 @@ class Commands:
         name: str = "Mynah",
         trained: Collection[str] = (),
         announcements: Announcements | None = None,
+        jury: Jury | None = None,
     ) -> None:
-        """`admins`: "platform:id" of each. `trained`: the platforms whose votes train."""
+        """`admins`: "platform:id" of each. `trained`: the platforms whose votes train. `jury`: of
+        canaries, where there are any.
+        """
         self.welcome = Welcome(store, phrases, name=name, trained=trained)
         self._store = store
         self._trainer = trainer
         self._phrases = phrases
         self._admins = frozenset(admins)
         self._announcements = announcements or Announcements(None)
+        self._jury = jury or Jury(store, ())
 
     def find(self, text: str) -> tuple[Command, str] | None:
         """The command that `text` is, with the words behind it; None: it is a question."""
@@ -153,7 +158,7 @@ class Commands:
         yield await roll_back(self._store, self._announcements)
 
     async def _tunes(self, call: Call) -> AsyncGenerator[str]:
-        yield await tunes(self._store)
+        yield await tunes(self._store, self._jury)
         serving, canary = await self._store.answering()
         newest = canary.tune if canary else serving
         for tune in await self._store.tunes():
@@ -327,12 +332,12 @@ def gone(tunes: Iterable[Tune]) -> set[str]:
     return {tune.name for tune in tunes if not tune.path or tune.forgotten}
 
 
-async def tunes(store: Store) -> str:
+async def tunes(store: Canaries, jury: Jury) -> str:
     """Which tune serves, how a canary stands beside it, and the last ten."""
     serving, canary = await store.answering()
     told = f"{serves(serving)[0].upper()}{serves(serving)[1:]}."
     if canary:
-        told += f" {await how_it_stands(store, canary, serving)}"
+        told += f" {await how_it_stands(jury, canary, serving)}"
     for tune in (await store.tunes())[-10:][::-1]:
         here = " **serves now**" if tune.name == serving else ""
         here = " **canary**" if canary and tune.name == canary.tune else here
@@ -343,10 +348,8 @@ async def tunes(store: Store) -> str:
     return told
 
 
-async def how_it_stands(store: Store, canary: Canary, serving: str | None) -> str:
-    labels = await store.labels()
-    voters = await store.voters({label.thread.channel.platform for label in labels})
-    count = Count.of(counted(canary, labels, serving, voters))
+async def how_it_stands(jury: Jury, canary: Canary, serving: str | None) -> str:
+    count = Count.of(await jury.votes(canary, serving))
     return (
         f"The canary `{canary.tune}` answers {canary.share:.0%} of new conversations since"
         f" {canary.at:%Y-%m-%d %H:%M} UTC: {count.in_words}."

@@ -45,12 +45,15 @@ class Examples:
         return replace(past, examples=found)
 
     def _goes_on(self, turn: Turn, past: Past) -> bool:
-        """Whether the base answered in this conversation before."""
-        if past.is_first:
-            return False
-        last, message = past.turns[-1], turn.message
-        soon = bool(message.thread.thread) or message.at - last.message.at <= SILENCE
-        return soon and last.recipe is not None and last.recipe.model == self._base
+        """Whether the base answered in this conversation before, also where a tune did since."""
+        later = turn.message
+        for earlier in past.turns[past.ahead :][::-1]:
+            if not later.thread.thread and later.at - earlier.message.at > SILENCE:
+                break
+            if earlier.recipe is not None and earlier.recipe.model == self._base:
+                return True
+            later = earlier.message
+        return False
 
 
 def nearest(question: str, said: Iterable[Exchange], most: int = MOST) -> tuple[Example, ...]:

@@ -6,7 +6,7 @@ train nor decide about a canary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from core.types import Label, Voter
@@ -27,13 +27,11 @@ def regulars(voters: Iterable[Voter]) -> dict[Who, Voter]:
     return by_who(one for one in voters if one.last - one.first >= DAY)
 
 
-def gave(label: Label) -> Who:
-    """Whose it is."""
+def who_gave(label: Label) -> Who:
     channel = label.thread.channel
     return channel.platform, channel.account, label.voter
 
 
-def of_regulars(labels: Sequence[Label], voters: Iterable[Voter]) -> Sequence[Label]:
-    """Without those of people who are new, where somebody can be."""
-    known = regulars(voters)
-    return labels if len(known) < ENOUGH else [one for one in labels if gave(one) in known]
+def of_regulars(labels: Sequence[Label], known: Collection[Who]) -> Sequence[Label]:
+    """Without those of people who are new, where somebody can be. `known`: who came back."""
+    return labels if len(known) < ENOUGH else [one for one in labels if who_gave(one) in known]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, u
 from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
 from storage.openings import openings_of
-from storage.reviews import not_left_out
+from storage.standing import not_left_out
 from storage.tables import canaries, feedback, servings, tunes, turns
 from storage.tunes import now_serving
 

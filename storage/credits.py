@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from core.types import Author, ChannelRef, Shaped, Turn
 from storage.database import Database
-from storage.reviews import still_meant
+from storage.standing import still_meant
 from storage.tables import corrections, credits, feedback, tune_names, tune_verdicts, turns
 
 

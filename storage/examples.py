@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, sel
 from core.types import Correction, Example, Exchange, Turn
 from storage.consents import allowed
 from storage.database import Database
-from storage.reviews import not_left_out, still_meant
 from storage.rows import CHANNEL, channel_key
+from storage.standing import not_left_out, still_meant
 from storage.tables import MAY_LEAD, QUOTED, corrections, examples, feedback, turns
 
 

@@ -6,11 +6,8 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    FromClause,
     bindparam,
-    exists,
     func,
     select,
     union_all,
@@ -52,29 +49,6 @@ class SqlReviews:
         return await self.database.read(
             lambda connection: [Review(*row) for row in connection.execute(query)]
         )
-
-
-def not_left_out(said: FromClause) -> ColumnElement[bool]:
-    """No admin left it out for good. `said`: feedback or corrections, in queries that select it."""
-    return ~exists().where(
-        decisions.c.turn_id == said.c.turn_id,
-        decisions.c.author_id == said.c.author_id,
-        ~decisions.c.let_in,
-    )
-
-
-def still_meant(*more: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whoever corrected gave the answer no thumb up since, for queries that select corrections.
-
-    `more`: what also holds of such a thumb.
-    """
-    return ~exists().where(
-        feedback.c.turn_id == corrections.c.turn_id,
-        feedback.c.author_id == corrections.c.author_id,
-        feedback.c.score > 0,
-        feedback.c.at > corrections.c.at,
-        *more,
-    )
 
 
 def _stands(connection: Connection, review: Review) -> bool:

@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Update, and_, bindparam, case, delete, func, select, text, update
+from sqlalchemy import (
+    Connection,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
 
 from core.errors import StoreError
 from core.types import History, IncomingMessage, MessageRef, Outcome, Quoted, Recipe, Turn
@@ -23,7 +35,7 @@ from storage.rows import (
     read_examples,
     read_turns,
 )
-from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, quotes, replies, texts, turns
+from storage.tables import COUNTS, OPEN, PROMPTED, RESETS, quotes, replies, texts, tunes, turns
 
 KEY = "platform", "account", "channel", "message"
 
@@ -246,9 +258,10 @@ _previous = (
     .limit(1)
     .scalar_subquery()
 )
+_by_a_tune = tunes.c.name == turns.c.model  # which is shown no examples, whatever stands ahead
 _led = (
     select(case((turns.c.led, turns.c.id)))
-    .where(CONVERSATION, BEFORE, AFTER_RESET, text(PROMPTED))
+    .where(CONVERSATION, BEFORE, AFTER_RESET, text(PROMPTED), ~exists().where(_by_a_tune))
     .order_by(turns.c.id.desc())
     .limit(1)
     .scalar_subquery()

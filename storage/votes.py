@@ -27,7 +27,6 @@ from storage.consents import allowed, not_private
 from storage.database import Database
 from storage.examples import drop_examples
 from storage.openings import openings
-from storage.reviews import still_meant
 from storage.rows import (
     BY_ID,
     CONVERSATION,
@@ -40,6 +39,7 @@ from storage.rows import (
     message_is,
     read_turns,
 )
+from storage.standing import still_meant
 from storage.tables import COUNTS, corrections, examples, quotes, replies, tunes, turns
 from storage.tables import feedback as verdicts
 

@@ -23,8 +23,8 @@ UNREAD = timedelta(seconds=20) * MANY  # MANY within it: hardly an answer was re
 FEW = 3  # verdicts for each person on average, and few are behind them
 SURGE, USUAL, TIMES = 24, 0.95, 3  # everywhere: so many, and thrice what 95 of 100 busy times saw
 LOOKED_AT = 20  # times as many at once: ten thousand may come within minutes
-USUAL_DAYS = 5  # a phrase that is said on more is a form, or a habit,
-AS_OFTEN = 4  # where each of them saw one in so many of what its busiest 24 hours did
+USUAL_DAYS = 5  # a phrase that is said on more is a form, or a habit
+AS_OFTEN = 4  # of such days each saw at least one in so many of what the busiest 24 hours saw
 THE_HOUSE = 4  # one in so many who vote here is not few: three of twelve are a meeting
 
 Key = tuple[int, str]

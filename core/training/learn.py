@@ -7,7 +7,7 @@ takes its share of every batch.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def learn(
     taught: set[int] = set()  # by id(): two rows may say the same
     for stage in chosen.stages:
         budget.begin(stage)
-        taught |= {id(row) for row in votes_of(stage.method, fitting)}
+        taught |= {id(row) for row in votes_of(stage.method, fitting, pairs)}
         some = rows_of[stage.method]
         trainer = _trainer(stage, model, tokenizer, some, scratch, chosen.last_third)
         trainer.add_callback(_watch(budget.after_step, reporter))
@@ -133,11 +133,14 @@ def balanced(rows: Rows) -> Rows:
     return kept
 
 
-def votes_of(method: Method, rows: Rows) -> Rows:
-    """The very rows that a stage of this method takes, pairs aside: the other stages take those."""
+def votes_of(method: Method, rows: Rows, pairs: Sequence[dict[str, Any]] = ()) -> Rows:
+    """The very rows that a stage of this method takes, also as a side of one of the `pairs`."""
     if method == "kto":
         return balanced(rows)
-    return [row for row in rows if method == "sft" and row["label"]]
+    if method == "sft":
+        return [row for row in rows if row["label"]]
+    sides = [(pair["prompt"], pair[side]) for pair in pairs for side in ("chosen", "rejected")]
+    return [row for row in rows if (row["prompt"], row["completion"]) in sides]
 
 
 def _trainer(

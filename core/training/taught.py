@@ -1,8 +1,8 @@
 """What a tune learnt from, of all that its run used, by what the tune's manifest says.
 
-Not what was held out for the gate alone, nor what its training left out: of people whom the others
-outvote, too long, or of a kind that no stage takes. What one stage began with counts, also where
-the KL budget ended the stage.
+Not what was held out for the gate alone, nor rows that its training left out: mostly of people
+whom the others outvote, too long, or of a kind that no stage takes. What one stage began with
+counts, also where the KL budget ended the stage.
 """
 
 from __future__ import annotations

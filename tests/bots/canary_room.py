@@ -20,6 +20,7 @@ from core.connection import Settings
 from core.desk import serve
 from core.engine import Engine
 from core.generation import ModelServer
+from core.jury import Jury
 from core.training.publish import publish
 from core.training.settings import Settings as LearningSettings
 from core.types import ThreadRef, Tune, person
@@ -157,12 +158,14 @@ async def room(folder, server, *, now=lambda: NOW):
             announcements=announcements,
             now=now,
         )
+        jury = Jury(store, ["list"], now=now)
         engine = engine_on(
             store,
             model,
             admins=("list:ann",),
             trainer=prepared,
             announcements=announcements,
+            jury=jury,
         )
         adapter = ListAdapter(stays=True)
         group.create_task(serve(engine, adapter))
@@ -176,6 +179,7 @@ async def room(folder, server, *, now=lambda: NOW):
             store,
             engine.health,
             loading,
+            jury,
             base="base",
             shelf=shelf,
             announcements=announcements,

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from bots.canary import ASKED_EVERY
 from bots.config import load
 from bots.wiring import house
+from core.jury import ASKED_EVERY
 from core.regulars import ENOUGH
 from core.training.publish import publish
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Tune

@@ -11,6 +11,7 @@ from bots.looking import looking
 from core.announcements import Announcements
 from core.commands import tunes
 from core.errors import Rejected, TimedOut, Unreachable
+from core.jury import Jury
 from core.types import Tune
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
@@ -121,7 +122,8 @@ async def test_a_tune_whose_files_went_is_taken_back_at_once(store, server, tmp_
         await serves(store, FIRST)
         (tmp_path / "tunes" / FIRST / "merged" / "config.json").unlink()
         await serves(store, None)
-        while (told := await tunes(store)).count("was taken back") < 2:  # said after it is done
+        jury = Jury(store, ())
+        while (told := await tunes(store, jury)).count("was taken back") < 2:  # said after it
             await asyncio.sleep(0.001)
     assert told.startswith("The base answers.")
     assert told.count("does not load any more and was taken back") == 2

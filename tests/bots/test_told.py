@@ -50,9 +50,9 @@ async def test_of_a_report_that_is_gone_or_broken_there_is_none(store, tmp_path,
 
 def test_where_not_all_votes_teach_it_is_said_how_many_of_them_do():
     few, many = (dataset.gather(taste(count)) for count in (20, 60))
-    assert telling.votes_of(20, few).startswith("20 votes (10 liked, 10 disliked, from")
+    assert telling.learnt_from(20, few).startswith("20 votes (10 liked, 10 disliked, from")
     held = many.counts["held_out"]
     assert held
-    told = telling.votes_of(60 - held, many)
+    told = telling.learnt_from(60 - held, many)
     assert told.startswith(f"{60 - held} of 60 votes (")
     assert f"{held} held out for checking" in told

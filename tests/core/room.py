@@ -111,9 +111,12 @@ def engine_on(
     at_once=4,
     announcements=None,
     suit=3,
+    jury=None,
     **settings,
 ):
-    commands = Commands(store, trainer, WORDS, admins, trained=trained, announcements=announcements)
+    commands = Commands(
+        store, trainer, WORDS, admins, trained=trained, announcements=announcements, jury=jury
+    )
     chosen = Settings.model_validate({"system": "Be kind.", "turns_per_minute": 10_000, **settings})
     return Engine(
         store,

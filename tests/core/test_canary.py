@@ -111,6 +111,18 @@ def test_in_a_chat_that_who_started_the_run_began_the_lot_falls_by_how_they_bega
     assert chosen(replace(CANARY, share=1.0), message, theirs + more, SERVING) == SERVING
 
 
+def test_of_what_they_said_before_the_canary_the_newest_began_it_as_labels_say():
+    room, hour = ThreadRef(ROOM), timedelta(hours=1)
+    message = asked(id="last", at=NOW + hour)
+    for n in range(100):
+        lot = CANARY.tune if is_drawn(CANARY, room, f"b{n}") else SERVING
+        first = before(SERVING, id=f"a{n}", author=BOB, at=NOW - 2 * hour)
+        newest = before(SERVING, id=f"b{n}", author=BOB, at=NOW - hour)
+        since = before(CANARY.tune, id=f"c{n}", author=BOB, at=NOW)
+        assert chosen(CANARY, message, first + newest, SERVING) == lot
+        assert chosen(CANARY, message, first + newest + since, SERVING) == lot
+
+
 def test_where_the_channel_is_the_conversation_eight_silent_hours_begin_another():
     canary = replace(CANARY, share=1.0)
     later = {"at": NOW + timedelta(hours=9)}

@@ -5,7 +5,7 @@ from sqlalchemy import URL, create_engine, make_url
 
 from storage.canaries import LABELS
 from storage.conversations import EARLIER, LATEST, LEFT_BEHIND, SEEN, SPOKEN
-from storage.examples import NEWEST, SCORES
+from storage.examples import CORRECTIONS, NEWEST, SCORES
 from storage.migrate import migrate
 from storage.turns import BY_KEY, FRAME, INBOX, SHOWN
 from storage.votes import FORGOTTEN_SINCE
@@ -71,6 +71,7 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         (NEWEST, "turns_judged"),
         (NEWEST, "turns_quoting"),
         (SCORES, "turns_judged"),
+        (CORRECTIONS, "turns_judged"),
         (BY_KEY, "turns_"),
         (FORGOTTEN_SINCE, "turns_author"),
     ],
@@ -82,6 +83,7 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
         "newest judged",
         "whether their threads quote",
         "what was said of them",
+        "what was to be said instead",
         "heard",
         "forgotten since",
     ],
@@ -89,13 +91,10 @@ def test_what_every_message_asks_for_is_found_by_index(connection, query, indexe
 def test_what_is_asked_about_a_place_is_found_by_index(connection, query, index):
     text = plan(connection, query)
     assert index in text
-    for table in (
-        "turns",
-        "quoting",
-        "forgotten",
-    ):  # under its own name and under that of a subquery
+    # Under its own name and under that of a subquery.
+    for table in ("turns", "quoting", "forgotten", "feedback", "corrections", "reviews"):
         assert f"SCAN {table}" not in text
-    assert "Seq Scan on turns" not in text
+        assert f"Seq Scan on {table}" not in text
 
 
 def test_what_a_canary_is_asked_for_looks_at_nothing_that_was_said_before_it(connection):

@@ -253,3 +253,6 @@ def test_a_vote_counts_as_learnt_from_where_a_stage_takes_it():
     assert [id(row) for row in votes_of("kto", rows)] == [id(row) for row in balanced(rows)]
     assert len(votes_of("kto", rows)) == 18
     assert votes_of("dpo", rows) == []
+    one = {"prompt": rows[9]["prompt"], "chosen": [], "rejected": rows[9]["completion"]}
+    other = kto_row("Is it so?", "No.", False)
+    assert votes_of("dpo", [rows[9], other], [one]) == [rows[9]]
