@@ -20,7 +20,7 @@ ANSWER_TOKENS = 160  # of each that is given before the gate, and to the probe a
 # the gate measures on other samples.
 STOP_AT_KL = 0.12
 STOP_AT_KL_FEW = 0.10  # below SFT_FROM labels: so few say little of what else may change
-STOP_AT_KL_TINY = 0.08  # where taste is learnt and facts begin to go (LOG.md)
+STOP_AT_KL_TINY = 0.04  # where taste is learnt and facts begin to go (LOG.md)
 GATE_KL = 0.15
 
 Method = Literal["sft", "dpo", "kto"]
