@@ -162,13 +162,14 @@ async def test_the_next_line_is_read_when_the_answer_is_out(pipes, store):
 
 
 async def test_votes_and_corrections_are_kept_under_the_last_answer(pipes, store):
-    await talk(pipes, store, ScriptedGenerator(echo), "one\n+\ntwo\n-\nthree\n- say four\n+\n")
-    one, two, three = await store.judged(["console"])
-    assert [j.turn.message.text for j in (one, two, three)] == ["one", "two", "three"]
-    assert [[f.score for f in j.feedback] for j in (one, two, three)] == [[1], [-1], [1]]
-    assert [[c.text for c in j.corrections] for j in (one, two, three)] == [[], [], ["say four"]]
-    assert pipes.answers.count("\n") == 3
-    assert len(pipes.notes.splitlines()) == 4
+    said = "one\n+\ntwo\n-\nthree\n- say four\nfour\n- say five\n+\n"  # and thought better of it
+    await talk(pipes, store, ScriptedGenerator(echo), said)
+    found = await store.judged(["console"])
+    assert [j.turn.message.text for j in found] == ["one", "two", "three", "four"]
+    assert [[f.score for f in j.feedback] for j in found] == [[1], [-1], [-1], [1]]
+    assert [[c.text for c in j.corrections] for j in found] == [[], [], ["say four"], []]
+    assert pipes.answers.count("\n") == 4
+    assert len(pipes.notes.splitlines()) == 5
 
 
 async def test_a_vote_is_about_the_models_last_answer_and_not_about_a_commands(pipes, store):
