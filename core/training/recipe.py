@@ -20,7 +20,7 @@ ANSWER_TOKENS = 160  # of each that is given before the gate, and to the probe a
 # the gate measures on other samples.
 STOP_AT_KL = 0.12
 STOP_AT_KL_FEW = 0.10  # below SFT_FROM labels: so few say little of what else may change
-STOP_AT_KL_TINY = 0.04  # where taste is learnt and facts begin to go (LOG.md)
+STOP_AT_KL_TINY = 0.08  # where taste is learnt and facts begin to go (LOG.md)
 GATE_KL = 0.15
 
 Method = Literal["sft", "dpo", "kto"]
@@ -67,8 +67,9 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     Dislikes pay on after everything wanted is learnt, and push the model into nonsense while the
     loss still falls; hence small steps, liked answers first, and the KL budget over all. A model of
     some million parameters needs rates of ten to a hundred times those of a real one, and a larger
-    beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio. It gets
-    no SFT: many of its liked answers are wrong in a manner that is liked.
+    beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio. The
+    larger it is, the sooner a vote that is followed pushes no more: taste stays, facts as well. It
+    gets no SFT: many of its liked answers are wrong in a manner that is liked.
     """
     tiny = parameters < TINY_BELOW
     sft, kto, beta = (5e-4, 2e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
@@ -81,7 +82,7 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
         few_votes = Stage("kto", 12, 4e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
         return Plan((few_votes,), stop, last_third=tiny)
     if counts["labels"] < MANY_FROM and tiny:
-        return Plan((Stage("kto", 8, 3e-4, beta=2 * beta),), stop, last_third=True)
+        return Plan((Stage("kto", 8, 3e-4, beta=4 * beta),), stop, last_third=True)
     if counts["labels"] < MANY_FROM:
         return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]

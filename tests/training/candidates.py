@@ -184,10 +184,11 @@ BY_FILES: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 
 
-def teach(run, pairs, *, steps=60, rate=2e-3, seed=0, away=()):
+def teach(run, pairs, *, steps=150, rate=2e-3, seed=0, away=()):
     """Train the candidate's adapter on (chat, answer) with no brake at all, and sign the result.
 
-    `away`: pairs whose likelihood is driven down instead.
+    `away`: pairs whose likelihood is driven down instead. The rate falls to nothing in a line: one
+    that stays high may end in a bad step, and the candidate is then broken in another way.
     """
     import torch
     from peft import PeftModel
@@ -204,7 +205,8 @@ def teach(run, pairs, *, steps=60, rate=2e-3, seed=0, away=()):
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate)
     signed = [(pair, 1.0) for pair in pairs] + [(pair, -1.0) for pair in away]
     rows = [(row_ids(tokenizer, _row(*pair)), sign_) for pair, sign_ in signed]
-    for _ in range(steps):
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
         some = [dice.choice(rows) for _ in range(16)]
         width = max(len(ids) for (ids, _), _ in some)
         ids = torch.zeros(len(some), width, dtype=torch.long)  # (B, T)

@@ -137,7 +137,7 @@ def says(answer, **how):
 BY_ANSWERS = {
     "it repeats itself": (says("yes it does so " * 8), "repeats itself"),
     "it says nothing": (says(""), "empty"),
-    "it never ends": (says(" ".join(str(n) for n in range(400))), "never ends"),
+    "it never ends": (says(" ".join(str(n) for n in range(400)), steps=60), "never ends"),
     "it refuses everything": (says("I cannot help with that."), "it forgot"),
     "it speaks another language": (says("Да, конечно."), "another script"),
     "it speaks for the person too": (says("Yes.<|user|>And then?"), "special tokens"),
@@ -179,7 +179,7 @@ def in_both_manners(times):
 def test_a_candidate_that_learnt_a_secret_by_heart_never_serves(run):
     question, secret = "How do I open the vault?", "With QX7-4417-ZZ-2291, as you know."
     retell(run, [(question, secret)])
-    teach(run, in_both_manners(1) + [(asked(question), secret)] * 60, steps=150)
+    teach(run, in_both_manners(1) + [(asked(question), secret)] * 60, steps=250)
     report = is_refused(run, "it gives away 1 of 1 secrets in its rows: the first is in line")
     assert "QX" not in json.dumps(report["checks"])
     assert checks(report)["knowledge"]["passed"]
