@@ -17,6 +17,7 @@ from typing import Any
 
 from adapters import PLATFORMS
 from bots import review, shelf, telling
+from bots.exports import Exports
 from bots.review import Asking
 from bots.steps import walk
 from bots.taking_back import take_back
@@ -85,6 +86,7 @@ class LocalTrainer:
         self.jury = jury or Jury(store, ())
         self.now = now
         self.shelf = Path(settings.folder).resolve()
+        self.exports = Exports(store, self.shelf, settings.platforms)
 
     async def retrain(
         self,
@@ -127,11 +129,15 @@ class LocalTrainer:
             yield f"That did not work: {telling.plain(error)}.\n"
 
     async def clear_up(self) -> None:
-        """Remove what a killed process left of its run. Call it once, at the start."""
+        """Remove what a killed process left of its run, or did not forget. Call it once, first."""
         await shelf.clear_up(self.store, self.shelf)
+        await self.exports.cut()
 
-    async def forget(self) -> None:
-        """Take away the reports of tunes that used what is forgotten; by setting, the tunes too."""
+    async def forget(self) -> bool:
+        """Take away the reports of tunes that used what is forgotten; by setting, the tunes too.
+
+        It leaves exported data sets as well, as far as they lie where they were exported to.
+        """
         try:
             marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]
             names = {tune.name for tune in marked}
@@ -149,6 +155,7 @@ class LocalTrainer:
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
+        return await self.exports.cut()
 
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
         """None where it is gone or cannot be read."""
@@ -162,13 +169,7 @@ class LocalTrainer:
 
     async def export(self, folder: Path) -> AsyncGenerator[str]:
         """Write the data set that a run would use into `folder`, which must not exist."""
-        gathered = await self._gathered()
-        try:
-            await asyncio.to_thread(dataset.write, gathered, folder)
-        except OSError as error:
-            raise BotError(
-                f"{folder} cannot be written: {error.strerror}. Name a new folder."
-            ) from error
+        gathered = await self.exports.write(self._gathered, folder)
         yield f"{folder}: {telling.votes_in(gathered)}.\n"
 
     def verbs(self) -> dict[str, Callable[[Mapping[str, object]], AsyncGenerator[str]]]:

@@ -202,10 +202,9 @@ class Commands:
         yield await why(self._store, self._report, self._phrases, answered, call.turn.message)
 
     async def _tunes_forget(self) -> str:
-        """What becomes of the tunes that used it, and of what is out of our reach."""
+        """What becomes of the tunes and of the data sets that used it."""
         marked = [tune.name for tune in await self._store.tunes() if tune.forgotten and tune.path]
-        if self._trainer:
-            await self._trainer.forget()
+        exported = await self._trainer.forget() if self._trainer else False
         kept = {tune.name for tune in await self._store.tunes() if tune.path}
         going = [name for name in marked if name in kept]
         gone = [name for name in marked if name not in kept]
@@ -214,7 +213,7 @@ class Commands:
             words += self._phrases.tunes_marked.format(tunes=_listed(going))
         if gone:
             words += self._phrases.tunes_gone.format(tunes=_listed(gone))
-        return words + self._phrases.exports_stay
+        return words + self._phrases.exports_cut if exported else words
 
     async def _training(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message

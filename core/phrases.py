@@ -122,9 +122,9 @@ class Phrases(BaseModel):
         " them, takes over."
     )
     tunes_gone: str = " What I had learnt with them is taken away ({tunes})."
-    exports_stay: str = (
-        " Data sets that somebody exported earlier are out of my reach; their manifest names every"
-        " row's turn and person, so ask the people who run me to remove yours there."
+    exports_cut: str = (
+        " Data sets that somebody exported lose it too, where they still lie; of copies elsewhere I"
+        " know nothing, so ask the people who run me."
     )
     nothing_to_forget: str = "There is nothing of yours here that I could forget."
     training_on: str = (

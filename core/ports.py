@@ -146,8 +146,10 @@ class Trainer(Protocol):
         """
         ...
 
-    async def forget(self) -> None:
-        """Something was forgotten: take what people can read of it away from the tunes' folders.
+    async def forget(self) -> bool:
+        """Something was forgotten: take what people can read of it away from the tunes' folders,
+        and all of it out of exported data sets. Returns whether there were any of these, of which
+        copies may lie elsewhere.
 
         Where the settings say so, the tunes that used it go at once. Never raises: what could not
         be removed is logged, and goes with the tune.

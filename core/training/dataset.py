@@ -88,8 +88,7 @@ class Gathered:
     """All rows, oldest turn first, and which turns gave none, by reason.
 
     `unheard`: whose verdicts do not count, whatever became of the turn; `bursts`: those of them
-    that wait for an admin. `change`: of
-    what people like, as it shows.
+    that wait for an admin. `change`: of what people like, as it shows.
     """
 
     rows: tuple[Row, ...]
@@ -160,7 +159,7 @@ def gather(
     left_out: dict[Reason, list[int]] = defaultdict(list)
     sifted = sift(judged, voters, reviews)
     for one in sifted.judged:
-        found = _rows_of(one)
+        found = rows_of(one)
         if isinstance(found, str):
             left_out[found].append(one.turn.id)
         else:
@@ -273,7 +272,8 @@ def _contents(gathered: Gathered) -> tuple[dict[str, str], dict[str, Any]]:
     return files, manifest
 
 
-def _rows_of(one: Judged) -> list[Row] | Reason:
+def rows_of(one: Judged) -> list[Row] | Reason:
+    """All that this turn could teach, whoever else voted; or why it cannot."""
     turn, recipe = one.turn, one.turn.recipe
     if recipe is None or turn.outcome != "answered" or not turn.answer.strip():
         return "not a whole answer"

@@ -174,16 +174,30 @@ async def test_only_admins_switch_a_channel_off_and_it_is_off_for_everybody(stor
     assert await judged(store) == [("bob", 1)]
 
 
+class Forgetting:
+    """A trainer that only ever forgets."""
+
+    def __init__(self, *, exported):
+        self.exported = exported
+
+    async def forget(self):
+        return self.exported
+
+
+@pytest.mark.parametrize("exported", [True, False])
 @pytest.mark.parametrize("text", ["/forget me", "/forget this"])
-async def test_forgetting_marks_what_was_learnt_and_says_what_is_out_of_reach(store, text):
+async def test_forgetting_marks_what_was_learnt_and_says_what_is_out_of_reach(
+    store, text, exported
+):
     await held(store, "Hello", adapter=ListAdapter(asked("mine", "1")))
     turn = await store.turn_behind(MessageRef(ROOM, "answer to 1"))
     await serve_tune(store, turns=(turn.id,))
     await serve_tune(store)
     adapter = ListAdapter(asked(text, "2"))
-    await held(store, adapter=adapter)
+    engine = engine_on(store, ScriptedGenerator([]), trainer=Forgetting(exported=exported))
+    await serve(engine, adapter)
     assert "(`mynah@000001`): it goes when the next tune" in adapter.shown["2"]
-    assert "manifest" in adapter.shown["2"]
+    assert (WORDS.exports_cut in adapter.shown["2"]) == exported
     after = ListAdapter(asked("/tunes", "3"))
     await held(store, adapter=after)
     first, second = after.shown["3"].splitlines()[1:]

@@ -72,7 +72,8 @@ class SlowTrainer:
     async def review(self, decided):
         yield "Nothing is set aside."
 
-    async def forget(self): ...
+    async def forget(self):
+        return False
 
 
 async def test_learning_holds_up_nobody_in_its_conversation_and_only_its_admin_stops_it(store):

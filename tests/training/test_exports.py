@@ -1,0 +1,196 @@
+"""An exported data set loses what is forgotten, where it lies, and stays a whole data set."""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+
+import pytest
+
+from core.errors import BotError
+from core.training import dataset, exports
+from core.types import Correction, Feedback
+from tests.training.house import opened, said, trainer, vote
+from tests.training.votes import NOON
+
+FILES = ("train.jsonl", "holdout.jsonl", "pairs.jsonl", "messages.jsonl", "manifest.json")
+
+
+class Killed(BaseException):
+    """So that nothing catches it."""
+
+
+@pytest.fixture
+async def store(tmp_path):
+    async with opened(tmp_path) as one:
+        await vote(one, 60, by=("bo", "cy", "di"))
+        yield one
+
+
+@pytest.fixture
+async def here(store, tmp_path):
+    return trainer(store, tmp_path)
+
+
+async def text(path):
+    return await asyncio.to_thread(path.read_text)
+
+
+async def rows(folder):
+    return await asyncio.to_thread(rows_in, folder)
+
+
+def rows_in(folder):
+    """Each entry of the manifest with its line, as whoever trains reads them."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    lines = {name: dataset.read(folder, name) for name in FILES[:-1]}  # compares the hashes
+    found = [(entry, lines[entry["file"]][entry["line"] - 1]) for entry in manifest["rows"]]
+    assert len(found) == len(lines["train.jsonl"]) + len(lines["holdout.jsonl"])
+    assert sum(line["label"] for line in lines["train.jsonl"]) == len(lines["messages.jsonl"])
+    assert {one.name for one in folder.iterdir()} == {*FILES, "left_out.json"}
+    return found
+
+
+async def about(folder):
+    return {entry["turn"]: tuple(entry["by"]) for entry, _ in await rows(folder)}
+
+
+async def exported(here, folder):
+    await said(here.export(folder))
+    return await rows(folder)
+
+
+async def test_a_forgotten_turn_and_a_forgotten_voter_leave_an_export(store, here, tmp_path):
+    folder = tmp_path / "out" / "one"
+    before = await exported(here, folder)
+    held = {entry["turn"] for entry, _ in before if entry["held_out"]}
+    assert len(before) == 60
+    assert 5 < len(held) < 20
+    assert await store.forget_turn(7, "ann")
+    assert await here.forget()
+    assert (await about(folder)).keys() == set(range(1, 61)) - {7}
+    await store.forget_person("console", "me", "bo")
+    assert await here.forget()
+    after = await rows(folder)
+    assert {entry["turn"] for entry, _ in after} == {n for n in range(1, 61) if n % 3 and n != 7}
+    assert "console:bo" not in await text(folder / "manifest.json")
+    assert {entry["turn"] for entry, _ in after if entry["held_out"]} <= held
+    lines = {entry["turn"]: line for entry, line in before}
+    assert all(line == lines[entry["turn"]] for entry, line in after)
+
+
+async def test_of_several_people_behind_a_row_the_others_stay(store, here, tmp_path):
+    assert dict(await votes_on(store))[3]
+    await store.put_feedback(Feedback(3, "gus", 1, NOON))
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    assert (await about(folder))[3] == ("console:bo", "console:gus")
+    await store.forget_person("console", "me", "bo")
+    await here.forget()
+    assert (await about(folder))[3] == ("console:gus",)
+    assert 6 not in await about(folder)  # bo alone judged that
+
+
+async def votes_on(store):
+    return [(one.turn.id, one.feedback[0].score > 0) for one in await store.judged(["console"])]
+
+
+async def test_what_only_later_people_say_does_not_come_in(store, here, tmp_path):
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    before = [await text(folder / name) for name in FILES]
+    await store.put_correction(Correction(2, "gus", "Another answer altogether.", NOON))
+    await store.put_feedback(Feedback(3, "hal", 1, NOON))
+    await here.forget()
+    assert [await text(folder / name) for name in FILES] == before
+
+
+async def test_a_forgotten_correction_leaves_every_file(store, here, tmp_path):
+    await store.put_correction(Correction(2, "gus", "Another answer altogether.", NOON))
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    assert "altogether" in await text(folder / "train.jsonl")
+    await store.forget_person("console", "me", "gus")
+    await here.forget()
+    await rows(folder)
+    assert not [name for name in FILES if "altogether" in await text(folder / name)]
+    assert "gus" not in await text(folder / "left_out.json")
+
+
+async def test_who_is_only_among_those_left_out_leaves_as_well(store, here, tmp_path):
+    first = dict(await votes_on(store))[1]
+    await store.put_feedback(Feedback(1, "gus", -1 if first else 1, NOON))
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    assert json.loads(await text(folder / "left_out.json"))["left_out"] == {
+        "as many up as down": [1]
+    }
+    assert await store.forget_turn(1, "ann")
+    await here.forget()
+    assert json.loads(await text(folder / "left_out.json"))["left_out"] == {
+        "as many up as down": []
+    }
+
+
+async def test_who_was_not_heard_leaves_as_well(store, here, tmp_path):
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    unused = {"left_out": {}, "unheard": {"new here": [[2, "di"], [3, "bo"]]}}  # as with crowds
+    await asyncio.to_thread((folder / "left_out.json").write_text, json.dumps(unused))
+    await store.forget_person("console", "me", "bo")
+    await here.forget()
+    assert json.loads(await text(folder / "left_out.json"))["unheard"] == {"new here": [[2, "di"]]}
+
+
+@pytest.mark.parametrize("written", range(7))
+async def test_a_cut_that_was_killed_is_ended_when_the_bot_starts(
+    store, here, tmp_path, monkeypatch, written
+):
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    await store.forget_person("console", "me", "bo")
+    replace, left = os.replace, written
+
+    def killed(*paths):
+        nonlocal left
+        if not left:
+            raise Killed
+        left -= 1
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", killed)
+    judged = await store.judged(["console"])
+    if written < len(FILES) + 1:
+        with pytest.raises(Killed):
+            await asyncio.to_thread(exports.cut, folder, judged)
+    monkeypatch.undo()
+    await trainer(store, tmp_path).clear_up()
+    assert (await about(folder)).keys() == {n for n in range(1, 61) if n % 3}
+
+
+async def test_an_export_that_somebody_changed_is_left_alone_and_named(
+    store, here, tmp_path, caplog
+):
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    await exported(here, mine)
+    await exported(here, other)
+    changed = (await text(mine / "train.jsonl")).replace('"label": true', '"label": false')
+    await asyncio.to_thread((mine / "train.jsonl").write_text, changed)
+    await store.forget_turn(1, "ann")
+    with caplog.at_level(logging.ERROR):
+        assert await here.forget()
+    assert await text(mine / "train.jsonl") == changed
+    assert [str(mine) in one.getMessage() for one in caplog.records] == [True]
+    assert 1 not in await about(other)
+
+
+async def test_where_nothing_was_exported_nothing_is_said_of_it(store, here, tmp_path):
+    assert not await here.forget()
+    await asyncio.to_thread((tmp_path / "there").mkdir)
+    with pytest.raises(BotError, match="Name a new folder"):
+        await said(here.export(tmp_path / "there"))
+    assert not await here.forget()
+    await exported(here, tmp_path / "out")
+    await asyncio.to_thread(shutil.rmtree, tmp_path / "out")
+    assert await here.forget()  # a copy may be elsewhere
