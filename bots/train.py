@@ -36,7 +36,10 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--let-in", metavar="ID", help="learn from one of these bursts")
     what.add_argument("--leave-out", metavar="ID", help="never learn from one of these bursts")
     what.add_argument(
-        "--export", type=Path, metavar="DIR", help="write the data set to a new folder"
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write the data set to a new folder, which loses what people have forgotten later",
     )
     return out
 

@@ -28,7 +28,7 @@ from core.engine import utc_now
 from core.errors import BotError
 from core.jury import Jury
 from core.phrases import Phrases
-from core.ports import Speaker
+from core.ports import Exported, Speaker
 from core.store import Store
 from core.training import dataset, taught
 from core.training.dataset import Gathered
@@ -86,7 +86,7 @@ class LocalTrainer:
         self.jury = jury or Jury(store, ())
         self.now = now
         self.shelf = Path(settings.folder).resolve()
-        self.exports = Exports(store, self.shelf, settings.platforms)
+        self.exports = Exports(store, {*PLATFORMS, *settings.platforms})
 
     async def retrain(
         self,
@@ -133,10 +133,10 @@ class LocalTrainer:
         await shelf.clear_up(self.store, self.shelf)
         await self.exports.cut()
 
-    async def forget(self) -> bool:
+    async def forget(self) -> Exported:
         """Take away the reports of tunes that used what is forgotten; by setting, the tunes too.
 
-        It leaves exported data sets as well, as far as they lie where they were exported to.
+        It leaves exported data sets as well, where they still lie.
         """
         try:
             marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]

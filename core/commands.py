@@ -204,7 +204,7 @@ class Commands:
     async def _tunes_forget(self) -> str:
         """What becomes of the tunes and of the data sets that used it."""
         marked = [tune.name for tune in await self._store.tunes() if tune.forgotten and tune.path]
-        exported = await self._trainer.forget() if self._trainer else False
+        exported = await self._trainer.forget() if self._trainer else "none"
         kept = {tune.name for tune in await self._store.tunes() if tune.path}
         going = [name for name in marked if name in kept]
         gone = [name for name in marked if name not in kept]
@@ -213,7 +213,10 @@ class Commands:
             words += self._phrases.tunes_marked.format(tunes=_listed(going))
         if gone:
             words += self._phrases.tunes_gone.format(tunes=_listed(gone))
-        return words + self._phrases.exports_cut if exported else words
+        if exported == "none":
+            return words
+        is_cut = exported == "all cut"
+        return words + (self._phrases.exports_cut if is_cut else self._phrases.exports_left)
 
     async def _training(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message

@@ -123,8 +123,12 @@ class Phrases(BaseModel):
     )
     tunes_gone: str = " What I had learnt with them is taken away ({tunes})."
     exports_cut: str = (
-        " Data sets that somebody exported lose it too, where they still lie; of copies elsewhere I"
-        " know nothing, so ask the people who run me."
+        " Data sets that were exported lost it, too. Of copies that somebody made I know nothing:"
+        " ask the people who run me to delete yours there."
+    )
+    exports_left: str = (
+        " Of the data sets that were exported I could not take it out of each, nor out of copies:"
+        " ask the people who run me to delete yours there; my log names the folders."
     )
     nothing_to_forget: str = "There is nothing of yours here that I could forget."
     training_on: str = (

@@ -6,7 +6,7 @@ The store's are in core/store.py.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from core.answer import Answer
 from core.types import (
@@ -20,6 +20,9 @@ from core.types import (
     Seen,
     Tune,
 )
+
+Exported = Literal["none", "all cut", "some left"]
+"""What came of the data sets that were exported, once something is forgotten."""
 
 
 class Inbox(Protocol):
@@ -146,10 +149,10 @@ class Trainer(Protocol):
         """
         ...
 
-    async def forget(self) -> bool:
+    async def forget(self) -> Exported:
         """Something was forgotten: take what people can read of it away from the tunes' folders,
-        and all of it out of exported data sets. Returns whether there were any of these, of which
-        copies may lie elsewhere.
+        and all of it out of exported data sets. Returns what came of these; copies of them may
+        lie elsewhere.
 
         Where the settings say so, the tunes that used it go at once. Never raises: what could not
         be removed is logged, and goes with the tune.

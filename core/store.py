@@ -333,5 +333,23 @@ class Nights(Protocol):
         ...
 
 
-class Store(Turns, Conversations, Votes, Reviews, Canaries, People, Credits, Nights, Protocol):
+class Exports(Protocol):
+    """Which data sets were exported, by their folders, and what is to be cut out of them."""
+
+    async def put_export(self, folder: str) -> None:
+        """To do before anything is written there."""
+        ...
+
+    async def exports(self) -> dict[str, int]:
+        """Each with how often something was deleted or forgotten since it was last cut."""
+        ...
+
+    async def cut_export(self, folder: str, stale: int) -> None:
+        """It is cut, of what `exports` told before; of what was forgotten meanwhile it is not."""
+        ...
+
+
+class Store(
+    Turns, Conversations, Votes, Reviews, Canaries, People, Credits, Nights, Exports, Protocol
+):
     """All of them on one database."""

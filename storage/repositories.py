@@ -18,6 +18,7 @@ from storage.conversations import SqlConversations
 from storage.credits import SqlCredits
 from storage.database import Database
 from storage.examples import SqlExamples
+from storage.exports import SqlExports
 from storage.nights import SqlNights
 from storage.people import SqlPeople
 from storage.reviews import SqlReviews
@@ -56,6 +57,7 @@ class SqlStore(
     SqlPeople,
     SqlCredits,
     SqlNights,
+    SqlExports,
 ):
     """Only this process has the database while it is open. Must be closed."""
 

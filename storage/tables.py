@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0011"  # the newest revision in migrations/versions; a test compares
+HEAD = "0012"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -314,6 +314,14 @@ class ReviewRow(SQLModel, table=True):
     at: datetime = moment()
 
 
+class ExportRow(SQLModel, table=True):
+    """A data set that was exported. `stale`: how often something was forgotten since its cut."""
+
+    __tablename__ = "exports"
+    folder: str = Field(primary_key=True)
+    stale: int
+
+
 class JobRunRow(SQLModel, table=True):
     """A night. The key is the local date: whoever adds its row has it, and nobody else."""
 
@@ -348,5 +356,6 @@ servings = _tables["servings"]
 canaries = _tables["canaries"]
 consents = _tables["consents"]
 reviews = _tables["reviews"]
+exports = _tables["exports"]
 job_runs = _tables["job_runs"]
 version = _tables["alembic_version"]

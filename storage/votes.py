@@ -26,6 +26,7 @@ from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
 from storage.consents import allowed, not_private
 from storage.database import Database
 from storage.examples import drop_examples
+from storage.exports import mark_exports
 from storage.openings import openings
 from storage.rows import (
     BY_ID,
@@ -224,7 +225,11 @@ def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any)
 
 
 def mark_tunes(connection: Connection, turn_ids: set[int]) -> None:
-    """Whatever used one of these turns used what is forgotten. Without files a tune is history."""
+    """Whatever used one of these turns used what is forgotten. Without files a tune is history.
+
+    Exported data sets are marked as well.
+    """
+    mark_exports(connection)
     clean = select(tunes.c.name, tunes.c.turns).where(~tunes.c.forgotten, tunes.c.path != "")
     names = [row.name for row in connection.execute(clean) if not turn_ids.isdisjoint(row.turns)]
     connection.execute(update(tunes).where(tunes.c.name.in_(names)).values(forgotten=True))

@@ -222,7 +222,9 @@ def write(gathered: Gathered, folder: Path) -> dict[str, Any]:
         (folder / name).write_text(text, encoding="utf-8")
     unused = {"left_out": gathered.left_out, "unheard": gathered.unheard}
     (folder / "left_out.json").write_text(_as_text(unused), encoding="utf-8")
-    (folder / "manifest.json").write_text(_as_text(manifest), encoding="utf-8")
+    making = folder / "manifest.json.making"
+    making.write_text(_as_text(manifest), encoding="utf-8")
+    making.replace(folder / "manifest.json")
     return manifest
 
 

@@ -1,8 +1,8 @@
-"""Data sets that people exported, and what leaves them again when it is forgotten.
+"""Data sets that people exported, and how what is forgotten leaves them. Only files; no store.
 
-Which folders these are stands in a file beside the tunes. A folder is cut in place: what it is to
-hold is written inside it first, whole, and then put over what it holds, manifest last. Where that
-was interrupted, the next cut ends it first.
+A folder is cut in place: what it is to hold is written inside it first, whole, and then put over
+what it holds, manifest last. Where that was interrupted, the next cut ends it first. Nobody else
+may write or cut the same folder meanwhile.
 """
 
 from __future__ import annotations
@@ -18,55 +18,88 @@ from typing import Any
 
 from core.training import dataset
 from core.training.dataset import Gathered, Row, rows_of
+from core.training.models import sha256
 from core.types import Judged
 
-EXPORTED = "exported.json"
 ANEW = ".anew"
-FILES = ("train.jsonl", "holdout.jsonl")  # the other two are made of the first
+MANIFEST, LEFT_OUT = "manifest.json", "left_out.json"
 
 
-def places(shelf: Path) -> list[Path]:
-    """Where data sets were exported to; they may have gone since."""
+def write(gathered: Gathered, folder: Path) -> None:
+    """As dataset.write does, but the folder has its name only once it is whole."""
+    making = _making(folder)
     try:
-        found = json.loads((shelf / EXPORTED).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    return [Path(one) for one in found]
-
-
-def remember(shelf: Path, folder: Path) -> None:
-    """Do so before anything is written there."""
-    shelf.mkdir(parents=True, exist_ok=True)
-    known = dict.fromkeys([*map(str, places(shelf)), str(folder)])
-    anew = shelf / f"{EXPORTED}.new"
-    anew.write_text(json.dumps(list(known), indent=1), encoding="utf-8")
-    anew.replace(shelf / EXPORTED)
+        dataset.write(gathered, making)
+        making.rename(folder)
+    except OSError:
+        shutil.rmtree(making, ignore_errors=True)
+        raise
 
 
 def cut(folder: Path, judged: Sequence[Judged]) -> int:
     """Take out what `judged`, all that may train now, does not bear out. Returns how many rows.
 
-    A row stays where its prompt and its answer are what they were and somebody who judged it so
-    still does; of several people those stay. A folder that is gone has lost nothing. Raises
-    ValueError where the folder is not what its manifest says: somebody else has written there.
+    A row stays where its prompt and its answer are what they were, and those who judged it still
+    say the same in sum; who of them does not is taken off. Of others nobody is added, nor does
+    what they say now count. A folder that is gone has lost nothing. Raises ValueError where the
+    folder is not what its manifest says: somebody else has written there.
     """
+    shutil.rmtree(_making(folder), ignore_errors=True)  # killed while it was written
     if not folder.is_dir():
         return 0
     anew = folder / ANEW
-    if (anew / "manifest.json").exists():
+    if anew.is_dir() and _is_whole(anew, folder):
         _put(anew, folder)
     shutil.rmtree(anew, ignore_errors=True)
-    manifest, unused = _read(folder / "manifest.json"), _read(folder / "left_out.json")
-    rows, still = _left(folder, manifest, judged), _still(unused, judged)
-    people = [list(row.people) for row in rows]
-    if people == [entry["by"] for entry in manifest["rows"]] and still == unused:
-        return 0
-    gathered = Gathered(
-        tuple(sorted(rows, key=lambda row: row.turn_id)), split_by=manifest["split"]["by"], **still
-    )
+    try:
+        manifest, unused = _read(folder / MANIFEST), _read(folder / LEFT_OUT)
+        rows, still = _left(folder, manifest, judged), _still(unused, judged)
+        people = [list(row.people) for row in rows]
+        if people == [entry["by"] for entry in manifest["rows"]] and still == unused:
+            return 0
+        rows.sort(key=lambda row: row.turn_id)
+        gathered = Gathered(tuple(rows), split_by=manifest["split"]["by"], **still)
+    except (KeyError, TypeError, AttributeError, IndexError, FileNotFoundError) as error:
+        raise ValueError(f"it is no data set of Mynah's ({type(error).__name__})") from error
     dataset.write(gathered, anew)
     _put(anew, folder)
     return len(manifest["rows"]) - len(rows)
+
+
+def _left(folder: Path, manifest: dict[str, Any], judged: Sequence[Judged]) -> list[Row]:
+    lines = {name: dataset.read(folder, name) for name in manifest["files"]}
+    heard: dict[int, set[str]] = defaultdict(set)
+    for entry in manifest["rows"]:
+        heard[entry["turn"]].update(entry["by"])
+    now: dict[tuple[int, bool, str], list[Row]] = defaultdict(list)
+    for one in judged:
+        if one.turn.id in heard and not isinstance(
+            found := rows_of(_by(one, heard[one.turn.id])), str
+        ):
+            for row in found:
+                now[row.turn_id, row.corrected, json.dumps(row.as_kto())].append(row)
+    rows = []
+    for entry in manifest["rows"]:
+        line = lines[entry["file"]][entry["line"] - 1]
+        line.pop("group", None)
+        for row in now[entry["turn"], entry["corrected"], json.dumps(line)]:
+            known = zip(row.by, row.people, strict=True)
+            by = tuple(who for who, person in known if person in entry["by"])
+            if by:
+                held = {"held_out": entry["held_out"], "conversation": entry["conversation"]}
+                rows.append(replace(row, by=by, **held))
+                break
+    return rows
+
+
+def _by(one: Judged, people: set[str]) -> Judged:
+    """Without what anybody else said of it."""
+    platform = one.turn.message.ref.channel.platform
+    return replace(
+        one,
+        feedback=tuple(f for f in one.feedback if f"{platform}:{f.author_id}" in people),
+        corrections=tuple(c for c in one.corrections if f"{platform}:{c.author_id}" in people),
+    )
 
 
 def _still(unused: dict[str, Any], judged: Sequence[Judged]) -> dict[str, Any]:
@@ -86,33 +119,24 @@ def _still(unused: dict[str, Any], judged: Sequence[Judged]) -> dict[str, Any]:
     }
 
 
-def _left(folder: Path, manifest: dict[str, Any], judged: Sequence[Judged]) -> list[Row]:
-    now: dict[tuple[int, str], list[Row]] = defaultdict(list)
-    for one in judged:
-        if not isinstance(found := rows_of(one), str):
-            for row in found:
-                now[row.turn_id, json.dumps(row.as_kto())].append(row)
-    lines = {name: dataset.read(folder, name) for name in FILES}
-    rows = []
-    for entry in manifest["rows"]:
-        line = lines[entry["file"]][entry["line"] - 1]
-        line.pop("group", None)
-        for row in now[entry["turn"], json.dumps(line)]:
-            by = tuple(
-                who for who, known in zip(row.by, row.people, strict=True) if known in entry["by"]
-            )
-            if by:
-                held = {"held_out": entry["held_out"], "conversation": entry["conversation"]}
-                rows.append(replace(row, by=by, **held))
-                break
-    return rows
+def _is_whole(anew: Path, folder: Path) -> bool:
+    """Whether a cut was killed when all was written and only had to be put in place."""
+    try:
+        files = _read(anew / MANIFEST)["files"]
+        places = {name: anew if (anew / name).exists() else folder for name in files}
+        return all(sha256(place / name) == files[name] for name, place in places.items())
+    except (OSError, ValueError):
+        return False
 
 
 def _put(anew: Path, folder: Path) -> None:
-    names = sorted((one.name for one in anew.iterdir()), key="manifest.json".__eq__)
-    for name in names:  # the manifest last
-        os.replace(anew / name, folder / name)
+    for path in sorted(anew.iterdir(), key=lambda path: path.name == MANIFEST):
+        os.replace(path, folder / path.name)
     anew.rmdir()
+
+
+def _making(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.making")
 
 
 def _read(path: Path) -> dict[str, Any]:

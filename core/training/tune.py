@@ -36,6 +36,7 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     # 1. What there is to learn, without whom the others outvote.
     outvoted = halves.outvoted(run)
     try:
+        dataset_sha256 = sha256(run / "dataset" / "manifest.json")  # should it change meanwhile
         manifest = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))
         counts = manifest["counts"]
         entries = [entry for entry in manifest["rows"] if not entry["held_out"]]
@@ -75,7 +76,7 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     made = {
         "base": str(base),
         "base_sha256": base_hash(base),
-        "dataset_sha256": sha256(run / "dataset" / "manifest.json"),
+        "dataset_sha256": dataset_sha256,
         "counts": counts,
         "turns": sorted({turn for turn, _, _ in heard}),
         "learnt": sorted(heard[number][1] for number in learnt.taught),

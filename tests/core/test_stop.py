@@ -73,7 +73,7 @@ class SlowTrainer:
         yield "Nothing is set aside."
 
     async def forget(self):
-        return False
+        return "none"
 
 
 async def test_learning_holds_up_nobody_in_its_conversation_and_only_its_admin_stops_it(store):

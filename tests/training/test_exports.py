@@ -5,14 +5,16 @@ import json
 import logging
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from core.errors import BotError
 from core.training import dataset, exports
 from core.types import Correction, Feedback
-from tests.training.house import opened, said, trainer, vote
-from tests.training.votes import NOON
+from storage.repositories import SqlStore
+from tests.training.house import opened, put, said, trainer, vote
+from tests.training.votes import NOON, judged, turn
 
 FILES = ("train.jsonl", "holdout.jsonl", "pairs.jsonl", "messages.jsonl", "manifest.json")
 
@@ -68,10 +70,10 @@ async def test_a_forgotten_turn_and_a_forgotten_voter_leave_an_export(store, her
     assert len(before) == 60
     assert 5 < len(held) < 20
     assert await store.forget_turn(7, "ann")
-    assert await here.forget()
+    assert await here.forget() == "all cut"
     assert (await about(folder)).keys() == set(range(1, 61)) - {7}
     await store.forget_person("console", "me", "bo")
-    assert await here.forget()
+    assert await here.forget() == "all cut"
     after = await rows(folder)
     assert {entry["turn"] for entry, _ in after} == {n for n in range(1, 61) if n % 3 and n != 7}
     assert "console:bo" not in await text(folder / "manifest.json")
@@ -81,7 +83,6 @@ async def test_a_forgotten_turn_and_a_forgotten_voter_leave_an_export(store, her
 
 
 async def test_of_several_people_behind_a_row_the_others_stay(store, here, tmp_path):
-    assert dict(await votes_on(store))[3]
     await store.put_feedback(Feedback(3, "gus", 1, NOON))
     folder = tmp_path / "out"
     await exported(here, folder)
@@ -92,18 +93,48 @@ async def test_of_several_people_behind_a_row_the_others_stay(store, here, tmp_p
     assert 6 not in await about(folder)  # bo alone judged that
 
 
-async def votes_on(store):
-    return [(one.turn.id, one.feedback[0].score > 0) for one in await store.judged(["console"])]
-
-
 async def test_what_only_later_people_say_does_not_come_in(store, here, tmp_path):
     folder = tmp_path / "out"
     await exported(here, folder)
     before = [await text(folder / name) for name in FILES]
     await store.put_correction(Correction(2, "gus", "Another answer altogether.", NOON))
     await store.put_feedback(Feedback(3, "hal", 1, NOON))
-    await here.forget()
+    await store.put_feedback(Feedback(5, "hal", -1, NOON))  # a tie
+    for who in ("hal", "ida"):
+        await store.put_feedback(Feedback(7, who, -1, NOON))  # outvoted
+    await store.forget_person("console", "me", "nobody here")
+    assert await here.forget() == "all cut"
     assert [await text(folder / name) for name in FILES] == before
+
+
+async def test_who_voted_down_stands_for_nothing_that_others_liked(store, here, tmp_path):
+    await store.put_feedback(Feedback(3, "gus", 1, NOON))
+    await store.put_feedback(Feedback(3, "hal", -1, NOON))
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    assert (await about(folder))[3] == ("console:bo", "console:gus", "console:hal")
+    for who in ("bo", "gus"):
+        await store.forget_person("console", "me", who)
+    await store.put_feedback(Feedback(3, "ida", 1, NOON))
+    await here.forget()
+    assert 3 not in await about(folder)
+
+
+async def test_a_correction_that_reads_like_the_answer_stays_its_authors(store, here, tmp_path):
+    """Once redacted, both read the same."""
+    asked = turn(99, "Who knows?", "Write to a@example.org")
+    await put(store, judged(asked, [("bo", 1)]), "bo", NOON)
+    known = max(one.turn.id for one in await store.judged(["console"]))
+    await store.put_feedback(Feedback(known, "cy", 1, NOON))
+    await store.put_feedback(Feedback(known, "di", 1, NOON))
+    await store.put_correction(Correction(known, "gus", "Write to b@example.org", NOON))
+    folder = tmp_path / "out"
+    before = await exported(here, folder)
+    await store.forget_turn(1, "ann")
+    await here.forget()
+    people = [(entry["by"], entry["corrected"]) for entry, _ in await rows(folder)]
+    assert people == [(e["by"], e["corrected"]) for e, _ in before if e["turn"] != 1]
+    assert (["console:gus"], True) in people
 
 
 async def test_a_forgotten_correction_leaves_every_file(store, here, tmp_path):
@@ -119,8 +150,7 @@ async def test_a_forgotten_correction_leaves_every_file(store, here, tmp_path):
 
 
 async def test_who_is_only_among_those_left_out_leaves_as_well(store, here, tmp_path):
-    first = dict(await votes_on(store))[1]
-    await store.put_feedback(Feedback(1, "gus", -1 if first else 1, NOON))
+    await store.put_feedback(Feedback(1, "gus", -1, NOON))
     folder = tmp_path / "out"
     await exported(here, folder)
     assert json.loads(await text(folder / "left_out.json"))["left_out"] == {
@@ -160,37 +190,123 @@ async def test_a_cut_that_was_killed_is_ended_when_the_bot_starts(
         replace(*paths)
 
     monkeypatch.setattr(os, "replace", killed)
-    judged = await store.judged(["console"])
+    found = await store.judged(["console"])
     if written < len(FILES) + 1:
         with pytest.raises(Killed):
-            await asyncio.to_thread(exports.cut, folder, judged)
+            await asyncio.to_thread(exports.cut, folder, found)
     monkeypatch.undo()
     await trainer(store, tmp_path).clear_up()
     assert (await about(folder)).keys() == {n for n in range(1, 61) if n % 3}
 
 
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("manifest.json.making", ""), ("manifest.json", ""), ("manifest.json", '{"files": {"train')],
+)
+async def test_a_cut_that_was_killed_before_it_was_written_begins_anew(
+    store, here, tmp_path, name, held
+):
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    await asyncio.to_thread((folder / exports.ANEW).mkdir)
+    await asyncio.to_thread((folder / exports.ANEW / "train.jsonl").write_text, "half a")
+    await asyncio.to_thread((folder / exports.ANEW / name).write_text, held)
+    await store.forget_turn(1, "ann")
+    assert await here.forget() == "all cut"
+    assert (await about(folder)).keys() == set(range(2, 61))
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "pairs.jsonl", "messages.jsonl", "holdout.jsonl"])
 async def test_an_export_that_somebody_changed_is_left_alone_and_named(
-    store, here, tmp_path, caplog
+    store, here, tmp_path, caplog, name
 ):
     mine, other = tmp_path / "mine", tmp_path / "other"
     await exported(here, mine)
     await exported(here, other)
-    changed = (await text(mine / "train.jsonl")).replace('"label": true', '"label": false')
-    await asyncio.to_thread((mine / "train.jsonl").write_text, changed)
+    changed = await text(mine / name) + "{}"
+    await asyncio.to_thread((mine / name).write_text, changed)
     await store.forget_turn(1, "ann")
     with caplog.at_level(logging.ERROR):
-        assert await here.forget()
-    assert await text(mine / "train.jsonl") == changed
+        assert await here.forget() == "some left"
+    assert await text(mine / name) == changed
     assert [str(mine) in one.getMessage() for one in caplog.records] == [True]
     assert 1 not in await about(other)
 
 
-async def test_where_nothing_was_exported_nothing_is_said_of_it(store, here, tmp_path):
-    assert not await here.forget()
-    await asyncio.to_thread((tmp_path / "there").mkdir)
+@pytest.mark.parametrize("name", ["manifest.json", "left_out.json"])
+@pytest.mark.parametrize(
+    "held", ["", "null", "[]", '{"rows": 1, "files": {}, "left_out": []}', None]
+)
+async def test_what_is_no_data_set_any_more_breaks_nothing(store, here, tmp_path, name, held):
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    if held is None:
+        await asyncio.to_thread((folder / name).unlink)
+    else:
+        await asyncio.to_thread((folder / name).write_text, held)
+    await store.forget_turn(1, "ann")
+    assert await here.forget() == "some left"
+    await here.clear_up()
+    await asyncio.to_thread(shutil.rmtree, folder)  # what the log asks for
+    await here.clear_up()
+    assert await store.exports() == {str(folder): 0}
+
+
+async def test_at_a_start_nothing_is_cut_unless_something_was_forgotten(store, here, tmp_path):
+    folder = tmp_path / "out"
+    await exported(here, folder)
+    await store.set_training("console", "me", "person", "bo", False)
+    await store.drop_feedback(2, "di", -1)
+    await here.clear_up()
+    assert (await about(folder)).keys() == set(range(1, 61))
+    await store.forget_turn(1, "ann")  # and the bot is killed
+    await trainer(store, tmp_path).clear_up()
+    assert (await about(folder)).keys() == {n for n in range(3, 61) if n % 3}
+
+
+async def test_what_is_forgotten_while_it_is_exported_is_not_in_it(store, here, tmp_path):
+    class Meanwhile(SqlStore):
+        async def reviews(self):
+            found = await super().reviews()
+            await self.forget_turn(1, "ann")
+            forgetting.append(asyncio.create_task(late.forget()))
+            await asyncio.wait(forgetting, timeout=1)  # it would be done by then, but it waits
+            return found
+
+    forgetting = []
+    store.__class__ = Meanwhile
+    late = trainer(store, tmp_path)
+    await said(late.export(tmp_path / "out"))
+    assert await forgetting[0] == "all cut"
+    assert (await about(tmp_path / "out")).keys() == set(range(2, 61))
+
+
+async def test_an_export_that_was_killed_leaves_nothing_once_something_is_forgotten(
+    store, here, tmp_path, monkeypatch
+):
+    def killed(*paths):
+        raise Killed
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(Killed):
+        await said(here.export(tmp_path / "out"))
+    monkeypatch.undo()
+    assert await asyncio.to_thread(os.listdir, tmp_path / ".out.making")
+    await store.forget_turn(1, "ann")
+    assert await here.forget() == "all cut"
+    assert not await asyncio.to_thread((tmp_path / ".out.making").exists)
+
+
+async def test_a_folder_that_cannot_be_written_leaves_nothing_behind(here, tmp_path):
+    await asyncio.to_thread((tmp_path / "file").write_text, "")
+    with pytest.raises(BotError, match="cannot be written"):
+        await said(here.export(tmp_path / "file" / "out"))
     with pytest.raises(BotError, match="Name a new folder"):
-        await said(here.export(tmp_path / "there"))
-    assert not await here.forget()
+        await said(here.export(tmp_path / "file"))
+
+
+async def test_where_nothing_was_exported_nothing_is_said_of_it(store, here, tmp_path):
+    assert await here.forget() == "none"
     await exported(here, tmp_path / "out")
     await asyncio.to_thread(shutil.rmtree, tmp_path / "out")
-    assert await here.forget()  # a copy may be elsewhere
+    assert await here.forget() == "all cut"  # a copy may be elsewhere
