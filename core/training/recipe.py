@@ -82,7 +82,7 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
         few_votes = Stage("kto", 12, 4e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
         return Plan((few_votes,), stop, last_third=tiny)
     if counts["labels"] < MANY_FROM and tiny:
-        return Plan((Stage("kto", 10, 3e-4, beta=4 * beta),), stop, last_third=True)
+        return Plan((Stage("kto", 8, 3e-4, beta=4 * beta),), stop, last_third=True)
     if counts["labels"] < MANY_FROM:
         return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]
