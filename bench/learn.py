@@ -49,9 +49,6 @@ TASTES: dict[str, Taste] = {
 }
 VOTES = 100
 SAMPLES = 4  # of each question never voted on
-# Of the base and of the tune: with four, two samples of the base alone differ by more than the
-# point of correctness that may be lost.
-OFTEN = 16
 TEMPERATURE = 0.7
 APPROVAL, LOSS_POINTS, WITHIN_S = 0.90, 1.0, 120.0
 FACT = {fact.id: fact for fact in FACTS}
@@ -174,11 +171,8 @@ async def learnt(taste: Taste, seed: int) -> Learnt:
         sft = await asyncio.to_thread(answered, run / "candidate", never)
         after = None
         if serving:
-            tune = folder / "tunes" / serving
-            after = await asyncio.to_thread(answered, tune, never, times=OFTEN)
-    base, again = [
-        await asyncio.to_thread(answered, None, never, dice, times=OFTEN) for dice in (0, 1)
-    ]
+            after = await asyncio.to_thread(answered, folder / "tunes" / serving, never)
+    base, again = [await asyncio.to_thread(answered, None, never, dice) for dice in (0, 1)]
     return Learnt(
         base.figure(taste),
         again.figure(taste),

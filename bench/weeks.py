@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from bench.learn import OFTEN, Answered, answered, ask, bare_house, halves, reply_to, said, sft_only
+from bench.learn import Answered, answered, ask, bare_house, halves, reply_to, said, sft_only
 from bots.wiring import House
 from core.conversation import Messages, render
 from core.examples import nearest
@@ -23,6 +23,9 @@ from core.types import Exchange, Feedback
 from starter.evaluate import Question
 
 WORKING_DAY = timedelta(hours=8)
+# Times that the base and the tune are asked each question: with four, two samples of the base alone
+# differ by more than the point of correctness that may be lost.
+OFTEN = 16
 CHECKS = (
     "votes",
     "outvoted",
