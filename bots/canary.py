@@ -71,8 +71,8 @@ class CanaryKeeper:
             return "dropped", "It does not load."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
+        age = self._now() - canary.at  # first: so old, with all the votes until then
         labels = await self._jury.votes(canary, serving)
-        age = self._now() - canary.at
         outcome = by_votes(labels, age)
         if not outcome and is_over(labels, age):
             folder = self._shelf / canary.tune
