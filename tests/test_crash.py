@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import random
+import sqlite3
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -87,6 +88,7 @@ class Run:
     async def one_life(self, config):
         self.forget(config)
         began, asked = time.monotonic(), len(self.model.requests)
+        self.database = config.with_name("mynah.db")
         async with BotProcess(config) as bot:
             if self.rng.random() < 0.1:  # while it starts
                 await asyncio.sleep(self.rng.uniform(0, 0.5))
@@ -141,15 +143,36 @@ class Run:
                 file.unlink()
 
     def heads(self):
-        """The first open question of each channel: no later one can have been begun."""
+        """The questions that can have been begun: of each channel the first that is open by what is
+        shown, and the first by what the bot has stored. Between the two is what was shown whole
+        when its end was not stored: the next start asks it once more.
+        """
         if self.forgets:
             return []
+        done = self.done()
         heads = {}
         for question in self.questions:
-            is_open = question.deliveries and not self.is_answered(question)
-            if is_open and question.id not in self.given_up:
-                heads.setdefault(question.channel, question)
-        return list(heads.values())
+            if not question.deliveries or question.id in self.given_up:
+                continue
+            if not self.is_answered(question):
+                heads.setdefault((question.channel, "shown"), question)
+            if question.id not in done:
+                heads.setdefault((question.channel, "stored"), question)
+        return list({question.id: question for question in heads.values()}.values())
+
+    def done(self):
+        """The questions that no start takes up again."""
+        if not self.database.exists():
+            return set()
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        ) as open_:
+            try:
+                return {
+                    id for (id,) in open_.execute("select message from turns where status='done'")
+                }
+            except sqlite3.OperationalError:  # it has no tables yet
+                return set()
 
     def asked(self, since):
         """The questions that this life asked the model."""
@@ -162,7 +185,9 @@ class Run:
     # What must be none.
 
     def lost(self):
-        return [q.text for q in self.questions if not self.is_answered(q)]
+        """With what is shown in place of the answer."""
+        open_ = [question for question in self.questions if not self.is_answered(question)]
+        return [(q.text, [post.texts for post in self.platform.under(q)]) for q in open_]
 
     def twice(self):
         """More messages under a question than its answer has pages."""
