@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
@@ -30,13 +28,14 @@ class Exports:
     async def write(self, gather: Callable[[], Awaitable[Gathered]], folder: Path) -> Gathered:
         """Into `folder`, which must not exist. Raises BotError."""
         async with self._alone:
+            if await asyncio.to_thread(folder.exists):
+                raise BotError(f"{folder} is there already. Name a new folder.")
+            await self._store.put_export(str(folder))
+            gathered = await gather()
             try:
-                if await asyncio.to_thread(folder.exists):
-                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-                await self._store.put_export(str(folder))
-                gathered = await gather()
                 await asyncio.to_thread(exports.write, gathered, folder)
             except OSError as error:
+                await self._store.drop_export(str(folder))
                 raise BotError(
                     f"{folder} cannot be written: {error.strerror}. Name a new folder."
                 ) from error
@@ -48,19 +47,21 @@ class Exports:
         Never raises: what could not be cut is logged, and tried again the next time.
         """
         async with self._alone:
+            is_left = False
             try:
                 known = await self._store.exports()
-                stale = {Path(folder): count for folder, count in known.items() if count}
-                judged = await self._store.judged(self._platforms) if stale else []
-                left = [
-                    folder for folder, count in stale.items() if not await self._cut(folder, judged)
-                ]
-                for folder in stale.keys() - left:
-                    await self._store.cut_export(str(folder), stale[folder])
+                judged = await self._store.judged(self._platforms) if any(known.values()) else []
+                for folder, stale in known.items():
+                    if not stale:
+                        continue
+                    if await self._cut(Path(folder), judged):
+                        await self._store.cut_export(folder, stale)
+                    else:
+                        is_left = True
             except BotError as error:
                 logger.error("exported data sets may hold what was forgotten: %s", error)
                 return "some left"
-            if left:
+            if is_left:
                 return "some left"
             return "all cut" if known else "none"
 
@@ -68,8 +69,8 @@ class Exports:
         try:
             count = await asyncio.to_thread(exports.cut, folder, judged)
         except (OSError, ValueError) as error:
-            why = telling.plain(error)
-            logger.error("%s may hold what was forgotten: %s. Remove it.", folder, why)
+            words = "%s may hold what was forgotten: %s. Take it out there, or remove the folder."
+            logger.error(words, folder, telling.plain(error))
             return False
         if count:
             words = "%d rows left the data set in %s; train anew what was made of it"

@@ -86,7 +86,7 @@ class LocalTrainer:
         self.jury = jury or Jury(store, ())
         self.now = now
         self.shelf = Path(settings.folder).resolve()
-        self.exports = Exports(store, {*PLATFORMS, *settings.platforms})
+        self.exports = Exports(store, PLATFORMS)
 
     async def retrain(
         self,

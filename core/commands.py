@@ -18,7 +18,7 @@ from core.canary import Count
 from core.digest import changes
 from core.jury import Jury
 from core.phrases import Phrases
-from core.ports import Trainer
+from core.ports import Exported, Trainer
 from core.store import Canaries, Store, Tunes
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
@@ -204,7 +204,7 @@ class Commands:
     async def _tunes_forget(self) -> str:
         """What becomes of the tunes and of the data sets that used it."""
         marked = [tune.name for tune in await self._store.tunes() if tune.forgotten and tune.path]
-        exported = await self._trainer.forget() if self._trainer else "none"
+        exported: Exported = await self._trainer.forget() if self._trainer else "none"
         kept = {tune.name for tune in await self._store.tunes() if tune.path}
         going = [name for name in marked if name in kept]
         gone = [name for name in marked if name not in kept]
@@ -213,10 +213,12 @@ class Commands:
             words += self._phrases.tunes_marked.format(tunes=_listed(going))
         if gone:
             words += self._phrases.tunes_gone.format(tunes=_listed(gone))
-        if exported == "none":
-            return words
-        is_cut = exported == "all cut"
-        return words + (self._phrases.exports_cut if is_cut else self._phrases.exports_left)
+        told: dict[Exported, str] = {
+            "none": "",
+            "all cut": self._phrases.exports_cut,
+            "some left": self._phrases.exports_left,
+        }
+        return words + told[exported]
 
     async def _training(self, call: Call) -> AsyncGenerator[str]:
         message = call.turn.message

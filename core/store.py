@@ -340,6 +340,10 @@ class Exports(Protocol):
         """To do before anything is written there."""
         ...
 
+    async def drop_export(self, folder: str) -> None:
+        """It was not written after all."""
+        ...
+
     async def exports(self) -> dict[str, int]:
         """Each with how often something was deleted or forgotten since it was last cut."""
         ...

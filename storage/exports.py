@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from storage.database import Database
 from storage.tables import exports
@@ -17,6 +17,10 @@ class SqlExports:
         await self.database.write(
             lambda connection: connection.execute(insert.on_conflict_do_nothing())
         )
+
+    async def drop_export(self, folder: str) -> None:
+        gone = delete(exports).where(exports.c.folder == folder)
+        await self.database.write(lambda connection: connection.execute(gone))
 
     async def exports(self) -> dict[str, int]:
         query = select(exports.c.folder, exports.c.stale).order_by(exports.c.folder)

@@ -20,7 +20,7 @@ from storage.tables import (
     tunes,
     turns,
 )
-from storage.votes import drop_quotes, empty_turns, mark_tunes, quoted_in
+from storage.votes import drop_quotes, empty_turns, mark_used, quoted_in
 
 
 class SqlPeople:
@@ -48,7 +48,7 @@ class SqlPeople:
             drop_quotes(connection, and_(quotes.c.author_id == author_id, quoted_in(here)))
             shown_here = select(turns.c.id).where(here, turns.c.id == examples.c.turn_id)
             corrected = and_(examples.c.author_id == author_id, shown_here.exists())
-            mark_tunes(connection, drop_examples(connection, corrected))
+            mark_used(connection, drop_examples(connection, corrected))
             return forget(connection, and_(here, turns.c.author_id == author_id))
 
         return await self.database.write(work, scrubs=True)

@@ -194,7 +194,7 @@ def drop_quotes(connection: Connection, where: ColumnElement[bool]) -> None:
     dropped = delete(quotes).where(where).returning(quotes.c.turn_id)
     turn_ids = set(connection.scalars(dropped))
     if turn_ids:
-        mark_tunes(connection, turn_ids)
+        mark_used(connection, turn_ids)
 
 
 def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> int:
@@ -220,14 +220,13 @@ def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any)
         connection.execute(delete(quotes).where(quotes.c.turn_id.in_(some)))
         shown = or_(examples.c.source_id.in_(some), examples.c.turn_id.in_(some))
         used |= drop_examples(connection, shown)
-    mark_tunes(connection, used)
+    mark_used(connection, used)
     return len(ids)
 
 
-def mark_tunes(connection: Connection, turn_ids: set[int]) -> None:
-    """Whatever used one of these turns used what is forgotten. Without files a tune is history.
-
-    Exported data sets are marked as well.
+def mark_used(connection: Connection, turn_ids: set[int]) -> None:
+    """Whatever used one of these turns used what is forgotten: tunes, but without files a tune is
+    history, and exported data sets, which know themselves whether they did.
     """
     mark_exports(connection)
     clean = select(tunes.c.name, tunes.c.turns).where(~tunes.c.forgotten, tunes.c.path != "")

@@ -6,6 +6,7 @@ which night falls and a canary ages is the test's own.
 
 import asyncio
 import itertools
+import time
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
@@ -149,9 +150,11 @@ async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, t
         assert canary.tune in await team.why(room)
 
         # And back.
+        began = time.monotonic()
         slack.commands("/mynah", "rollback", by="U0BEN")
         await until_true(lambda: is_serving(store, None), within_s=ROLLED_BACK_WITHIN_S)
         assert await team.answer(SAME) == before
+        assert time.monotonic() - began < ROLLED_BACK_WITHIN_S
         here.engine.close()
     assert [*slack.pings, *slack.complaints] == []
 

@@ -73,11 +73,11 @@ def _left(folder: Path, manifest: dict[str, Any], judged: Sequence[Judged]) -> l
         heard[entry["turn"]].update(entry["by"])
     now: dict[tuple[int, bool, str], list[Row]] = defaultdict(list)
     for one in judged:
-        if one.turn.id in heard and not isinstance(
-            found := rows_of(_by(one, heard[one.turn.id])), str
-        ):
-            for row in found:
-                now[row.turn_id, row.corrected, json.dumps(row.as_kto())].append(row)
+        if one.turn.id not in heard:
+            continue
+        found = rows_of(_by(one, heard[one.turn.id]))
+        for row in () if isinstance(found, str) else found:
+            now[row.turn_id, row.corrected, json.dumps(row.as_kto())].append(row)
     rows = []
     for entry in manifest["rows"]:
         line = lines[entry["file"]][entry["line"] - 1]

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -189,6 +188,7 @@ async def test_a_cut_that_was_killed_is_ended_when_the_bot_starts(
         left -= 1
         replace(*paths)
 
+    # A kill from outside hits no chosen place between two files, and each place is to be tried.
     monkeypatch.setattr(os, "replace", killed)
     found = await store.judged(["console"])
     if written < len(FILES) + 1:
@@ -282,27 +282,35 @@ async def test_what_is_forgotten_while_it_is_exported_is_not_in_it(store, here, 
 
 
 async def test_an_export_that_was_killed_leaves_nothing_once_something_is_forgotten(
-    store, here, tmp_path, monkeypatch
+    store, here, tmp_path
 ):
-    def killed(*paths):
-        raise Killed
-
-    monkeypatch.setattr(Path, "rename", killed)
-    with pytest.raises(Killed):
-        await said(here.export(tmp_path / "out"))
-    monkeypatch.undo()
-    assert await asyncio.to_thread(os.listdir, tmp_path / ".out.making")
+    await store.put_export(str(tmp_path / "out"))  # and was killed before it had its name
+    gathered = dataset.gather(await store.judged(["console"]))
+    await asyncio.to_thread(dataset.write, gathered, tmp_path / ".out.making")
     await store.forget_turn(1, "ann")
     assert await here.forget() == "all cut"
     assert not await asyncio.to_thread((tmp_path / ".out.making").exists)
 
 
-async def test_a_folder_that_cannot_be_written_leaves_nothing_behind(here, tmp_path):
+async def test_what_could_not_be_exported_leaves_nothing_behind_and_is_not_spoken_of(
+    store, here, tmp_path
+):
+    class Meanwhile(SqlStore):
+        async def reviews(self):
+            await asyncio.to_thread(dataset.write, dataset.gather([]), tmp_path / "out")
+            return await super().reviews()
+
     await asyncio.to_thread((tmp_path / "file").write_text, "")
-    with pytest.raises(BotError, match="cannot be written"):
+    with pytest.raises(BotError, match=r"cannot be written: .*\. Name a new folder"):
         await said(here.export(tmp_path / "file" / "out"))
-    with pytest.raises(BotError, match="Name a new folder"):
+    with pytest.raises(BotError, match="is there already"):
         await said(here.export(tmp_path / "file"))
+    store.__class__ = Meanwhile
+    with pytest.raises(BotError, match="cannot be written: Directory not empty"):
+        await said(here.export(tmp_path / "out"))
+    names = await asyncio.to_thread(os.listdir, tmp_path)
+    assert sorted(name for name in names if "mynah.db" not in name) == ["file", "out"]
+    assert await here.forget() == "none"
 
 
 async def test_where_nothing_was_exported_nothing_is_said_of_it(store, here, tmp_path):

@@ -69,6 +69,7 @@ def test_of_ten_people_the_halves_are_compared_first_and_a_run_goes_on_without(
 
 
 def walk(run, monkeypatch, looks, *, people=1, **play):
+    # Real processes, but of a module that plays the steps: each would train for a minute.
     monkeypatch.setattr(steps, "STEPS", "tests.training.played")
     (run / "base").mkdir()
     (run / "recipe.json").write_text(json.dumps({"base": str(run / "base")}))

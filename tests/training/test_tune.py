@@ -6,13 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from core.training.child import Reporter
+from core.training.models import sha256
 from core.training.recipe import STOP_AT_KL
+from core.training.runner import run_step
 from tests.training.conftest import prepare, steps
 from tests.training.votes import BAD, GOOD, judged, rows_of, taste, turn
 
@@ -168,6 +171,25 @@ def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
     with pytest.raises(StepFailed):
         asyncio.run(steps("core.training.tune", run))
     assert not (run / "candidate").exists()
+
+
+def test_a_tune_is_of_the_data_set_that_it_read_whatever_becomes_of_that_meanwhile(base, tmp_path):
+    run = tmp_path / "run"
+    prepare(run, base, taste(24))
+    path = run / "dataset" / "manifest.json"
+    read = sha256(path)
+
+    async def trained():
+        async for progress in run_step(
+            "core.training.tune", run, deadline=time.monotonic() + 120, log=run / "log"
+        ):
+            if progress.what == "weighing all votes" and progress.step == 1:
+                await asyncio.to_thread(path.write_text, "{}")
+
+    asyncio.run(trained())
+    assert sha256(path) != read
+    made = json.loads((run / "candidate" / "manifest.json").read_text())
+    assert made["dataset_sha256"] == read
 
 
 def too_long(score):
