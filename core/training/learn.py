@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,11 @@ def learn(
     scratch: Path,
     reporter: Reporter,
     wanted: Plan | None = None,
+    longer: float = 1.0,
 ) -> Learnt:
     """An adapter on the base in memory, that learnt these rows. `counts`: of the whole data set,
-    by whose size the recipe goes. Ends the process with a reason where a person can mend it.
+    by whose size the recipe goes. `longer`: so many times the recipe's epochs. Ends the process
+    with a reason where a person can mend it.
     """
     # 1. The base. Rows that do not fit its window are left out here, not silently by the trainer;
     #    what is left decides how to train.
@@ -83,6 +85,8 @@ def learn(
         "disliked": len(fitting) - len(liked),
     }
     chosen = wanted or plan(left, model.num_parameters(), len(pairs))
+    stages = [replace(stage, epochs=round(longer * stage.epochs)) for stage in chosen.stages]
+    chosen = replace(chosen, stages=tuple(stages))
 
     # 2. Each stage's rows; what the base says by itself comes from the base, so before all.
     remembered: Rows = []
