@@ -71,7 +71,8 @@ class CanaryKeeper:
             return "dropped", "It does not load."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
-        age = self._now() - canary.at  # first: so old, with all the votes until then
+        # Asked first: over is what was so old with these votes, not with those that they wait for.
+        age = self._now() - canary.at
         labels = await self._jury.votes(canary, serving)
         outcome = by_votes(labels, age)
         if not outcome and is_over(labels, age):

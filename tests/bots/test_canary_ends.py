@@ -14,6 +14,7 @@ from core.jury import ASKED_EVERY
 from core.regulars import ENOUGH
 from core.training.publish import publish
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Tune
+from storage.repositories import SqlStore
 from tests.bots.canary_room import CANARY, NEXT, SERVING, Clock, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW, asked
 from tests.fake_model import Behaviour
@@ -170,6 +171,26 @@ async def test_one_that_few_voted_on_goes_on_if_it_was_proven(
         await here.ends()
         assert await here.store.serving() == serves
         assert f"{why} 9 of 9 votes on it" in await here.summary()
+
+
+async def test_a_vote_that_comes_while_they_are_counted_counts_before_it_is_over(tmp_path, server):
+    clock = Clock(NOW)
+    async with room(tmp_path, server, now=clock) as here:
+        await voted(here, 9, "👍", drawn=True)
+        [*_, last] = await first_threads(here, 10, drawn=True)
+        tenth = await here.ask(last)
+
+        class Meanwhile(SqlStore):
+            async def labels(self):
+                found = await super().labels()
+                if clock.at == NOW:
+                    clock.at = NOW + timedelta(days=14)
+                    await here.vote(tenth, "👍")
+                return found
+
+        here.store.__class__ = Meanwhile
+        await here.ends()
+        assert "10 of 10 votes on it are up" in await here.summary()
 
 
 async def test_answers_that_are_cut_drop_it_before_anybody_voted(tmp_path, server, caplog):
