@@ -16,6 +16,7 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.wire_platform import Question, WirePlatform
 CHANNELS = 20
 LONGEST_LIFE_S = 1.0  # after the bot is connected
 MOST_DEATHS = 2  # a turn that dies with the process three times is given up, on purpose
+DONE = "select message from turns where status = 'done'"
 PAGE_CHARS = 200  # of the platform's messages, as its adapter has it
 SEED = int(os.environ.get("MYNAH_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
@@ -42,7 +44,8 @@ class Run:
     questions: list[Question] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)  # kills while the model answered, by id
     risks: Counter[str] = field(default_factory=Counter)  # kills that may have hit it, by id
-    given_up: set[str] = field(default_factory=set)  # not answered although it was waited for
+    given_up: set[str] = field(default_factory=set)  # not done although it was waited for
+    database: Path | None = None  # the bot's
     starts_s: list[float] = field(default_factory=list)
     took_s: float = 0.0
     idle_start_was_idle: bool = False
@@ -110,7 +113,7 @@ class Run:
                 while worn := [q for q in self.heads() if self.risks[q.id] >= MOST_DEATHS]:
                     await asyncio.sleep(self.rng.uniform(0, 0.2))
         except TimeoutError:
-            self.given_up.update(q.id for q in worn)  # `lost` will name them
+            self.given_up.update(q.id for q in worn)
 
     async def last_life(self, config):
         """No more kills. The closing question of a channel is answered when all before it are."""
@@ -164,15 +167,10 @@ class Run:
         """The questions that no start takes up again."""
         if not self.database.exists():
             return set()
-        with contextlib.closing(
-            sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
-        ) as open_:
-            try:
-                return {
-                    id for (id,) in open_.execute("select message from turns where status='done'")
-                }
-            except sqlite3.OperationalError:  # it has no tables yet
-                return set()
+        # Beside a bot that writes: who only reads neither writes its log back nor keeps it waiting.
+        url = f"file:{self.database}?mode=ro"
+        with contextlib.closing(sqlite3.connect(url, uri=True)) as connection:
+            return {id for (id,) in connection.execute(DONE)}
 
     def asked(self, since):
         """The questions that this life asked the model."""
@@ -257,6 +255,7 @@ async def check(run, control, folder):
     assert sum(run.hits.values()) >= run.kills / 4, "void: too few kills hit in mid-answer"
     assert run.platform.doubles, "void: nothing was delivered twice"
     assert run.lost() == []
+    assert run.given_up == set()
     assert run.twice() == []
     assert run.out_of_order() == []
     assert run.untrue() == []
