@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
@@ -28,14 +29,18 @@ class Exports:
     async def write(self, gather: Callable[[], Awaitable[Gathered]], folder: Path) -> Gathered:
         """Into `folder`, which must not exist. Raises BotError."""
         async with self._alone:
-            if await asyncio.to_thread(folder.exists):
+            if await asyncio.to_thread(os.path.exists, folder):
                 raise BotError(f"{folder} is there already. Name a new folder.")
             await self._store.put_export(str(folder))
-            gathered = await gather()
             try:
+                gathered = await gather()
                 await asyncio.to_thread(exports.write, gathered, folder)
-            except OSError as error:
+            except BotError:
                 await self._store.drop_export(str(folder))
+                raise
+            except OSError as error:
+                if await asyncio.to_thread(exports.left_nothing, folder):
+                    await self._store.drop_export(str(folder))
                 raise BotError(
                     f"{folder} cannot be written: {error.strerror}. Name a new folder."
                 ) from error
@@ -69,7 +74,7 @@ class Exports:
         try:
             count = await asyncio.to_thread(exports.cut, folder, judged)
         except (OSError, ValueError) as error:
-            words = "%s may hold what was forgotten: %s. Take it out there, or remove the folder."
+            words = "%s may hold what was forgotten: %s. Remove the folder, and export anew."
             logger.error(words, folder, telling.plain(error))
             return False
         if count:

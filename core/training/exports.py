@@ -28,12 +28,18 @@ MANIFEST, LEFT_OUT = "manifest.json", "left_out.json"
 def write(gathered: Gathered, folder: Path) -> None:
     """As dataset.write does, but the folder has its name only once it is whole."""
     making = _making(folder)
+    shutil.rmtree(making, ignore_errors=True)  # of one that was killed
     try:
         dataset.write(gathered, making)
         making.rename(folder)
     except OSError:
         shutil.rmtree(making, ignore_errors=True)
         raise
+
+
+def left_nothing(folder: Path) -> bool:
+    """Whether no half-written export of this name is there."""
+    return not os.path.lexists(_making(folder))
 
 
 def cut(folder: Path, judged: Sequence[Judged]) -> int:

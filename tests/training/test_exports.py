@@ -292,6 +292,13 @@ async def test_an_export_that_was_killed_leaves_nothing_once_something_is_forgot
     assert not await asyncio.to_thread((tmp_path / ".out.making").exists)
 
 
+async def test_an_export_that_was_killed_can_be_written_after_all(store, here, tmp_path):
+    gathered = dataset.gather(await store.judged(["console"]))
+    await asyncio.to_thread(dataset.write, gathered, tmp_path / ".out.making")
+    await exported(here, tmp_path / "out")
+    assert not await asyncio.to_thread((tmp_path / ".out.making").exists)
+
+
 async def test_what_could_not_be_exported_leaves_nothing_behind_and_is_not_spoken_of(
     store, here, tmp_path
 ):
@@ -305,6 +312,8 @@ async def test_what_could_not_be_exported_leaves_nothing_behind_and_is_not_spoke
         await said(here.export(tmp_path / "file" / "out"))
     with pytest.raises(BotError, match="is there already"):
         await said(here.export(tmp_path / "file"))
+    with pytest.raises(BotError, match="cannot be written: File name too long"):
+        await said(here.export(tmp_path / ("x" * 300)))
     store.__class__ = Meanwhile
     with pytest.raises(BotError, match="cannot be written: Directory not empty"):
         await said(here.export(tmp_path / "out"))
