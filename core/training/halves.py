@@ -30,7 +30,7 @@ from core.training.recipe import OF_EACH, PEOPLE_FROM
 
 NAME = "halves.json"
 AGREED_BELOW = 0.05  # of luck: where there is no common taste, nobody is outvoted
-JUDGED_FROM, SURELY = 2, -1.0  # votes of a person; standard errors (one of seven by tossed coins)
+JUDGED_FROM, SURELY = 2, -1.0  # votes of a person; standard errors (one of six by tossed coins)
 TWO_CAMPS = 1 / 3  # of the people: so many are no outsiders
 WHAT = "comparing one half of the votes with the other"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from core.training.recipe import (
     Stage,
     most_of_one_kind,
     plan,
+    stretched,
     weights,
 )
 from core.training.replay import replay
@@ -59,8 +60,8 @@ def learn(
     longer: float = 1.0,
 ) -> Learnt:
     """An adapter on the base in memory, that learnt these rows. `counts`: of the whole data set,
-    by whose size the recipe goes. `longer`: so many times the recipe's epochs. Ends the process
-    with a reason where a person can mend it.
+    by whose size the recipe goes. `longer`: as core.training.recipe.stretched takes it. Ends the
+    process with a reason where a person can mend it.
     """
     # 1. The base. Rows that do not fit its window are left out here, not silently by the trainer;
     #    what is left decides how to train.
@@ -84,9 +85,7 @@ def learn(
         "corrections": 0,
         "disliked": len(fitting) - len(liked),
     }
-    chosen = wanted or plan(left, model.num_parameters(), len(pairs))
-    stages = [replace(stage, epochs=round(longer * stage.epochs)) for stage in chosen.stages]
-    chosen = replace(chosen, stages=tuple(stages))
+    chosen = wanted or stretched(plan(left, model.num_parameters(), len(pairs)), longer)
 
     # 2. Each stage's rows; what the base says by itself comes from the base, so before all.
     remembered: Rows = []

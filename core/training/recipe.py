@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 TINY_BELOW = 100_000_000  # parameters
@@ -11,6 +11,7 @@ OF_EACH = 3  # liked and disliked answers that KTO needs at the least
 SFT_FROM = 30  # labels
 MANY_FROM = 300  # labels: one epoch is enough
 PEOPLE_FROM = 10  # from so many on it is asked, before a tune is made, who likes what others do not
+MOST_STRETCHED = 1.5  # times the recipe's epochs, where rows were left out (LOG.md, section 10)
 PAIRS_FROM = 50  # corrections beside the answer that they correct: from so many on DPO learns
 
 RANK, ALPHA = 16, 32
@@ -89,6 +90,13 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     if pairs >= PAIRS_FROM:
         stages.insert(1, Stage("dpo", 1, kto, batch=16, beta=beta))
     return Plan(tuple(stages), stop)
+
+
+def stretched(plan: Plan, times: float) -> Plan:
+    """So many times as many epochs, in whole ones, but no more than was measured."""
+    times = min(times, MOST_STRETCHED)
+    stages = (replace(stage, epochs=round(times * stage.epochs)) for stage in plan.stages)
+    return replace(plan, stages=tuple(stages))
 
 
 def weights(good: int, bad: int) -> tuple[float, float]:

@@ -53,7 +53,7 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     if len(heard) < len(rows):
         pairs = _pairs_of([row for _, _, row in heard], pairs)
 
-    # 2. The adapter, in as many steps as all rows would take (LOG.md, section 10).
+    # 2. The adapter, in about as many steps as all rows would take.
     some, longer = [row for _, _, row in heard], len(rows) / max(1, len(heard))
     learnt = learn(base, some, pairs, counts, run / "scratch", reporter, wanted, longer)
     model, budget = learnt.model, learnt.budget

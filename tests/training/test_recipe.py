@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.training.recipe import plan, weights, why_not
+from core.training.recipe import plan, stretched, weights, why_not
 
 TINY, REAL = 3_000_000, 7_000_000_000
 
@@ -45,6 +45,14 @@ def test_a_tiny_model_learns_manners_from_votes_alone_and_in_its_last_layers():
         chosen = plan(labels, TINY)
         assert ([stage.method for stage in chosen.stages], chosen.last_third) == (["kto"], True)
     assert not plan(counts(20, 10), REAL).last_third
+
+
+def test_a_plan_is_stretched_in_whole_epochs_and_no_further_than_was_measured():
+    tiny, many = plan(counts(50, 50), TINY), plan(counts(500, 500), REAL)
+    for times, epochs in ((1.0, 8), (1.39, 11), (1.5, 12), (9.0, 12)):
+        assert [stage.epochs for stage in stretched(tiny, times).stages] == [epochs]
+    assert stretched(many, 1.4) == many
+    assert stretched(tiny, 1.5).stop_at_kl == tiny.stop_at_kl
 
 
 def test_the_more_labels_the_fewer_epochs_and_the_larger_the_batches():
