@@ -45,7 +45,7 @@ class Run:
     hits: Counter[str] = field(default_factory=Counter)  # kills while the model answered, by id
     risks: Counter[str] = field(default_factory=Counter)  # kills that may have hit it, by id
     given_up: set[str] = field(default_factory=set)  # not done although it was waited for
-    database: Path | None = None  # the bot's
+    database: Path = Path()  # the bot's
     starts_s: list[float] = field(default_factory=list)
     took_s: float = 0.0
     idle_start_was_idle: bool = False
