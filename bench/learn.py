@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ TASTES: dict[str, Taste] = {
 }
 VOTES = 100
 SAMPLES = 4  # of each question never voted on
+# Of the base and the tune: with four, two samples of the base alone differ by more than the point
+# of correctness that may be lost.
+OFTEN = 16
 TEMPERATURE = 0.7
 APPROVAL, LOSS_POINTS, WITHIN_S = 0.90, 1.0, 120.0
 FACT = {fact.id: fact for fact in FACTS}
@@ -171,8 +175,9 @@ async def learnt(taste: Taste, seed: int) -> Learnt:
         sft = await asyncio.to_thread(answered, run / "candidate", never)
         after = None
         if serving:
-            after = await asyncio.to_thread(answered, folder / "tunes" / serving, never)
-    base, again = [await asyncio.to_thread(answered, None, never, dice) for dice in (0, 1)]
+            tune = folder / "tunes" / serving
+            after = await asyncio.to_thread(answered, tune, never, times=OFTEN)
+    base, again = [await asyncio.to_thread(of_the_base, tuple(never), dice) for dice in (0, 1)]
     return Learnt(
         base.figure(taste),
         again.figure(taste),
@@ -263,6 +268,11 @@ class Answered:
             for answer, question in zip(self.said, cycle(self.questions), strict=False)
         )
         return Figure(sum(map(taste, self.said)) / asked, right / asked, asked, self.kl)
+
+
+@cache
+def of_the_base(questions: tuple[Question, ...], dice: int) -> Answered:
+    return answered(None, questions, dice, times=OFTEN)
 
 
 def answered(

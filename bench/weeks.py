@@ -12,20 +12,26 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
-from bench.learn import Answered, answered, ask, bare_house, halves, reply_to, said, sft_only
+from bench.learn import (
+    OFTEN,
+    Answered,
+    answered,
+    ask,
+    bare_house,
+    halves,
+    of_the_base,
+    reply_to,
+    said,
+    sft_only,
+)
 from bots.wiring import House
 from core.conversation import Messages, render
 from core.examples import nearest
 from core.types import Exchange, Feedback
-from starter.evaluate import Question
 
 WORKING_DAY = timedelta(hours=8)
-# Times that the base and the tune are asked each question: with four, two samples of the base alone
-# differ by more than the point of correctness that may be lost.
-OFTEN = 16
 CHECKS = (
     "votes",
     "outvoted",
@@ -78,7 +84,7 @@ class Weeks:
         return self.folder / "tunes" / name if name else None
 
     async def base(self, dice: int = 0) -> Answered:
-        return await asyncio.to_thread(_of_the_base, tuple(self.never), dice)
+        return await asyncio.to_thread(of_the_base, tuple(self.never), dice)
 
     async def ours(self) -> Answered:
         """What answers now; never voted on were these questions."""
@@ -107,11 +113,6 @@ class Weeks:
             return render("", (), question, nearest(question, said))[:-1]
 
         return await asyncio.to_thread(answered, None, self.never, 0, ahead)
-
-
-@cache
-def _of_the_base(questions: tuple[Question, ...], dice: int) -> Answered:
-    return answered(None, questions, dice, times=OFTEN)
 
 
 @asynccontextmanager
