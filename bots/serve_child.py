@@ -15,13 +15,15 @@ import runpy
 import threading
 from typing import Any
 
-from core.embedded_child import end_with_parent
+from core.embedded_child import BEHIND, end_with_parent
+from core.priority import session_behind
 
 OPEN = ("/health",)  # also without a key
 
 
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
+    session_behind(BEHIND)
     guard_all()
     if importlib.import_module("vllm.platforms").current_platform.is_cpu():
         keep_the_base_apart()

@@ -16,13 +16,17 @@ import sys
 import threading
 from typing import Any, Self, SupportsIndex
 
+from core.priority import session_behind
+
 # An idle model is dropped from memory after this time and read again for the next question: tunes
 # come and go, and their folders' models must not stay for ever.
 IDLE_S = 1800
+BEHIND = 5  # of the session: the bot, and whoever types, go first
 
 
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
+    session_behind(BEHIND)
     # Not the command `transformers serve`: that one imports `transformers chat` beside it, which
     # wants a library (requests) that transformers[serving] does not bring.
     from transformers.cli.serve import Serve

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from core.priority import session_behind
 from core.training.limits import in_gb, limits
 
 FULL_DISK = "the disk is full: make room under training.folder"
@@ -95,6 +96,7 @@ def settle_in(run: Path) -> Reporter:
     runner watches over what several processes take together.
     """
     os.nice(19)
+    session_behind(19)
     oom = Path("/proc/self/oom_score_adj")
     if oom.exists():
         oom.write_text("1000")  # when memory ends, this process goes first

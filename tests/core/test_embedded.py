@@ -20,6 +20,7 @@ from core.errors import Broken, CutShort, Unreachable
 from core.generation import ModelServer
 from core.types import Prompt
 from tests import tiny_model
+from tests.sessions import session_nice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -229,6 +230,11 @@ async def test_it_goes_down_with_its_block(models, tmp_path):
     async with EmbeddedServer(models["base"], log=tmp_path / "model.log"):
         await until(lambda: len(children()) > len(before), within_s=5)
     assert children() == before
+
+
+async def test_its_session_steps_behind_the_bots(house):
+    [child] = children()
+    assert session_nice(child.pid) > session_nice(os.getpid())
 
 
 async def test_a_folder_without_a_model_is_said_at_once(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 
 from core.training import limits, runner
 from core.training.runner import StepFailed, run_step
+from tests.sessions import session_nice
 
 STEPS = "tests.training.bad_steps"
 
@@ -111,6 +112,15 @@ async def test_a_step_sees_one_gpu_of_those_that_the_bot_sees(folder, monkeypatc
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")  # as an operator sets it for the bot
     (progress,) = await told(folder("tells its environment"))
     assert json.loads(progress.what)["CUDA_VISIBLE_DEVICES"] == "2"
+
+
+async def test_a_step_steps_back_behind_other_sessions_too(folder):
+    run, ours = folder("settles in"), session_nice(os.getpid())
+    deadline = time.monotonic() + 60
+    async with aclosing(run_step(STEPS, run, deadline=deadline, log=run / "log")) as steps:
+        await anext(steps)
+        assert session_nice(int((run / "pid").read_text())) == 19
+    assert session_nice(os.getpid()) == ours
 
 
 async def test_a_step_steps_back_and_libraries_cannot_disturb_what_it_says(folder):

@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 import json
+import os
 import shutil
 import time
 from contextlib import aclosing
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from core.answer import Answer
@@ -17,6 +19,7 @@ from core.training.publish import publish
 from core.types import Prompt, Tune
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
+from tests.sessions import session_nice
 from tests.vllm.conftest import adapter
 
 QUESTIONS = ("Hello! Who are you?", "How do I vote?", "Write a loop in Python.", "What is a tune?")
@@ -45,6 +48,11 @@ def placed(served, seed):
     adapter(served.shelf / ".run" / name, seed)
     (served.shelf / ".run" / name).rename(served.shelf / name)
     return name
+
+
+def test_its_session_steps_behind_the_bots(served):
+    [vllm] = psutil.Process(served.process.pid).children()
+    assert session_nice(vllm.pid) > session_nice(os.getpid())
 
 
 async def test_what_streams_is_what_does_not_stream(served):
@@ -149,7 +157,7 @@ async def test_an_answer_that_is_closed_ends_on_the_server_within_a_second(serve
         assert time.monotonic() - closed < 1
 
 
-@pytest.mark.parametrize(("outcome", "within_s"), [("stopped", 180), ("failed", 2)])
+@pytest.mark.parametrize(("outcome", "within_s"), [("stopped", 180), ("failed", 4)])
 async def test_an_answer_that_is_stopped_or_takes_too_long_ends_on_the_server_within_a_second(
     served, outcome, within_s
 ):
