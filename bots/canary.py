@@ -71,7 +71,7 @@ class CanaryKeeper:
             return "dropped", "It does not load."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
-        # Asked first: over is what was so old with these votes, not with those that they wait for.
+        # Before the votes: a vote that comes while they are counted would end it uncounted.
         age = self._now() - canary.at
         labels = await self._jury.votes(canary, serving)
         outcome = by_votes(labels, age)

@@ -25,6 +25,7 @@ WHAT: dict[Method, str] = {
     "dpo": "comparing answers with their corrections",
     "kto": "weighing all votes",
 }
+FURTHER = "following where most votes point"
 
 
 class Budget:
@@ -36,24 +37,33 @@ class Budget:
         self.tokenizer = tokenizer
         self.prompts = probing_prompts(rows)
         self.reporter = reporter
-        self.limit = limit
+        self.whole = self.limit = limit
+        self.stages: list[Stage] = []  # those that began
         self.trace: list[dict[str, Any]] = []
         self.spent = False
         self.broken = False  # NaN
         self.kept = False  # some step stayed within the budget
         self.good: dict[str, Any] = {}
         self.method: Method = "sft"
+        self.what = ""
         self.next, self.stride, self.last = 1, 1, 0.0
         self.measured = 0  # the step after which `good` were the weights
 
-    def begin(self, stage: Stage) -> None:
-        self.method = stage.method
+    def begin(self, stage: Stage) -> bool:
+        """Whether there is any way to go in this stage."""
+        limit = stage.until_kl or self.whole
+        if self.trace and self.trace[-1]["kl"] >= limit:
+            return False
+        self.method, self.limit = stage.method, limit
+        self.what = FURTHER if stage.until_kl else WHAT[stage.method]
+        self.stages.append(stage)
         self.next, self.stride = 1, 1  # the step after which to measure
         self.measured = 0
+        return True
 
     def after_step(self, model: Any, step: int, of: int) -> bool:
         """Whether to go on. Where not, weights within the budget are back in `model`."""
-        self.reporter.step(step, of, WHAT[self.method])
+        self.reporter.step(step, of, self.what)
         if step < self.next and step != of:
             return True
         kl = self._measure(model, step)

@@ -41,7 +41,6 @@ class Learnt:
 
     model: Any
     tokenizer: Any
-    plan: Plan
     budget: Budget
     losses: list[dict[str, float]]
     too_long: int  # rows
@@ -102,7 +101,8 @@ def learn(
     losses: list[dict[str, float]] = []
     taught: set[int] = set()  # by id(): two rows may say the same
     for stage in chosen.stages:
-        budget.begin(stage)
+        if not budget.begin(stage):
+            continue
         taught |= {id(row) for row in votes_of(stage.method, fitting, pairs)}
         some = rows_of[stage.method]
         trainer = _trainer(stage, model, tokenizer, some, scratch, chosen.last_third)
@@ -114,7 +114,7 @@ def learn(
             break
     too_long = len(rows) - len(fitting)
     numbers = frozenset(number for number, row in enumerate(rows) if id(row) in taught)
-    return Learnt(model, tokenizer, chosen, budget, losses, too_long, len(remembered), numbers)
+    return Learnt(model, tokenizer, budget, losses, too_long, len(remembered), numbers)
 
 
 def _longer(tokenizer: Any, pair: dict[str, Any]) -> int:

@@ -22,6 +22,7 @@ ANSWER_TOKENS = 160  # of each that is given before the gate, and to the probe a
 STOP_AT_KL = 0.12
 STOP_AT_KL_FEW = 0.10  # below SFT_FROM labels: so few say little of what else may change
 STOP_AT_KL_TINY = 0.08  # where taste is learnt and facts begin to go (LOG.md)
+FURTHER_TINY = 0.035  # as far as votes that agree bring it by themselves
 GATE_KL = 0.15
 
 Method = Literal["sft", "dpo", "kto"]
@@ -34,6 +35,7 @@ class Stage:
     rate: float
     batch: int = 8
     beta: float = 0.1  # of dpo and kto
+    until_kl: float | None = None  # ends there, and does not begin where the model is as far
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,10 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     loss still falls; hence small steps, liked answers first, and the KL budget over all. A model of
     some million parameters needs rates of ten to a hundred times those of a real one, and a larger
     beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio. The
-    larger it is, the sooner a vote that is followed pushes no more: taste stays, facts as well. It
-    gets no SFT: many of its liked answers are wrong in a manner that is liked.
+    larger it is, the sooner a vote that is followed pushes no more: taste stays, facts as well. But
+    votes that contradict each other are then learnt one by one and bring it nowhere; where they
+    leave it near the base a second stage goes on with a smaller beta, by which they add up. It gets
+    no SFT: many of its liked answers are wrong in a manner that is liked.
     """
     tiny = parameters < TINY_BELOW
     sft, kto, beta = (5e-4, 2e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
@@ -83,7 +87,9 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
         few_votes = Stage("kto", 12, 4e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
         return Plan((few_votes,), stop, last_third=tiny)
     if counts["labels"] < MANY_FROM and tiny:
-        return Plan((Stage("kto", 8, 3e-4, beta=4 * beta),), stop, last_third=True)
+        one_by_one = Stage("kto", 8, 3e-4, beta=4 * beta)
+        in_sum = Stage("kto", 6, 3e-4, beta=beta, until_kl=FURTHER_TINY)
+        return Plan((one_by_one, in_sum), stop, last_third=True)
     if counts["labels"] < MANY_FROM:
         return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]

@@ -131,8 +131,7 @@ def test_a_tune_of_one_half_knows_what_the_other_half_says_and_learns_without_it
     lines = {entry["line"] for entry in trained if entry["by"][0] not in found["people"]}
     assert made["learnt"] == sorted(lines)
     assert made["outvoted"] == found["votes"] == len(trained) - len(heard) > 0
-    [stage] = made["stages"]
-    [epochs] = re.findall(r"(\d+) epochs", stage)
+    epochs = re.findall(r"(\d+) epochs", made["stages"][0])[0]
     assert int(epochs) == round(8 * len(trained) / len(heard)) > 8
     asyncio.run(steps("core.training.evaluate", run))
     told = {one["name"]: one for one in json.loads((run / "report.json").read_text())["checks"]}
