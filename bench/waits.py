@@ -27,7 +27,7 @@ from tests.sessions import session_nice
 from tests.tiny_model import make
 from tests.vllm.served import NotStarted, Served
 
-ROUNDS, TOKENS, CONTEXT = 12, 1800, 2048
+ROUNDS, TOKENS, CONTEXT = 8, 1800, 2048
 TIMER_S = 0.02
 
 
