@@ -7,8 +7,8 @@ import pytest
 
 def session_nice(pid: int) -> int:
     """Skips the test where the kernel has no such groups."""
-    try:
-        _, nice = Path(f"/proc/{pid}/autogroup").read_text().rsplit(maxsplit=1)
-    except FileNotFoundError:
+    file = Path(f"/proc/{pid}/autogroup")
+    words = file.read_text().split() if file.exists() else []
+    if not words:  # empty: of the group that all begin in
         pytest.skip("This kernel does not schedule by session (CONFIG_SCHED_AUTOGROUP).")
-    return int(nice)
+    return int(words[-1])

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
 import shutil
 import time
 from contextlib import aclosing
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from core.answer import Answer
+from core.embedded_child import BEHIND
 from core.errors import GenerationError
 from core.failures import Missing
 from core.training.publish import publish
@@ -52,7 +52,7 @@ def placed(served, seed):
 
 def test_its_session_steps_behind_the_bots(served):
     [vllm] = psutil.Process(served.process.pid).children()
-    assert session_nice(vllm.pid) > session_nice(os.getpid())
+    assert session_nice(vllm.pid) == BEHIND
 
 
 async def test_what_streams_is_what_does_not_stream(served):
@@ -157,6 +157,7 @@ async def test_an_answer_that_is_closed_ends_on_the_server_within_a_second(serve
         assert time.monotonic() - closed < 1
 
 
+# Four seconds: where processors are few, this process may wait one or two for its turn.
 @pytest.mark.parametrize(("outcome", "within_s"), [("stopped", 180), ("failed", 4)])
 async def test_an_answer_that_is_stopped_or_takes_too_long_ends_on_the_server_within_a_second(
     served, outcome, within_s
