@@ -3,7 +3,7 @@
 A tiny model that never ends its answers, on a real vLLM (`make vllm`), one after the other, and
 a timer in this process, which is in another session: how much later than asked it comes, the worst
 of each answer. In turn with vLLM's session as bots.serve leaves it, and at nice 0 as the kernel
-makes it, which wants root's rights to put it back to.
+makes it. Linux with autogroups only.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rich.table import Table
 from bench import where
 from core.embedded_child import BEHIND
 from core.errors import CutShort
+from core.priority import SESSION
 from core.types import Prompt
-from tests.sessions import session_nice
 from tests.tiny_model import make
 from tests.vllm.served import NotStarted, Served
 
@@ -33,6 +33,8 @@ TIMER_S = 0.02
 
 def main() -> None:
     began = where()
+    if not SESSION.exists():
+        raise SystemExit(f"This kernel does not schedule by session: {SESSION} is not there.")
     with tempfile.TemporaryDirectory() as name:
         model = make(Path(name) / "model", window=CONTEXT, says_ascii=True)
         server = Served(Path(name), str(model), model)
@@ -56,7 +58,6 @@ async def measure(server: Served) -> dict[int, list[float]]:
     for _ in range(ROUNDS):
         for nice, seen in worst_s.items():
             await asyncio.to_thread(session.write_text, str(nice))
-            assert session_nice(vllm.pid) == nice
             seen.append(await late_s(server))
     return worst_s
 
@@ -84,7 +85,7 @@ async def streamed(server: Served) -> None:
 def show(worst_s: dict[int, list[float]], began: str) -> None:
     table = Table("vLLM's session", "answers", "late, ms: median", "worst", caption=began)
     for nice, seen in worst_s.items():
-        figures = [f"{1000 * ms:.0f}" for ms in (statistics.median(seen), max(seen))]
+        figures = [f"{1000 * s:.0f}" for s in (statistics.median(seen), max(seen))]
         table.add_row(f"nice {nice}", str(len(seen)), *figures)
     Console(width=100).print(table)
 
