@@ -25,7 +25,7 @@ WHAT: dict[Method, str] = {
     "dpo": "comparing answers with their corrections",
     "kto": "weighing all votes",
 }
-FURTHER = "following where most votes point"
+FURTHER = "weighing all votes once more"
 
 
 class Budget:
@@ -62,7 +62,9 @@ class Budget:
         return True
 
     def after_step(self, model: Any, step: int, of: int) -> bool:
-        """Whether to go on. Where not, weights within the budget are back in `model`."""
+        """Whether to go on. Where not, weights within the limit are back in `model`: the budget's,
+        and then all training is over (`spent`), or the stage's own.
+        """
         self.reporter.step(step, of, self.what)
         if step < self.next and step != of:
             return True
@@ -71,7 +73,8 @@ class Budget:
             self.good, self.measured, self.kept = weights_of(model), step, True
             self.next = step + self._stride(kl, max(1, of // CHECKS_AT_LEAST))
             return True
-        self.spent, self.broken = True, math.isnan(kl)
+        self.broken = math.isnan(kl)
+        self.spent = self.broken or self.limit == self.whole  # else the stage alone is at its end
         if self.kept:
             self._back(model, step)
         return False

@@ -31,6 +31,7 @@ from core.training.recipe import (
 from core.training.replay import replay
 
 SEED = 17
+REFERENCE = "ref"  # TRL's name
 
 Rows = list[dict[str, Any]]
 
@@ -105,6 +106,7 @@ def learn(
             continue
         taught |= {id(row) for row in votes_of(stage.method, fitting, pairs)}
         some = rows_of[stage.method]
+        _without_reference(model)
         trainer = _trainer(stage, model, tokenizer, some, scratch, chosen.last_third)
         trainer.add_callback(_watch(budget.after_step, reporter))
         trainer.train()
@@ -115,6 +117,16 @@ def learn(
     too_long = len(rows) - len(fitting)
     numbers = frozenset(number for number, row in enumerate(rows) if id(row) in taught)
     return Learnt(model, tokenizer, budget, losses, too_long, len(remembered), numbers)
+
+
+def _without_reference(model: Any) -> None:
+    """Forget what the stage before compared with. Each stage compares with what it begins from: of
+    an adapter that is there TRL keeps a copy, and fails where one is left (1.16.0).
+    """
+    from peft import PeftModel
+
+    if isinstance(model, PeftModel) and REFERENCE in model.peft_config:
+        model.delete_adapter(REFERENCE)
 
 
 def _longer(tokenizer: Any, pair: dict[str, Any]) -> int:

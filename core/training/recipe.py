@@ -22,7 +22,8 @@ ANSWER_TOKENS = 160  # of each that is given before the gate, and to the probe a
 STOP_AT_KL = 0.12
 STOP_AT_KL_FEW = 0.10  # below SFT_FROM labels: so few say little of what else may change
 STOP_AT_KL_TINY = 0.08  # where taste is learnt and facts begin to go (LOG.md)
-FURTHER_TINY = 0.035  # as far as votes that agree bring it by themselves
+# How far votes that agree bring a tiny model, about: with each label, and in all.
+FURTHER_TINY, FURTHEST_TINY = 0.0003, 0.03
 GATE_KL = 0.15
 
 Method = Literal["sft", "dpo", "kto"]
@@ -36,6 +37,10 @@ class Stage:
     batch: int = 8
     beta: float = 0.1  # of dpo and kto
     until_kl: float | None = None  # ends there, and does not begin where the model is as far
+
+    def __str__(self) -> str:
+        words = f"{self.method}, {self.epochs} epochs, rate {self.rate}, beta {self.beta}"
+        return f"{words}, until {self.until_kl}" if self.until_kl else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,9 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
     some million parameters needs rates of ten to a hundred times those of a real one, and a larger
     beta: its answers have some fifteen tokens, and beta weighs a whole answer's log-ratio. The
     larger it is, the sooner a vote that is followed pushes no more: taste stays, facts as well. But
-    votes that contradict each other are then learnt one by one and bring it nowhere; where they
-    leave it near the base a second stage goes on with a smaller beta, by which they add up. It gets
-    no SFT: many of its liked answers are wrong in a manner that is liked.
+    votes that contradict each other are then learnt one by one and leave it near the base; a second
+    stage compares with where the first ended, so that all push once more and the many outweigh the
+    few. It gets no SFT: many of its liked answers are wrong in a manner that is liked.
     """
     tiny = parameters < TINY_BELOW
     sft, kto, beta = (5e-4, 2e-4, 1.0) if tiny else (1e-4, 2e-5, 0.1)
@@ -87,9 +92,9 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
         few_votes = Stage("kto", 12, 4e-4, beta=beta) if tiny else Stage("kto", 4, 5e-5, beta=beta)
         return Plan((few_votes,), stop, last_third=tiny)
     if counts["labels"] < MANY_FROM and tiny:
-        one_by_one = Stage("kto", 8, 3e-4, beta=4 * beta)
-        in_sum = Stage("kto", 6, 3e-4, beta=beta, until_kl=FURTHER_TINY)
-        return Plan((one_by_one, in_sum), stop, last_third=True)
+        first = Stage("kto", 8, 3e-4, beta=4 * beta)
+        way = min(counts["labels"] * FURTHER_TINY, FURTHEST_TINY)
+        return Plan((first, replace(first, epochs=6, until_kl=way)), stop, last_third=True)
     if counts["labels"] < MANY_FROM:
         return Plan((Stage("sft", 2, sft), Stage("kto", 4, kto, beta=beta)), stop)
     stages = [Stage("sft", 1, sft, batch=16), Stage("kto", 1, kto, batch=16, beta=beta)]
@@ -99,9 +104,14 @@ def plan(counts: Mapping[str, int], parameters: int, pairs: int = 0) -> Plan:
 
 
 def stretched(plan: Plan, times: float) -> Plan:
-    """So many times as many epochs, in whole ones, but no more than was measured."""
+    """So many times as many epochs, in whole ones, but no more than was measured. A stage that goes
+    on until somewhere has room enough.
+    """
     times = min(times, MOST_STRETCHED)
-    stages = (replace(stage, epochs=round(times * stage.epochs)) for stage in plan.stages)
+    stages = (
+        stage if stage.until_kl else replace(stage, epochs=round(times * stage.epochs))
+        for stage in plan.stages
+    )
     return replace(plan, stages=tuple(stages))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from core.training.child import Reporter
 from core.training.models import sha256
-from core.training.recipe import STOP_AT_KL, Stage
+from core.training.recipe import STOP_AT_KL
 from core.training.runner import run_step
 from tests.training.conftest import prepare, steps
 from tests.training.votes import BAD, GOOD, judged, rows_of, taste, turn
@@ -143,27 +143,25 @@ def test_past_the_budget_the_last_good_weights_come_back(base, tuned):
     assert all(bool((p == kept).all()) for p, kept in zip(trained, good, strict=True))
 
 
-def test_a_stage_that_goes_on_begins_only_where_there_is_way_and_ends_where_it_is_said(base, tuned):
-    from peft import PeftModel
-
-    from core.training.budget import Budget, trained
-    from core.training.models import load_base
-
-    plain, tokenizer = load_base(base)
-    model = PeftModel.from_pretrained(plain, tuned[0] / "candidate", is_trainable=True)
-    rows = rows_of(tuned[0] / "dataset", "train.jsonl")
-    budget = Budget(tokenizer, rows, Reporter(io.StringIO()), limit=STOP_AT_KL)
-    assert budget.begin(Stage("kto", 1, 1e-4))
-    assert budget.after_step(model, 1, 1)
-    moved = budget.trace[-1]["kl"]
-    assert not budget.begin(Stage("kto", 1, 1e-4, until_kl=0.9 * moved))
-    assert budget.limit == STOP_AT_KL
-    assert budget.begin(Stage("kto", 1, 1e-4, until_kl=1.1 * moved))
-    assert [stage.until_kl for stage in budget.stages] == [None, 1.1 * moved]
-    for _, parameter in trained(model):
-        parameter.data *= 1.06
-    assert not budget.after_step(model, 1, 1)  # past its end, and within the whole budget
-    assert moved < max(entry["kl"] for entry in budget.trace) < STOP_AT_KL
+def test_stages_of_all_methods_follow_and_one_that_goes_on_begins_only_where_there_is_way(
+    base, tmp_path
+):
+    run = tmp_path / "run"
+    corrected = [
+        judged(turn(n, f"Is {n} so?", BAD[0]), [("ann", -1)], [("ann", GOOD[0])])
+        for n in range(101, 113)
+    ]
+    prepare(run, base, [*taste(48), *corrected])
+    told = {progress.what for progress in asyncio.run(steps("tests.training.many_stages", run))}
+    assert told >= {"weighing all votes", "weighing all votes once more"}
+    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
+    sft, dpo, one_by_one, in_sum = manifest["stages"]
+    assert [words.split(",")[0] for words in (sft, dpo, one_by_one)] == ["sft", "dpo", "kto"]
+    assert in_sum.endswith("beta 1.0, until 0.03")
+    assert [entry["step"] for entry in manifest["losses"]].count(1) == 4
+    assert max(entry["kl"] for entry in manifest["kl"]) > 0.03
+    assert not manifest["stopped_by_kl"]  # the last stage was at its end, the budget was not
+    assert manifest["kl_limit"] == 0.5
 
 
 def test_where_liked_answers_come_first_what_the_base_says_by_itself_comes_with_them(
