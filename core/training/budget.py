@@ -45,7 +45,6 @@ class Budget:
         self.kept = False  # some step stayed within the budget
         self.good: dict[str, Any] = {}
         self.method: Method = "sft"
-        self.what = ""
         self.next, self.stride, self.last = 1, 1, 0.0
         self.measured = 0  # the step after which `good` were the weights
 
@@ -55,7 +54,6 @@ class Budget:
         if self.trace and self.trace[-1]["kl"] >= limit:
             return False
         self.method, self.limit = stage.method, limit
-        self.what = FURTHER if stage.until_kl else WHAT[stage.method]
         self.stages.append(stage)
         self.next, self.stride = 1, 1  # the step after which to measure
         self.measured = 0
@@ -65,7 +63,8 @@ class Budget:
         """Whether to go on. Where not, weights within the limit are back in `model`: the budget's,
         and then all training is over (`spent`), or the stage's own.
         """
-        self.reporter.step(step, of, self.what)
+        what = FURTHER if self.limit < self.whole else WHAT[self.method]
+        self.reporter.step(step, of, what)
         if step < self.next and step != of:
             return True
         kl = self._measure(model, step)

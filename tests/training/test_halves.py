@@ -131,7 +131,9 @@ def test_a_tune_of_one_half_knows_what_the_other_half_says_and_learns_without_it
     lines = {entry["line"] for entry in trained if entry["by"][0] not in found["people"]}
     assert made["learnt"] == sorted(lines)
     assert made["outvoted"] == found["votes"] == len(trained) - len(heard) > 0
-    epochs = re.findall(r"(\d+) epochs", made["stages"][0])[0]
+    stage, *more = made["stages"]
+    assert all("until" in words for words in more)
+    [epochs] = re.findall(r"(\d+) epochs", stage)
     assert int(epochs) == round(8 * len(trained) / len(heard)) > 8
     asyncio.run(steps("core.training.evaluate", run))
     told = {one["name"]: one for one in json.loads((run / "report.json").read_text())["checks"]}
