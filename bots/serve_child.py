@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing.spawn
+import os
 import runpy
 import threading
 from typing import Any
@@ -25,6 +26,7 @@ def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     session_behind(BEHIND)
     guard_all()
+    forget_what_went()
     if importlib.import_module("vllm.platforms").current_platform.is_cpu():
         keep_the_base_apart()
         reach_all_processes()
@@ -45,6 +47,35 @@ def guard_all() -> None:
 
     authenticate.GUARDED_PREFIX = ("/",)
     authenticate.AuthenticationMiddleware.__call__ = guarded
+
+
+def forget_what_went() -> None:
+    """A tune whose folder went is not known any more. By itself vLLM 0.32 goes on answering by a
+    name that it met; once newer tunes have taken its place in memory it looks for the files, and
+    where they are gone its engine ends, with all answers that are under way.
+    """
+    serving: Any = importlib.import_module("vllm.entrypoints.openai.models.serving")
+    begin = serving.OpenAIServingModels.__init__
+
+    def begun(self: Any, *arguments: Any, **named: Any) -> None:
+        begin(self, *arguments, **named)
+        self.lora_requests = Known()
+
+    serving.OpenAIServingModels.__init__ = begun
+
+
+class Known(dict[str, Any]):
+    """vLLM's requests for tunes by name, as far as their folders are there."""
+
+    def __contains__(self, name: object) -> bool:
+        found = self.get(str(name))
+        if found is None:
+            return False
+        # A name on the hub is no path.
+        if os.path.isabs(found.lora_path) and not os.path.isdir(found.lora_path):
+            del self[found.lora_name]
+            return False
+        return True
 
 
 def reach_all_processes() -> None:

@@ -231,6 +231,10 @@ class Tunes(Protocol):
         """The name of the tune that serves; None: the base."""
         ...
 
+    async def in_use(self) -> frozenset[str]:
+        """The models of the answers that are not done, of all bots of this store."""
+        ...
+
     async def served(self) -> frozenset[str]:
         """The tunes that ever answered everybody."""
         ...

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, select, text, update
 
 from core.types import Tune, Used
 from storage.database import Database
 from storage.rows import batched
 from storage.tables import (
+    OPEN,
     corrections,
     feedback,
     servings,
@@ -86,6 +87,12 @@ class SqlTunes:
 
     async def serving(self) -> str | None:
         return await self.database.read(lambda connection: now_serving(connection)[1])
+
+    async def in_use(self) -> frozenset[str]:
+        models = select(turns.c.model).where(text(OPEN), turns.c.model.is_not(None)).distinct()
+        return await self.database.read(
+            lambda connection: frozenset(connection.scalars(models).all())
+        )
 
     async def served(self) -> frozenset[str]:
         ever = select(servings.c.name).where(servings.c.name.is_not(None)).distinct()

@@ -110,7 +110,8 @@ def put_aside(run: Path, folder: Path, shelf: Path, name: str, report: dict[str,
 def remove(folder: Path, shelf: Path) -> None:
     """Take a folder away: first, at once, from where servers look; what is left goes next time.
 
-    vLLM (0.32) goes on answering by a name that it met before; we do not ask it any more.
+    A vLLM that `bots.serve` did not start goes on answering by a name that it met before (0.32), or
+    ends where the weights went from its memory, too: we do not ask it any more.
     """
     going = shelf / GOING / folder.name
     going.parent.mkdir(exist_ok=True)
@@ -242,14 +243,16 @@ async def publish(
 async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
     """Remove the files of all tunes but the last ten that passed; their rows stay, without a path.
 
-    `needed`: tunes that are kept however old they are. Tunes that used what is forgotten go all
-    the same, but for the one that serves.
+    `needed`: tunes that are kept however old they are, as are those by which an answer is being
+    written: it may wait in vLLM's queue, and vLLM (0.32) may have to load the weights again then;
+    where they are gone, its engine ends. Tunes that used what is forgotten go all the same, but for
+    the one that serves.
     """
     serving = await store.serving()
     there = [one for one in await store.tunes() if one.path]
     marked = {one.name for one in there if one.forgotten and one.name != serving}
     passed = [one.name for one in there if one.status == "passed"]
-    old_ones = set(passed[:-KEPT]) - needed
+    old_ones = set(passed[:-KEPT]) - needed - await store.in_use()
     for old in there:
         if old.name in marked | old_ones:
             await store.put_tune(replace(old, path=""))  # first: nothing leads to it any more

@@ -62,6 +62,8 @@ def served(tmp_path):
         if build:
             package = tmp_path / "site" / "vllm" / "entrypoints" / "openai"
             package.mkdir(parents=True)
+            (package / "models").mkdir()
+            (package / "models" / "serving.py").write_text("class OpenAIServingModels: ...")
             guard = package.parent / "serve" / "middleware"
             guard.mkdir(parents=True)
             (guard / "authenticate.py").write_text("class AuthenticationMiddleware: ...")

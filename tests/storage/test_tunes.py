@@ -8,7 +8,7 @@ import pytest
 from core.errors import StoreError
 from core.types import Author, Feedback, Shaped, Tune, Used
 from storage.repositories import Settings, SqlStore
-from tests.storage.says import CHANNEL, MORNING, answered
+from tests.storage.says import CHANNEL, MORNING, answered, message, recipe
 
 
 def tune(name, **more):
@@ -71,6 +71,18 @@ async def test_what_answered_everybody_is_remembered_also_when_it_no_longer_does
     await store.serve("b", MORNING)
     await store.serve(None, MORNING)
     assert await store.served() == {"a", "b"}
+
+
+async def test_a_model_is_in_use_until_its_answers_are_shown(store):
+    assert await store.in_use() == frozenset()
+    await answered(store)
+    first, second, _ = [await store.hear(message()) for _ in range(3)]
+    await store.began(first.id, recipe(model="a"))
+    await store.began(second.id, recipe(model="b"))
+    await store.settle(second.id, "Hello.", "answered")
+    assert await store.in_use() == {"a", "b"}
+    await store.finish(second.id)
+    assert await store.in_use() == {"a"}
 
 
 async def test_what_a_tune_learnt_from_stays_known_whatever_else_is_written_of_it(store):

@@ -18,6 +18,7 @@ from core.errors import Broken, CutShort, Empty, Overloaded, Rejected, TimedOut,
 from core.training.publish import is_whole, publish, sweep
 from core.types import Tune
 from tests.fakes import ScriptedGenerator
+from tests.storage.says import message, recipe
 from tests.training.house import Voices, opened
 from tests.training.votes import NOON
 
@@ -240,16 +241,7 @@ async def test_who_cancels_while_the_server_is_asked_leaves_nothing_under_the_na
 
 async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_path):
     shelf = tmp_path / "tunes"
-    generator = ScriptedGenerator(["I am Mynah."])
-
-    async def another(number):
-        name = f"mynah@{number:06}"
-        at = NOON + timedelta(hours=number)
-        tune = replace(NEW, name=name, at=at)
-        await publish(store, generator, candidate_of(shelf, name), shelf, tune, base="base", at=at)
-
-    for number in range(1, 13):
-        await another(number)
+    await publish_all(store, shelf, range(1, 13))
     assert on_the_shelf(shelf) == [f"mynah@{number:06}" for number in range(3, 13)]
     tunes = await store.tunes()
     assert len(tunes) == 12
@@ -257,12 +249,33 @@ async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_pat
 
     for number in range(11, 2, -1):
         assert f"`mynah@{number:06}`" in await roll_back(store, Announcements(None))
-    await another(13)  # what served before it is the oldest: it stays
+    await publish_all(store, shelf, [13])  # what served before it is the oldest: it stays
     assert on_the_shelf(shelf) == [f"mynah@{number:06}" for number in range(3, 14)]
     assert "`mynah@000003`" in (await roll_back(store, Announcements(None))).split("instead")[0]
     # What served before that has no files any more, so the base it is.
     assert "the base answers" in await roll_back(store, Announcements(None))
     assert await store.serving() is None
+
+
+async def test_what_writes_an_answer_stays_until_it_is_done(store, tmp_path):
+    turn = await store.hear(message())
+    await store.began(turn.id, recipe(model="mynah@000001"))
+    await publish_all(store, tmp_path / "tunes", range(1, 13))
+    there = [f"mynah@{number:06}" for number in (1, *range(3, 13))]
+    assert on_the_shelf(tmp_path / "tunes") == there
+    await store.settle(turn.id, "Hello.", "answered")
+    await store.finish(turn.id)
+    await publish_all(store, tmp_path / "tunes", [13])
+    assert on_the_shelf(tmp_path / "tunes") == [f"mynah@{number:06}" for number in range(4, 14)]
+
+
+async def publish_all(store, shelf, numbers):
+    for number in numbers:
+        name, at = f"mynah@{number:06}", NOON + timedelta(hours=number)
+        run = candidate_of(shelf, name)
+        tune = replace(NEW, name=name, at=at)
+        generator = ScriptedGenerator(["I am Mynah."])
+        await publish(store, generator, run, shelf, tune, base="base", at=at)
 
 
 def test_a_sweep_removes_what_a_killed_process_left_and_nothing_that_is_recorded(tmp_path):

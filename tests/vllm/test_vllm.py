@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
+from bots.launch import TUNES_KEPT
 from core.answer import Answer
 from core.embedded_child import BEHIND
 from core.errors import GenerationError
 from core.failures import Missing
-from core.training.publish import publish
+from core.training.publish import publish, remove
 from core.types import Prompt, Tune
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
@@ -23,7 +24,7 @@ from tests.sessions import session_nice
 from tests.vllm.conftest import adapter
 
 QUESTIONS = ("Hello! Who are you?", "How do I vote?", "Write a loop in Python.", "What is a tune?")
-numbers = itertools.count(100_001)  # no name that a store gives out: vLLM remembers each
+numbers = itertools.count(100_001)  # no name that a store gives out
 
 
 def prompt(ask, model="starter", tokens=48):
@@ -107,6 +108,21 @@ async def test_a_tune_that_is_not_there_or_broken_is_refused_and_the_server_serv
         assert await said(client, prompt("hi", "mynah@999999")) == ("", Missing.__name__)
         text, error = await said(client, prompt("hi", broken))
         assert (text, bool(error)) == ("", True)
+        assert await said(client, prompt(QUESTIONS[0])) == base
+
+
+async def test_a_tune_that_went_is_refused_and_the_server_serves_on(served):
+    """Also when newer ones took its place in memory: vLLM by itself ends then."""
+    names = await asyncio.to_thread(
+        lambda: [placed(served, seed) for seed in range(21, 22 + TUNES_KEPT)]
+    )
+    async with served.client(first_token_within_s=10) as client:
+        for name in names:
+            assert (await said(client, prompt(QUESTIONS[0], name, 2)))[0]
+        base = await said(client, prompt(QUESTIONS[0]))
+        for went in (names[0], names[-1]):
+            await asyncio.to_thread(remove, served.shelf / went, served.shelf)
+            assert await said(client, prompt(QUESTIONS[0], went)) == ("", Missing.__name__)
         assert await said(client, prompt(QUESTIONS[0])) == base
 
 
