@@ -22,7 +22,8 @@ MARGIN_FROM = 5  # held-out rows
 LUCK_FROM = 8  # groups of rows: with fewer even the clearest votes may be luck, 1 in 2**7
 # Beside the base coins' votes pass on one night of two hundred: by what is held out, or where that
 # is too few to tell by two halves of all votes (core.training.halves). Beside a tune, which learnt
-# from most of the same votes, less is left to win: one in ten of those that are no better pass.
+# from most of the same votes, less is left to win: one in ten of those that are no better pass, and
+# beside one that was let in without proof as many as by a coin.
 COINS_BELOW, HALVES_BELOW, BETTER_BELOW = 0.003, 0.002, 0.1
 REPLAY_ABOVE = 0.05  # nats per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
@@ -119,6 +120,7 @@ def margin(
     luck_below: float = COINS_BELOW,
     seen: int = 0,
     between: float | None = None,
+    is_unproven: bool = False,
     remedy: Remedy = "",
 ) -> Check:
     """G1. `by_conversation`: log-ratios of held-out rows with the sign of the vote (`signed`).
@@ -126,6 +128,8 @@ def margin(
     Refused: what votes by the toss of a coin agree with as well. `seen`: how many more are held out
     now, but the rival was trained on them. `between`: how likely coins agree as well between two
     halves of all votes (core.training.halves), which can only say that the votes are no coins'.
+    `is_unproven`: so was the rival when its time came; what learnt from more votes and agrees more
+    with these then needs no proof that it is the better of the two.
     `remedy`: for what is only not sure enough.
     """
     values = [value for group in by_conversation.values() for value in group]
@@ -148,6 +152,9 @@ def margin(
         if between < HALVES_BELOW:
             passed = None
             words += ": the votes are no coins', and too few were held out to say more"
+    if not passed and is_unproven:
+        passed = None
+        words += f"; that {rival} is better was not proven either"
     return Check(name, passed, words, value, remedy=remedy)
 
 

@@ -27,6 +27,7 @@ from core.training.measure import Said, Voice, kl_per_token, probing_prompts, pr
 from core.training.models import load_base
 from core.training.overlap import chance, overlap
 from core.training.page import page
+from core.training.publish import is_proven
 from core.training.redact import redact
 from core.training.trio import Row, Trio
 
@@ -65,7 +66,8 @@ def evaluate(run: Path, reporter: Reporter) -> None:
     else:
         reporter.step(0, STEPS, "loading the tune")
         trio = Trio(base, serving, candidate)
-        found = Examination(run, trio, asked, reporter).all()
+        unproven = serving is not None and not is_proven(serving)
+        found = Examination(run, trio, asked, reporter, is_unproven=unproven).all()
     report = summed_up(found) | {"name": run.name, "took_s": round(time.monotonic() - began, 1)}
     _write(run / "report.html", page(report))
     _write(run / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
@@ -98,15 +100,27 @@ def _write(path: Path, text: str) -> None:
 
 
 class Examination:
-    """One candidate, beside the base and its rival, before all questions of the gate."""
+    """One candidate, beside the base and its rival, before all questions of the gate.
 
-    def __init__(self, run: Path, trio: Trio, asked: golden.Golden, reporter: Reporter) -> None:
+    `is_unproven`: that the tune that serves is better, its own gate could not tell.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        trio: Trio,
+        asked: golden.Golden,
+        reporter: Reporter,
+        *,
+        is_unproven: bool = False,
+    ) -> None:
         self.candidate, self.trio, self.asked, self.reporter = (
             run / "candidate",
             trio,
             asked,
             reporter,
         )
+        self.is_unproven = is_unproven
         told = (run / "dataset" / "manifest.json").read_text(encoding="utf-8")
         self.votes: dict[str, Any] = json.loads(told)
         self.halves = halves.told(run)
@@ -196,8 +210,15 @@ class Examination:
             against = checks.signed(self._ratios(self.held, "base"), self.held)
             self._add(checks.margin("better than the base", against, "the base", **no_coins))
             seen = len(self.held) - len(self.unseen)
-            below = checks.BETTER_BELOW
-            self._add(checks.margin("better", signed, self.trio.name, luck_below=below, seen=seen))
+            better = checks.margin(
+                "better",
+                signed,
+                self.trio.name,
+                luck_below=checks.BETTER_BELOW,
+                seen=seen,
+                is_unproven=self.is_unproven,
+            )
+            self._add(better)
         self._beside()
         self.found.figures["margins"] = sorted(
             round(value, 4) for group in signed.values() for value in group

@@ -265,6 +265,35 @@ def test_what_the_serving_tune_was_trained_on_is_no_evidence_against_its_success
     assert f"(and {old} that mynah@000000 was trained on)" in better["words"]
 
 
+def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(run, tuned, tmp_path):
+    """The rival is the same tune with half its effect; a quarter of the held-out votes are slips."""
+    weak = shutil.copytree(tuned[0], tmp_path / "weak")
+    weaken(weak, 0.5)
+    serving = shutil.copytree(weak / "candidate", run.parent.parent / "mynah@000000")
+    made = json.loads((serving / "manifest.json").read_text())
+    (serving / "manifest.json").write_text(json.dumps(made | {"turns": []}))
+    recipe = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps(recipe | {"serving": str(serving)}))
+    votes = taste(60, each=1)
+    held = [row.turn_id for row in dataset.gather(votes).rows if row.held_out]
+    slips = held[::4]
+    turned = [turned_round(one) if one.turn.id in slips else one for one in votes]
+    shutil.rmtree(run / "dataset")
+    dataset.write(dataset.gather(turned), run / "dataset")
+    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
+    for proven, passed in ((True, False), (False, None)):
+        (serving / "report.json").write_text(
+            json.dumps({"passed": True, "proven": proven, "checks": [{"name": "better"}]})
+        )
+        evaluate(run, Reporter(io.StringIO()))
+        better = checks(json.loads((run / "report.json").read_text()))["better"]
+        assert (better["passed"], better["value"] > 0) == (passed, True), better
+
+
+def turned_round(judged):
+    return replace(judged, feedback=tuple(replace(f, score=-f.score) for f in judged.feedback))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_ten_honest_candidates_serve(base, tmp_path):

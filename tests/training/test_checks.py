@@ -132,6 +132,14 @@ def test_beside_a_tune_that_learnt_from_the_same_votes_less_is_asked():
     assert checks.margin("better", signed, "a tune", luck_below=below).passed
 
 
+@pytest.mark.parametrize(("against", "passed"), [(0, True), (5, None), (12, False)])
+def test_beside_a_tune_that_was_let_in_without_proof_none_is_asked(against, passed):
+    signed = {str(n): [-0.1 if n < against else 0.1] for n in range(14)}
+    below = checks.BETTER_BELOW
+    check = checks.margin("better", signed, "a tune", luck_below=below, is_unproven=True)
+    assert check.passed is passed
+
+
 @pytest.mark.parametrize(
     ("between", "passed"),
     [(None, False), (0.0019, None), (0.0021, False)],
