@@ -266,7 +266,7 @@ def test_what_the_serving_tune_was_trained_on_is_no_evidence_against_its_success
 
 
 def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(run, tuned, tmp_path):
-    """The rival is the same tune with half its effect; a quarter of the held-out votes are slips."""
+    """The rival is the same tune with half its effect; every fourth held-out vote is a slip."""
     weak = shutil.copytree(tuned[0], tmp_path / "weak")
     weaken(weak, 0.5)
     serving = shutil.copytree(weak / "candidate", run.parent.parent / "mynah@000000")
