@@ -65,15 +65,15 @@ def forget_what_went() -> None:
 
 
 class Known(dict[str, Any]):
-    """vLLM's requests for tunes by name, as far as their folders are there."""
+    """vLLM's requests for tunes, by name. `in` forgets one whose files are gone."""
 
     def __contains__(self, name: object) -> bool:
         found = self.get(str(name))
         if found is None:
             return False
-        # A name on the hub is no path.
-        if os.path.isabs(found.lora_path) and not os.path.isdir(found.lora_path):
-            del self[found.lora_name]
+        whole = os.path.join(found.lora_path, "adapter_config.json")
+        if os.path.isabs(found.lora_path) and not os.path.isfile(whole):  # a name on the hub is not
+            del self[str(name)]
             return False
         return True
 

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from bots import serve_child
 from bots.launch import GPUS
 from tests.fakes import free_port
 
@@ -129,6 +131,21 @@ def test_vllm_is_told_what_tunes_need(served, told, tmp_path):
     assert environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
     assert environment["VLLM_LORA_RESOLVER_CACHE_DIR"] == str(tmp_path / "data" / "tunes")
     assert (tmp_path / "data" / "tunes").is_dir()
+
+
+def test_a_tune_is_known_as_long_as_its_files_are_there(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "adapter_config.json").write_text("{}")
+    known = serve_child.Known(
+        here=SimpleNamespace(lora_path=str(tmp_path / "a")),
+        hub=SimpleNamespace(lora_path="organisation/tune"),
+        went=SimpleNamespace(lora_path=str(tmp_path / "b")),
+    )
+    assert [name for name in ("here", "hub", "went", "never", None) if name in known] == [
+        "here",
+        "hub",
+    ]
+    assert list(known) == ["here", "hub"]
 
 
 def test_the_key_is_given_where_only_the_owner_can_read_it(served, told):

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from core.errors import StoreError
-from core.types import Author, Feedback, Shaped, Tune, Used
+from core.types import Author, ChannelRef, Feedback, Shaped, Tune, Used
 from storage.repositories import Settings, SqlStore
 from tests.storage.says import CHANNEL, MORNING, answered, message, recipe
 
@@ -76,7 +76,9 @@ async def test_what_answered_everybody_is_remembered_also_when_it_no_longer_does
 async def test_a_model_is_in_use_until_its_answers_are_shown(store):
     assert await store.in_use() == frozenset()
     await answered(store)
-    first, second, _ = [await store.hear(message()) for _ in range(3)]
+    elsewhere = ChannelRef("discord", "B2", "C1")
+    first, second = await store.hear(message()), await store.hear(message(channel=elsewhere))
+    await store.hear(message())
     await store.began(first.id, recipe(model="a"))
     await store.began(second.id, recipe(model="b"))
     await store.settle(second.id, "Hello.", "answered")
