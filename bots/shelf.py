@@ -81,10 +81,12 @@ def prepare(
     base: Path,
     merge: bool,
     serving: Path | None,
+    serving_is_proven: bool,
     own: str | None,
 ) -> None:
     """Make the run's folder, with what its steps need, and that of its log. `serving`: where the
-    tune lies that does; `own`: the operator's file of golden questions.
+    tune lies that does, and whether its gate proved that it is better; `own`: the operator's file
+    of golden questions.
     """
     questions = [golden.OURS]
     if own:
@@ -99,6 +101,7 @@ def prepare(
         "base": str(base),
         "merge": merge,
         "serving": str(serving) if serving else None,
+        "serving_is_proven": serving_is_proven,
         "golden": [str(path) for path in questions],
     }
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")

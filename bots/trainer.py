@@ -197,13 +197,17 @@ class LocalTrainer:
         judged = await self.store.judged(self.settings.platforms)
         voters = await self.store.voters(self.settings.platforms)
         reviews = await self.store.reviews()
+        served = await self._served()
+        return await asyncio.to_thread(dataset.gather, judged, voters, reviews, served)
+
+    async def _served(self) -> dict[str, bool]:
+        """The tunes that ever answered everybody, and whether they are proven."""
         ever = await self.store.served()
-        served = {
+        return {
             tune.name: NOT_PROVEN not in tune.summary
             for tune in await self.store.tunes()
             if tune.name in ever
         }
-        return await asyncio.to_thread(dataset.gather, judged, voters, reviews, served)
 
     async def _dry(self) -> AsyncGenerator[str]:
         gathered = await self._gathered()
@@ -270,6 +274,7 @@ class LocalTrainer:
                     base=base,
                     merge=self.merge,
                     serving=self.shelf / serving if serving else None,
+                    serving_is_proven=(await self._served()).get(serving or "", True),
                     own=self.settings.golden,
                 )
                 # 3. The tune, and the gate.

@@ -128,8 +128,8 @@ def margin(
     Refused: what votes by the toss of a coin agree with as well. `seen`: how many more are held out
     now, but the rival was trained on them. `between`: how likely coins agree as well between two
     halves of all votes (core.training.halves), which can only say that the votes are no coins'.
-    `is_unproven`: so was the rival when its time came; what learnt from more votes and agrees more
-    with these then needs no proof that it is the better of the two.
+    `is_unproven`: the rival agreed with the votes no surer than luck when its time came; then to
+    agree more than it does is enough.
     `remedy`: for what is only not sure enough.
     """
     values = [value for group in by_conversation.values() for value in group]
@@ -154,7 +154,7 @@ def margin(
             words += ": the votes are no coins', and too few were held out to say more"
     if not passed and is_unproven:
         passed = None
-        words += f"; that {rival} is better was not proven either"
+        words += f"; {rival} is not proven either, so that is enough"
     return Check(name, passed, words, value, remedy=remedy)
 
 

@@ -27,7 +27,6 @@ from core.training.measure import Said, Voice, kl_per_token, probing_prompts, pr
 from core.training.models import load_base
 from core.training.overlap import chance, overlap
 from core.training.page import page
-from core.training.publish import is_proven
 from core.training.redact import redact
 from core.training.trio import Row, Trio
 
@@ -35,6 +34,7 @@ SAME_KL = 0.02  # what rounding to the base's precision may cost the merged chec
 SAMPLES, WARM = 3, 0.7  # answers beside the greedy one; their temperature
 REFERENCES = 64  # texts to compare with, at the most
 STEPS = 8
+PROOFS = ("better", "better than the base")  # that it agrees with the votes, as no luck would
 GOLDEN = "asking it the golden questions"  # the longest step, so it is told more than once
 
 Saying = dict[Voice, list[list[Said]]]  # to each golden question, the greedy answer first
@@ -66,7 +66,7 @@ def evaluate(run: Path, reporter: Reporter) -> None:
     else:
         reporter.step(0, STEPS, "loading the tune")
         trio = Trio(base, serving, candidate)
-        unproven = serving is not None and not is_proven(serving)
+        unproven = not recipe.get("serving_is_proven", True)
         found = Examination(run, trio, asked, reporter, is_unproven=unproven).all()
     report = summed_up(found) | {"name": run.name, "took_s": round(time.monotonic() - began, 1)}
     _write(run / "report.html", page(report))
@@ -83,7 +83,7 @@ def summed_up(found: Examined) -> dict[str, Any]:
     unsure = any(check.passed is None for check in hard)
     return {
         "passed": passed,
-        "proven": any(check.name == "better" and check.passed for check in hard),
+        "proven": any(check.name in PROOFS and check.passed for check in hard),
         "result": "refused" if not passed else "not enough evidence" if unsure else "passed",
         "remedies": sorted({one.remedy for one in failed if all(one.remedy for one in failed)}),
         "checks": [asdict(check) for check in found.checks],
@@ -102,7 +102,7 @@ def _write(path: Path, text: str) -> None:
 class Examination:
     """One candidate, beside the base and its rival, before all questions of the gate.
 
-    `is_unproven`: that the tune that serves is better, its own gate could not tell.
+    `is_unproven`: so is the tune that serves, as its own gate found.
     """
 
     def __init__(

@@ -273,7 +273,6 @@ def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(ru
     made = json.loads((serving / "manifest.json").read_text())
     (serving / "manifest.json").write_text(json.dumps(made | {"turns": []}))
     recipe = json.loads((run / "recipe.json").read_text())
-    (run / "recipe.json").write_text(json.dumps(recipe | {"serving": str(serving)}))
     votes = taste(60, each=1)
     held = [row.turn_id for row in dataset.gather(votes).rows if row.held_out]
     slips = held[::4]
@@ -282,12 +281,14 @@ def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(ru
     dataset.write(dataset.gather(turned), run / "dataset")
     tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
     for proven, passed in ((True, False), (False, None)):
-        (serving / "report.json").write_text(
-            json.dumps({"passed": True, "proven": proven, "checks": [{"name": "better"}]})
-        )
+        told = recipe | {"serving": str(serving), "serving_is_proven": proven}
+        (run / "recipe.json").write_text(json.dumps(told))
         evaluate(run, Reporter(io.StringIO()))
-        better = checks(json.loads((run / "report.json").read_text()))["better"]
+        report = json.loads((run / "report.json").read_text())
+        better = checks(report)["better"]
         assert (better["passed"], better["value"] > 0) == (passed, True), better
+        assert better["words"].endswith("so that is enough") is not proven
+        assert not report["proven"] or checks(report)["better than the base"]["passed"]
 
 
 def turned_round(judged):

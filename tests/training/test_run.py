@@ -14,10 +14,12 @@ import pytest
 from core.announcements import Announcements
 from core.desk import serve
 from core.training.limits import members
-from core.types import Author, ChannelRef, Shaped
+from core.training.publish import NOT_PROVEN
+from core.types import Author, ChannelRef, Shaped, Tune
 from tests.core.room import ListAdapter, asked, engine_on
 from tests.fakes import until
 from tests.training.house import Voices, opened, said, trainer, vote
+from tests.training.votes import NOON
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -84,6 +86,24 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     assert "the base answers instead of `mynah@000002`" in await said(verbs["rollback"]({}))
     assert await store.serving() is None
     assert "nothing to roll back" in await said(verbs["rollback"]({}))
+
+
+@pytest.mark.parametrize(("more", "is_proven"), [("", True), (f" {NOT_PROVEN}", False)])
+async def test_the_gate_is_told_whether_what_serves_is_proven(
+    store, base, tmp_path, more, is_proven
+):
+    await vote(store, 24)
+    await store.put_tune(
+        Tune("mynah@000001", str(base), "", "passed", (), f"Learnt from 2 votes.{more}", NOON)
+    )
+    await store.serve("mynah@000001", NOON)
+    mynah = trainer(store, tmp_path, base)
+    async with aclosing(mynah.retrain(dry=False, by=None)) as pieces:
+        async for piece in pieces:
+            if piece.startswith("- "):
+                break
+        [recipe] = (tmp_path / "tunes" / ".run").glob("*/recipe.json")
+        assert json.loads(recipe.read_text())["serving_is_proven"] is is_proven
 
 
 async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
