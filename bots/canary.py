@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bots.loading import Loading
-from bots.telling import dropped
+from bots.telling import FORGOTTEN, dropped
 from core.announcements import Announcements
 from core.canary import Count, at_last, by_votes, is_over, is_unheard
 from core.engine import utc_now
@@ -67,6 +67,8 @@ class CanaryKeeper:
         self, canary: Canary, serving: str | None
     ) -> tuple[CanaryOutcome, str] | None:
         """How it ends, and a sentence why; None: it goes on."""
+        if await self._is_forgotten(canary.tune):  # it can serve nobody, and nights wait for it
+            return "dropped", FORGOTTEN
         if await self._loading.fails(canary.tune):
             return "dropped", "It does not load."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
@@ -80,8 +82,6 @@ class CanaryKeeper:
             clean = await asyncio.to_thread(is_clean, folder)
             proven = await asyncio.to_thread(is_proven, folder)
             outcome = at_last(labels, is_clean=clean, is_proven=proven)
-        if outcome == "promoted" and await self._is_forgotten(canary.tune):
-            return "dropped", "It used what is forgotten."
         count = Count.of(labels)
         return (outcome, f"{_unheard(outcome, count)}{count.in_words}.") if outcome else None
 
@@ -102,5 +102,5 @@ def _unheard(outcome: CanaryOutcome, count: Count) -> str:
     if not is_unheard(count):
         return ""
     if outcome == "promoted":
-        return "Too few votes to tell, but held-out votes proved it better: "
+        return "Too few votes to tell, but held-out votes proved that it learnt: "
     return "" if 2 * count.up_canary < count.of_canary else "Too few votes to tell: "

@@ -24,6 +24,9 @@ from core.training.runner import Progress
 from core.types import Canary, Tune
 
 
+FORGOTTEN = "It learnt from words that were deleted or forgotten since."  # so it ends
+
+
 class Told(str):
     """A line of a run's, of which everybody is told at more length."""
 

@@ -50,7 +50,6 @@ from core.types import Canary, Tune
 logger = logging.getLogger(__name__)
 
 SAY_EVERY_S = 10.0
-FORGOTTEN = "Somebody had words forgotten that it learnt from."
 
 
 class LocalTrainer:
@@ -143,9 +142,11 @@ class LocalTrainer:
             names = {tune.name for tune in marked}
             serving, canary = await self.store.answering()
             if canary and canary.tune in names:
-                why = f"As a canary it was dropped: {FORGOTTEN}"
+                why = f"As a canary it was dropped: {telling.FORGOTTEN}"
                 if await self.store.end_canary(canary.tune, "dropped", self.now(), why):
-                    await self.announcements.tell(telling.dropped(canary.tune, serving, FORGOTTEN))
+                    await self.announcements.tell(
+                        telling.dropped(canary.tune, serving, telling.FORGOTTEN)
+                    )
             for tune in marked:
                 await asyncio.to_thread(hush, tune, self.shelf)
             if marked and self.settings.retire_at_once:
