@@ -27,13 +27,15 @@ async def take_back(
     if before not in old:
         return ""
     why = f"{change.in_words}."
+    what = f"`{before}` is"
     if canary and canary.tune in old:
+        what = f"`{before}` and the canary `{canary.tune}` are"
         await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
     now = await go_past(store, old | gone(tunes), at)
     for tune in tunes:
         if tune.name == before:
             await store.put_tune(replace(tune, summary=f"{tune.summary} Taken back: {why}"))
-    told = f"{why} So `{before}` is taken back, and {serves(now)}."
+    told = f"{why} So {what} taken back, and {serves(now)}."
     if change.of_minds:
         told += " What was voted on before these votes teaches nothing any more."
     logger.warning("%s", told)

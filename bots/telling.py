@@ -23,7 +23,6 @@ from core.training.publish import NOT_PROVEN
 from core.training.runner import Progress
 from core.types import Canary, Tune
 
-
 FORGOTTEN = "It learnt from words that were deleted or forgotten since."  # so it ends
 
 
@@ -136,6 +135,11 @@ def announcement_of(
 def dropped(name: str, serving: str | None, why: str) -> str:
     """What everybody is told of a canary. `serving`: what answers; `why`: a sentence."""
     return f"The tune `{name}` was a canary and is dropped, and {serves(serving)}: {why}"
+
+
+def gone(name: str, now: str | None) -> str:
+    """What everybody is told of what served. `now`: what answers."""
+    return f"The tune `{name}` is taken back, and {serves(now)}: {FORGOTTEN}"
 
 
 def instead_of(replaced: Canary) -> str:

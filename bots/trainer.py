@@ -153,6 +153,8 @@ class LocalTrainer:
                 serving = await self.store.serving()
                 if serving in names:
                     await go_back(self.store, serving)
+                    now = await self.store.serving()
+                    await self.announcements.tell(telling.gone(str(serving), now))
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)

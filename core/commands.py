@@ -290,15 +290,16 @@ async def said(text: str) -> AsyncGenerator[str]:
 
 
 async def roll_back(store: Canaries, announcements: Announcements) -> str:
-    """Let what answered before answer again, and say so: first, instead of a canary, of which
-    everybody is told.
+    """Let what answered before answer again, and say so, to everybody too: first, instead of a
+    canary.
     """
     serving, canary = await store.answering()
     why = "As a canary it was taken back by hand."
     if canary is None:
-        return await go_back(store, serving)
+        return await go_back(store, serving, announcements)
     if not await store.end_canary(canary.tune, "rolled back", datetime.now(UTC), why):
-        return await go_back(store, canary.tune)  # promoted a moment ago, or gone
+        # It was promoted a moment ago, or is gone.
+        return await go_back(store, canary.tune, announcements)
     await announcements.tell(
         f"The tune `{canary.tune}` was a canary and is taken back by hand: {serves(serving)}"
         " everybody."
@@ -310,9 +311,11 @@ async def roll_back(store: Canaries, announcements: Announcements) -> str:
     )
 
 
-async def go_back(store: Canaries, before: str | None) -> str:
-    """Let what served before this tune serve again, whatever a canary does. Nothing is moved where
-    something else serves by now.
+async def go_back(
+    store: Canaries, before: str | None, announcements: Announcements | None = None
+) -> str:
+    """Let what served before this tune serve again, whatever a canary does, and tell everybody by
+    `announcements` that somebody took it back. Nothing is moved where something else serves by now.
     """
     if before is None:
         return "The base answers already; there is nothing to roll back."
@@ -321,6 +324,9 @@ async def go_back(store: Canaries, before: str | None) -> str:
         now = await store.serving()
         return f"What answers changed just now: {serves(now)}. Say it once more to go back."
     now = await go_past(store, {before} | gone(await store.tunes()), at)
+    if announcements:
+        words = f"The tune `{before}` is taken back by hand: {serves(now)} everybody."
+        await announcements.tell(words)
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 
 

@@ -257,9 +257,10 @@ async def test_rollback_ends_a_canary_first_and_then_goes_further_back(tmp_path,
         assert await here.model_of(thread) == await here.model_of(thread, ANN) == SERVING
         assert "by hand" in await here.summary()
         assert "the base answers instead" in await here.command("/rollback")
-        await until(lambda: here.told)
+        await until(lambda: len(here.told) == 2)
         words = f"The tune `{CANARY}` was a canary and is taken back by hand: the tune `{SERVING}`"
-        assert here.told == [("ops", f"{words} answers everybody.")]
+        more = f"The tune `{SERVING}` is taken back by hand: the base answers everybody."
+        assert here.told == [("ops", f"{words} answers everybody."), ("ops", more)]
 
 
 async def test_another_tune_that_passes_replaces_it_as_a_canary_or_for_everybody(tmp_path, server):

@@ -20,7 +20,7 @@ from tests.core.room import (
     reacted,
     serve_tune,
 )
-from tests.fakes import ScriptedGenerator
+from tests.fakes import ScriptedGenerator, until
 
 
 async def test_help_lists_every_command_and_asks_no_model(store):
@@ -245,8 +245,15 @@ async def test_a_roll_back_takes_back_what_was_judged(store, promotes, words, se
         await store.begin_canary(Canary("mynah@000002", 0.2, None, NOW))
     store.__class__ = ChangesMeanwhile
     store.promotes = promotes
-    assert words in await roll_back(store, Announcements(None))
+    adapter = ListAdapter()
+    async with Announcements("list:news") as announcements:
+        announcements.ready(adapter)
+        assert words in await roll_back(store, announcements)
+        await announcements.tell("That is all.")
+        await until(lambda: adapter.told and adapter.told[-1][1] == "That is all.")
     assert await store.serving() == serving
+    taken = "The tune `mynah@000002` is taken back by hand: the tune `mynah@000003` answers"
+    assert adapter.told[:-1] == ([("news", f"{taken} everybody.")] if promotes else [])
 
 
 async def test_an_edit_before_the_answer_is_what_is_answered(store):

@@ -5,10 +5,13 @@ import json
 
 import pytest
 
+from core.announcements import Announcements
 from core.training import golden
 from core.training.publish import publish
 from core.types import Tune, Used
 from storage.repositories import SqlStore
+from tests.core.room import ListAdapter
+from tests.fakes import until
 from tests.training.house import Voices, opened, trainer, vote
 from tests.training.votes import NOON
 
@@ -79,7 +82,16 @@ async def test_by_setting_it_goes_at_once_and_what_served_before_answers(store, 
     clean = await learn(store, shelf, [2])
     marked = [await learn(store, shelf, [1]) for _ in range(2)]
     await store.forget_turn(1, "ann")
-    await trainer(store, tmp_path, retire_at_once=True).forget()
+    adapter = ListAdapter()
+    async with Announcements("list:news") as announcements:
+        announcements.ready(adapter)
+        mynah = trainer(store, tmp_path, retire_at_once=True, announcements=announcements)
+        await mynah.forget()
+        await until(lambda: adapter.told)
+    [(_, told)] = adapter.told
+    assert told.startswith(
+        f"The tune `{marked[1].name}` is taken back, and the tune `{clean.name}`"
+    )
     assert await there(store) == [clean.name]
     assert await store.serving() == clean.name
     assert not any((shelf / tune.name).exists() for tune in marked)

@@ -127,8 +127,8 @@ async def test_tunes_that_learnt_from_nothing_newer_are_taken_back_and_everybody
         " on it are up, and 20 of 50 on the base were."
     )
     assert heard == (
-        f"{why} So `mynah@000002` is taken back, and the base answers. What was voted on before"
-        " these votes teaches nothing any more."
+        f"{why} So `mynah@000002` and the canary `{CANARY}` are taken back, and the base answers."
+        " What was voted on before these votes teaches nothing any more."
     )
     assert f"{heard}\n" in outcome
     assert "taken back" not in again
