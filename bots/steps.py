@@ -5,6 +5,7 @@ refusal. What they do is in core/training; here is only which comes after which.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import logging
 import time
@@ -21,6 +22,16 @@ from core.training.runner import StepFailed, run_step
 logger = logging.getLogger(__name__)
 
 STEPS = "core.training"
+LEARNING = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+JUDGING = ("jinja2", "matplotlib", "rouge_score", "sacrebleu")
+
+
+def lacking() -> str:
+    """Which library is not installed here, and how to mend that; "": none. Imports none of them."""
+    for name in (*LEARNING, *JUDGING):
+        if importlib.util.find_spec(name) is None:
+            return f"`{name}` is not installed: pip install -e '.[train]' -c constraints.txt"
+    return ""
 
 
 async def walk(

@@ -19,7 +19,7 @@ from adapters import PLATFORMS
 from bots import review, shelf, telling
 from bots.exports import Exports
 from bots.review import Asking
-from bots.steps import walk
+from bots.steps import lacking, walk
 from bots.taking_back import take_back
 from core.announcements import Announcements
 from core.commands import go_back, roll_back, tunes
@@ -261,6 +261,8 @@ class LocalTrainer:
                 return
             turns = len({row.turn_id for row in gathered.training})
             yield f"Learning from {telling.learnt_from(turns, gathered)}.\n\n"
+            if missing := await asyncio.to_thread(lacking):
+                raise StepFailed(missing)
             if no_room := await asyncio.to_thread(room_for, self.shelf, base):
                 raise StepFailed(no_room)
             name = await shelf.new_name(self.store, self.shelf)

@@ -106,6 +106,18 @@ async def test_the_gate_is_told_whether_what_serves_is_proven(
         assert json.loads(recipe.read_text())["serving_is_proven"] is is_proven
 
 
+async def test_a_missing_library_is_said_with_the_command_that_brings_it(
+    store, base, tmp_path, monkeypatch
+):
+    """The same words each night, so that they are told once."""
+    await vote(store, 24)
+    monkeypatch.setitem(sys.modules, "trl", None)  # as if it were not installed
+    words = await said(trainer(store, tmp_path, base).retrain(dry=False, by=None))
+    why = "`trl` is not installed: pip install -e '.[train]' -c constraints.txt"
+    assert f"Learning failed: {why}. What answered before answers on." in words
+    assert await store.next_tune() == "mynah@000001"
+
+
 async def test_a_second_run_is_told_that_one_is_running(store, base, tmp_path):
     await vote(store, 24)
     mynah = trainer(store, tmp_path, base)
