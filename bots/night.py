@@ -97,8 +97,9 @@ class Nightly:
     """`async with` it: begins the nights, until the end of the block, which breaks off a run.
 
     `learn`: a run, told line by line; what begins with "- " is progress. `tell`: hears each line of
-    outcome, but for one that says the same as the night before, or that everybody was told of
-    (`Told`). `longest`: that a run may take.
+    outcome, but for one that says the same as the night before (once more after each start, for
+    perhaps nobody heard it), or that everybody was told of (`Told`). `longest`: that a run may
+    take.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Nightly:
         self._watching_for_damage = watching_for_damage
         self._taken: date | None = None  # the night that somebody has, as far as we know
         self._unkept: tuple[date, str, datetime] | None = None  # an outcome that is not stored yet
+        self._said: str | None = None  # of the night before
 
     async def __aenter__(self) -> Self:
         ticked = asyncio.Event()
@@ -169,7 +171,7 @@ class Nightly:
         elif is_ours:
             logger.info("the night of %s begins", day)
             outcome, is_told = await self._run()
-            is_old = last is not None and outcome == last.outcome
+            is_old, self._said = outcome == self._said, outcome
             await self._end(day, outcome, is_told=is_told or is_old)
 
     async def _run(self) -> tuple[str, bool]:

@@ -174,6 +174,9 @@ async def test_a_line_that_stays_the_same_is_told_once(monday, clock):
         "8 of 10 votes are there",
     ]
     assert learner.runs == 3
+    clock.set("2026-05-08 03:00")
+    await nightly(monday, learner, clock, channel).look()  # after a restart
+    assert [line[-24:-1] for line in channel[2:]] == ["8 of 10 votes are there"]
 
 
 @pytest.mark.parametrize(
