@@ -22,7 +22,7 @@ from bots.review import Asking
 from bots.steps import lacking, walk
 from bots.taking_back import take_back
 from core.announcements import Announcements
-from core.commands import go_back, roll_back, tunes
+from core.commands import go_back, gone, roll_back, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
@@ -38,6 +38,7 @@ from core.training.publish import (
     RUNS,
     hush,
     is_made_of,
+    is_whole,
     place_of,
     publish,
     retire,
@@ -323,10 +324,28 @@ class LocalTrainer:
             unused = telling.unused_of(gathered)
             told = f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
             return f"{told}Left out: {unused}.\n" if unused else told
-        _, canary = await self.store.answering()
+        serving, canary = await self.store.answering()
         if canary:  # replaced each night, none would ever have votes enough
             return f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
+        if taken := await self._taken_back(serving):  # nearly the same votes make nearly the same
+            new, enough = len(set(gathered.used) - set(taken.turns)), self.settings.at_least
+            if new < enough:
+                return (
+                    f"`{taken.name}` was taken back, and {new} of {enough} votes on other answers"
+                    " came since; `/retrain` learns at once.\n"
+                )
         return ""
+
+    async def _taken_back(self, serving: str | None) -> Tune | None:
+        """The newest tune that answered, if it could and does not any more."""
+        for tune in reversed(await self.store.tunes()):
+            if tune.status == "passed" and await self.store.has_answered(tune.name):
+                whole = await asyncio.to_thread(
+                    is_whole, place_of(tune, self.shelf), merged=self.merge
+                )
+                can = whole and tune.name not in gone([tune])
+                return tune if can and tune.name != serving else None
+        return None
 
     async def _known(self, gathered: Gathered, base: Path) -> str | None:
         """The newest tune, if this data set led to it."""

@@ -20,7 +20,7 @@ from core.training.publish import is_made_of, refusal
 from core.types import Feedback, Night, Review, Tune
 from tests.fake_model import FakeModel
 from tests.fakes import until
-from tests.training.house import hollow, opened, said, trainer, vote
+from tests.training.house import hollow, opened, put, said, trainer, vote
 from tests.training.votes import NOON, taste
 from tests.wire_platform import WirePlatform
 
@@ -230,6 +230,33 @@ async def test_what_passed_and_never_answered_is_made_once_more(store, folder, t
     assert await here._known(gathered, folder) == "mynah@000001"
     words = await by_night(store, tmp_path, folder)
     assert words.startswith("Nothing that counts was voted, corrected or forgotten since")
+
+
+async def test_what_was_taken_back_is_not_made_again_before_there_are_as_many_new_votes(
+    store, folder, tmp_path
+):
+    await vote(store, 24)
+    tune = made_of(tmp_path / "tunes", await store.judged(["console"]), folder)
+    for name in ("adapter_config.json", "adapter_model.safetensors", "merged/config.json"):
+        path = tmp_path / "tunes" / tune.name / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    await store.put_tune(replace(tune, turns=tuple(range(1, 25))))
+    await store.serve(tune.name, NOON)
+    await store.roll_back(tune.name, NOON)
+    for one in taste(33)[24:]:
+        await put(store, one, "ann", NOON)
+    here = trainer(store, tmp_path, folder)
+    assert await by_night(store, tmp_path, folder) == (
+        f"`{tune.name}` was taken back, and 9 of 10 votes on other answers came since;"
+        " `/retrain` learns at once.\n"
+    )
+    await put(store, taste(34)[-1], "ann", NOON)
+    assert await here._nothing_for_a_night(await here._gathered(), folder) == ""
+    # One that learnt from what somebody forgot since went for that, and is made without it.
+    await store.forget_turn(33, "ann")
+    await store.forget_turn(1, "ann")
+    assert await here._nothing_for_a_night(await here._gathered(), folder) == ""
 
 
 def test_a_vote_more_less_or_otherwise_is_something_new(tmp_path):
