@@ -21,7 +21,7 @@ from core.engine import utc_now
 from core.health import Health
 from core.jury import Jury
 from core.store import Canaries
-from core.training.publish import is_clean, is_proven, retire
+from core.training.publish import found_against, is_proven, retire
 from core.types import Canary, CanaryOutcome
 
 logger = logging.getLogger(__name__)
@@ -76,14 +76,17 @@ class CanaryKeeper:
         # Before the votes: a vote that comes while they are counted would end it uncounted.
         age = self._now() - canary.at
         labels = await self._jury.votes(canary, serving)
-        outcome = by_votes(labels, age)
+        outcome, found = by_votes(labels, age), ""
         if not outcome and is_over(labels, age):
             folder = self._shelf / canary.tune
-            clean = await asyncio.to_thread(is_clean, folder)
+            found = await asyncio.to_thread(found_against, folder)
             proven = await asyncio.to_thread(is_proven, folder)
-            outcome = at_last(labels, is_clean=clean, is_proven=proven)
+            outcome = at_last(labels, is_clean=not found, is_proven=proven)
+        if not outcome:
+            return None
         count = Count.of(labels)
-        return (outcome, f"{_unheard(outcome, count)}{count.in_words}.") if outcome else None
+        more = f" The gate had found something against it: {found}." if found else ""
+        return outcome, f"{_unheard(outcome, count)}{count.in_words}.{more}"
 
     async def _is_forgotten(self, name: str) -> bool:
         return any(one.forgotten for one in await self._store.tunes() if one.name == name)

@@ -59,10 +59,13 @@ def is_untested(report: dict[str, Any]) -> bool:
     return bool(report["checks"][0]["name"] == REFUSAL)
 
 
-def is_clean(folder: Path) -> bool:
-    """Whether the gate found nothing against the tune there, not even what a tune may have."""
-    report = judgement(folder)
-    return bool(report["passed"]) and all(one["passed"] is not False for one in report["checks"])
+def found_against(folder: Path) -> str:
+    """What the gate found against the tune there, though it may serve; "": nothing. A change of
+    length is nothing: it may be what people want.
+    """
+    checks = judgement(folder)["checks"]
+    found = (one for one in checks if one["passed"] is False and one.get("name") != "length")
+    return "; ".join(one["words"] for one in found)
 
 
 def is_proven(folder: Path) -> bool:

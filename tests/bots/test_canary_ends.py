@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -149,6 +150,20 @@ async def test_after_fourteen_days_a_gate_that_found_something_drops_it(tmp_path
         time[0] = NOW + timedelta(days=14)
         await here.ends()
         assert await here.store.serving() == SERVING
+        assert "The gate had found something against it: fine." in await here.summary()
+
+
+async def test_that_its_answers_are_shorter_is_nothing_against_it(tmp_path, server):
+    time = [NOW]
+    async with room(tmp_path, server, now=lambda: time[0]) as here:
+        report = tmp_path / "tunes" / CANARY / "report.json"
+        said = json.loads(report.read_text())
+        said["checks"].append({"name": "length", "passed": False, "words": "short", "hard": False})
+        report.write_text(json.dumps(said))
+        await voted(here, 10, "👍", drawn=True)
+        time[0] = NOW + timedelta(days=14)
+        await here.ends()
+        assert await here.store.serving() == CANARY
 
 
 @pytest.mark.parametrize(
