@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bots.loading import Loading
-from bots.telling import FORGOTTEN, dropped
+from bots.telling import FORGOTTEN, NO_LOADING, dropped
 from core.announcements import Announcements
 from core.canary import Count, at_last, by_votes, is_over, is_unheard
 from core.engine import utc_now
@@ -67,10 +67,12 @@ class CanaryKeeper:
         self, canary: Canary, serving: str | None
     ) -> tuple[CanaryOutcome, str] | None:
         """How it ends, and a sentence why; None: it goes on."""
-        if await self._is_forgotten(canary.tune):  # it can serve nobody, and nights wait for it
+        if await self._store.is_forgotten(
+            canary.tune
+        ):  # it can serve nobody, and nights wait for it
             return "dropped", FORGOTTEN
         if await self._loading.fails(canary.tune):
-            return "dropped", "It does not load."
+            return "dropped", f"{NO_LOADING}."
         if ailment := self._health.ailment(canary.tune, serving or self._base):
             return "dropped", ailment
         # Before the votes: a vote that comes while they are counted would end it uncounted.
@@ -87,9 +89,6 @@ class CanaryKeeper:
         count = Count.of(labels)
         more = f" The gate had found something against it: {found}." if found else ""
         return outcome, f"{_unheard(outcome, count)}{count.in_words}.{more}"
-
-    async def _is_forgotten(self, name: str) -> bool:
-        return any(one.forgotten for one in await self._store.tunes() if one.name == name)
 
     async def _tell(self, name: str, serving: str | None, outcome: CanaryOutcome, why: str) -> None:
         if outcome == "promoted":

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bots.loading import Loading
+from bots.telling import NO_LOADING
 from core.announcements import Announcements
 from core.commands import go_past, gone, serves
 from core.engine import utc_now
@@ -21,7 +22,7 @@ from core.store import Tunes
 
 logger = logging.getLogger(__name__)
 
-DOES_NOT_LOAD = "It does not load any more and was taken back."
+DOES_NOT_LOAD = f"{NO_LOADING} any more and was taken back."
 TAKEN_BACK = "The tune `{name}` does not load any more and is taken back: {instead} instead."
 
 

@@ -171,8 +171,7 @@ class Nightly:
         elif is_ours:
             logger.info("the night of %s begins", day)
             outcome, is_told = await self._run()
-            is_old, self._said = outcome == self._said, outcome
-            await self._end(day, outcome, is_told=is_told or is_old)
+            await self._end(day, outcome, is_told=is_told or outcome == self._said)
 
     async def _run(self) -> tuple[str, bool]:
         """Learn; one line of what came of it, and whether everybody was told of it."""
@@ -186,7 +185,7 @@ class Nightly:
 
     async def _end(self, day: date, outcome: str, *, is_told: bool = False) -> None:
         logger.info("the night of %s: %s", day, outcome)
-        self._unkept = day, outcome, self._now()
+        self._unkept, self._said = (day, outcome, self._now()), outcome
         if not is_told:
             await self._tell(f"The night of {day:%Y-%m-%d}: {outcome}")
         await self._keep()

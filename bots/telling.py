@@ -23,7 +23,9 @@ from core.training.publish import NOT_PROVEN
 from core.training.runner import Progress
 from core.types import Canary, Tune
 
-FORGOTTEN = "It learnt from words that were deleted or forgotten since."  # so it ends
+# Why one ends that nothing else is wrong with, and one that is broken.
+FORGOTTEN = "It learnt from words that were deleted or forgotten since."
+NO_LOADING = "It does not load"
 
 
 class Told(str):
@@ -139,7 +141,7 @@ def dropped(name: str, serving: str | None, why: str) -> str:
 
 def gone(name: str, now: str | None) -> str:
     """What everybody is told of what served. `now`: what answers."""
-    return f"The tune `{name}` is taken back, and {serves(now)}: {FORGOTTEN}"
+    return f"The tune `{name}` is taken back: {FORGOTTEN} Now {serves(now)}."
 
 
 def instead_of(replaced: Canary) -> str:

@@ -22,7 +22,7 @@ from bots.review import Asking
 from bots.steps import lacking, walk
 from bots.taking_back import take_back
 from core.announcements import Announcements
-from core.commands import go_back, gone, roll_back, tunes
+from core.commands import go_back, roll_back, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
@@ -154,8 +154,9 @@ class LocalTrainer:
                 serving = await self.store.serving()
                 if serving in names:
                     await go_back(self.store, serving)
-                    now = await self.store.serving()
-                    await self.announcements.tell(telling.gone(str(serving), now))
+                    if (now := await self.store.serving()) != serving:
+                        logger.warning("%s is taken back: it used what is forgotten", serving)
+                        await self.announcements.tell(telling.gone(str(serving), now))
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
@@ -327,24 +328,26 @@ class LocalTrainer:
         serving, canary = await self.store.answering()
         if canary:  # replaced each night, none would ever have votes enough
             return f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
-        if taken := await self._taken_back(serving):  # nearly the same votes make nearly the same
-            new, enough = len(set(gathered.used) - set(taken.turns)), self.settings.at_least
+        if taken := await self._taken_back(base, serving):  # nearly the same votes make the same
+            new, enough = len(set(gathered.turns) - set(taken.turns)), self.settings.at_least
             if new < enough:
                 return (
-                    f"`{taken.name}` was taken back, and {new} of {enough} votes on other answers"
-                    " came since; `/retrain` learns at once.\n"
+                    f"`{taken.name}` was taken back or dropped, and {new} of {enough} votes on"
+                    " answers that it did not know are there; `/retrain` learns at once.\n"
                 )
         return ""
 
-    async def _taken_back(self, serving: str | None) -> Tune | None:
-        """The newest tune that answered, if it could and does not any more."""
+    async def _taken_back(self, base: Path, serving: str | None) -> Tune | None:
+        """The newest tune that answered, if it does not any more though nothing is wrong with it
+        but what people made of it, or how its answers went.
+        """
         for tune in reversed(await self.store.tunes()):
             if tune.status == "passed" and await self.store.has_answered(tune.name):
-                whole = await asyncio.to_thread(
-                    is_whole, place_of(tune, self.shelf), merged=self.merge
-                )
-                can = whole and tune.name not in gone([tune])
-                return tune if can and tune.name != serving else None
+                folder = place_of(tune, self.shelf)
+                whole = await asyncio.to_thread(is_whole, folder, merged=self.merge)
+                other = any(why in tune.summary for why in (telling.FORGOTTEN, telling.NO_LOADING))
+                stands = whole and tune.base == str(base) and not other
+                return tune if stands and tune.name != serving else None
         return None
 
     async def _known(self, gathered: Gathered, base: Path) -> str | None:

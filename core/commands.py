@@ -7,6 +7,7 @@ command, so that "help me with this" stays a question, and so does "why".
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from core.store import Canaries, Store, Tunes
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
 from core.why import why
+
+logger = logging.getLogger(__name__)
 
 LONGEST_NAME = 32  # of what may be a command
 # Zero-width signs and marks of direction: a text of nothing else is empty (Unicode, Cf).
@@ -290,8 +293,8 @@ async def said(text: str) -> AsyncGenerator[str]:
 
 
 async def roll_back(store: Canaries, announcements: Announcements) -> str:
-    """Let what answered before answer again, and say so, to everybody too: first, instead of a
-    canary.
+    """Let what answered before answer again: first, instead of a canary. Returns what whoever asked
+    is told; everybody is by `announcements`.
     """
     serving, canary = await store.answering()
     why = "As a canary it was taken back by hand."
@@ -300,6 +303,7 @@ async def roll_back(store: Canaries, announcements: Announcements) -> str:
     if not await store.end_canary(canary.tune, "rolled back", datetime.now(UTC), why):
         # It was promoted a moment ago, or is gone.
         return await go_back(store, canary.tune, announcements)
+    logger.info("the canary %s is taken back by hand", canary.tune)
     await announcements.tell(
         f"The tune `{canary.tune}` was a canary and is taken back by hand: {serves(serving)}"
         " everybody."
@@ -326,6 +330,7 @@ async def go_back(
     now = await go_past(store, {before} | gone(await store.tunes()), at)
     if announcements:
         words = f"The tune `{before}` is taken back by hand: {serves(now)} everybody."
+        logger.info("the tune %s is taken back by hand", before)
         await announcements.tell(words)
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
 

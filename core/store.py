@@ -269,6 +269,10 @@ class Canaries(Tunes, Protocol):
         """
         ...
 
+    async def is_forgotten(self, tune: str) -> bool:
+        """Whether something that it used is."""
+        ...
+
     async def has_answered(self, tune: str) -> bool:
         """Whether it ever served, or was a canary."""
         ...

@@ -56,6 +56,9 @@ class SqlCanaries:
 
         return await self.database.write(work)
 
+    async def is_forgotten(self, tune: str) -> bool:
+        return await self.database.read(lambda connection: is_forgotten(connection, tune))
+
     async def has_answered(self, tune: str) -> bool:
         ever = or_(exists().where(servings.c.name == tune), exists().where(canaries.c.tune == tune))
         return await self.database.read(lambda connection: bool(connection.scalar(select(ever))))

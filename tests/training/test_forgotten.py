@@ -90,7 +90,7 @@ async def test_by_setting_it_goes_at_once_and_what_served_before_answers(store, 
         await until(lambda: adapter.told)
     [(_, told)] = adapter.told
     assert told.startswith(
-        f"The tune `{marked[1].name}` is taken back, and the tune `{clean.name}`"
+        f"The tune `{marked[1].name}` is taken back: It learnt from words that were deleted"
     )
     assert await there(store) == [clean.name]
     assert await store.serving() == clean.name

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bots.keeper import DOES_NOT_LOAD
 from bots.night import BROKEN_OFF
 from bots.shelf import lock
+from bots.telling import FORGOTTEN
 from core.training.dataset import fingerprint, gather
 from core.training.publish import is_made_of, refusal
 from core.types import Feedback, Night, Review, Tune
@@ -248,14 +250,20 @@ async def test_what_was_taken_back_is_not_made_again_before_there_are_as_many_ne
         await put(store, one, "ann", NOON)
     here = trainer(store, tmp_path, folder)
     assert await by_night(store, tmp_path, folder) == (
-        f"`{tune.name}` was taken back, and 9 of 10 votes on other answers came since;"
-        " `/retrain` learns at once.\n"
+        f"`{tune.name}` was taken back or dropped, and 9 of 10 votes on answers that it did not"
+        " know are there; `/retrain` learns at once.\n"
     )
+    other = shutil.copytree(folder, tmp_path / "another base")
+    gathered = await here._gathered()
+    assert await here._nothing_for_a_night(gathered, other) == ""
+    # It is broken, or went because of what it learnt from: then it is made anew.
+    (taken,) = await store.tunes()
+    for why in (FORGOTTEN, DOES_NOT_LOAD):
+        await store.put_tune(replace(taken, summary=why))
+        assert await here._nothing_for_a_night(gathered, folder) == ""
+    await store.put_tune(taken)
+    assert await here._nothing_for_a_night(gathered, folder) != ""
     await put(store, taste(34)[-1], "ann", NOON)
-    assert await here._nothing_for_a_night(await here._gathered(), folder) == ""
-    # One that learnt from what somebody forgot since went for that, and is made without it.
-    await store.forget_turn(33, "ann")
-    await store.forget_turn(1, "ann")
     assert await here._nothing_for_a_night(await here._gathered(), folder) == ""
 
 
