@@ -67,9 +67,8 @@ class CanaryKeeper:
         self, canary: Canary, serving: str | None
     ) -> tuple[CanaryOutcome, str] | None:
         """How it ends, and a sentence why; None: it goes on."""
-        if await self._store.is_forgotten(
-            canary.tune
-        ):  # it can serve nobody, and nights wait for it
+        # It could never serve, and nights wait for it.
+        if await self._store.is_forgotten(canary.tune):
             return "dropped", FORGOTTEN
         if await self._loading.fails(canary.tune):
             return "dropped", f"{NO_LOADING}."
