@@ -72,7 +72,8 @@ class Known(dict[str, Any]):
         if found is None:
             return False
         whole = os.path.join(found.lora_path, "adapter_config.json")
-        if os.path.isabs(found.lora_path) and not os.path.isfile(whole):  # a name on the hub is not
+        is_folder = os.path.isabs(found.lora_path)  # else it is a name on the hub
+        if is_folder and not os.path.isfile(whole):
             del self[str(name)]
             return False
         return True

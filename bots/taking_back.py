@@ -29,8 +29,9 @@ async def take_back(
     why = f"{change.in_words}."
     what = f"`{before}` is"
     if canary and canary.tune in old:
-        what = f"`{before}` and the canary `{canary.tune}` are"
-        await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
+        ended = await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
+        if ended:  # else it ended otherwise meanwhile, and everybody heard that
+            what = f"`{before}` and the canary `{canary.tune}` are"
     now = await go_past(store, old | gone(tunes), at)
     for tune in tunes:
         if tune.name == before:

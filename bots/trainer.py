@@ -145,6 +145,7 @@ class LocalTrainer:
             if canary and canary.tune in names:
                 why = f"As a canary it was dropped: {telling.FORGOTTEN}"
                 if await self.store.end_canary(canary.tune, "dropped", self.now(), why):
+                    logger.warning("the canary %s is dropped: %s", canary.tune, telling.FORGOTTEN)
                     await self.announcements.tell(
                         telling.dropped(canary.tune, serving, telling.FORGOTTEN)
                     )

@@ -8,6 +8,7 @@ from core.announcements import Announcements
 from core.training import dataset
 from core.training.minds import Vote, changed
 from core.types import Canary, Tune
+from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
 from tests.fakes import until
 from tests.training.house import hollow, opened, put, said, trainer
@@ -138,6 +139,27 @@ async def test_tunes_that_learnt_from_nothing_newer_are_taken_back_and_everybody
         f" Dropped: {why}",
     ]
     assert await store.answering() == (None, None)
+
+
+async def test_a_canary_that_ended_meanwhile_is_not_told_of_once_more(store, tmp_path):
+    class Meanwhile(SqlStore):
+        """Somebody takes the canary back between two calls."""
+
+        async def end_canary(self, tune, outcome, at, why):
+            assert await super().end_canary(tune, "dropped", at, "By hand.")
+            return await super().end_canary(tune, outcome, at, why)
+
+    for one in told(("base", 20, 50), (NEW, 0, 30)):
+        await put(store, one, "ann", NOON, model=one.turn.recipe.model)
+    await served(store, NEW, (1, 50))
+    await store.put_tune(Tune(CANARY, "base", "x", "passed", (2,), "", NOON))
+    await store.begin_canary(Canary(CANARY, 0.2, None, NOON))
+    store.__class__ = Meanwhile
+    outcome = await said(
+        trainer(store, tmp_path, hollow(tmp_path / "b")).retrain(dry=False, by=None)
+    )
+    assert f"So `{NEW}` is taken back, and the base answers." in outcome
+    assert [tune.summary for tune in await store.tunes() if tune.name == CANARY] == [" By hand."]
 
 
 async def test_a_tune_that_learnt_from_newer_votes_stays(store, tmp_path):
