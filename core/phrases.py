@@ -90,6 +90,7 @@ class Phrases(BaseModel):
         " {people}{own}."
     )
     why_own: str = ", {own} of them yours"
+    why_asked: str = "Yours that were given here, the newest first, are on my answers to {asked}."
     why_not_learnt: str = (
         "It learnt nothing from {votes} more{own}: kept for its checks, or left out."
     )

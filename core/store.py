@@ -315,7 +315,9 @@ class Credits(Protocol):
     """Whose words are in a tune."""
 
     async def shaped(self, tune: str, channel: ChannelRef, author: Author) -> Shaped:
-        """What its run used and nobody forgot since; `author` is of the channel's platform."""
+        """What its run used and nobody forgot since; `author` is of the channel's platform. What
+        was asked is of that channel alone.
+        """
         ...
 
     async def credit(self, turn: Turn, tune: str) -> int:

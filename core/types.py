@@ -306,7 +306,8 @@ class Used:
 class Shaped:
     """How many votes and corrections a tune learnt from, of how many people; `own`: those of one.
 
-    `not_learnt`, `own_not_learnt`: how many more its run used.
+    `not_learnt`, `own_not_learnt`: how many more its run used. `asked`: the questions that the
+    newest of `own` in one channel are about, newest first.
     """
 
     votes: int
@@ -314,6 +315,7 @@ class Shaped:
     own: int
     not_learnt: int = 0
     own_not_learnt: int = 0
+    asked: tuple[str, ...] = ()
 
 
 Consenting = Literal["person", "channel"]

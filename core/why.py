@@ -1,6 +1,7 @@
 """What shaped an answer, in words: which model said it, whose votes made that, and its checks.
 
-Never what other people said: counts, and examples that this channel showed already.
+Of what people said: counts, examples that this channel showed already, and here what those votes
+of the person who asks are about that were given here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from core.phrases import Phrases
 from core.store import Store
-from core.types import Example, IncomingMessage, Tune, Turn
+from core.types import IncomingMessage, Tune, Turn
 
 LONGEST_SHOWN = 80  # characters of a question
 
@@ -30,7 +31,7 @@ async def why(
     model = answered.recipe.model if answered.recipe else ""
     tune = next((one for one in await store.tunes() if one.name == model), None)
     if tune is None:
-        shown = answered.recipe.examples if answered.recipe else ()
+        shown = [one.question for one in answered.recipe.examples] if answered.recipe else []
         return words.why_examples.format(asked=listed(shown)) if shown else words.why_base
     shaped = await store.shaped(tune.name, by.ref.channel, by.author)
     told = words.why_tune.format(
@@ -43,12 +44,14 @@ async def why(
     if shaped.not_learnt:
         own = words.why_own.format(own=shaped.own_not_learnt) if shaped.own_not_learnt else ""
         told += f" {words.why_not_learnt.format(votes=shaped.not_learnt, own=own)}"
+    if shaped.asked:
+        told += f" {words.why_asked.format(asked=listed(shaped.asked))}"
     return f"{told} {checked(await report_of(tune), words)}{forgotten(tune, words)}"
 
 
-def listed(examples: Sequence[Example]) -> str:
-    """What was asked there, as code: nothing in it is markup, or names anybody."""
-    asked = (" ".join(example.question.replace("`", "'").split()) for example in examples)
+def listed(questions: Sequence[str]) -> str:
+    """As code: nothing in it is markup, or names anybody."""
+    asked = (" ".join(text.replace("`", "'").split()) for text in questions)
     return ", ".join(f"`{text[:LONGEST_SHOWN]}`" for text in asked)
 
 

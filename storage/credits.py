@@ -8,8 +8,11 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from core.types import Author, ChannelRef, Shaped, Turn
 from storage.database import Database
+from storage.rows import CHANNEL, channel_key
 from storage.standing import still_meant
 from storage.tables import corrections, credits, feedback, tune_names, tune_verdicts, turns
+
+NAMED = 3  # of one's own votes
 
 
 class SqlCredits:
@@ -34,11 +37,26 @@ class SqlCredits:
             given.c.author_id == author.id,
         )
 
+        here = (
+            select(turns.c.question)
+            .join(tune_verdicts)
+            .where(
+                CHANNEL,
+                tune_verdicts.c.tune == tune,
+                tune_verdicts.c.author_id == author.id,
+                tune_verdicts.c.learnt,
+                turns.c.question != "",
+            )
+            .order_by(turns.c.id.desc())
+            .limit(NAMED)
+        )
+
         def work(connection: Connection) -> Shaped:
             def count(rows: Select[Any]) -> int:
                 query = select(func.count()).select_from(rows.subquery())
                 return connection.scalar(query) or 0
 
+            asked = connection.scalars(here, channel_key(channel)).all()
             learnt, rest = (select(given).where(one) for one in (given.c.learnt, ~given.c.learnt))
             return Shaped(
                 count(learnt),
@@ -46,6 +64,7 @@ class SqlCredits:
                 count(learnt.where(own)),
                 count(rest),
                 count(rest.where(own)),
+                tuple(asked),
             )
 
         return await self.database.read(work)

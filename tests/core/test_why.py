@@ -73,7 +73,8 @@ async def test_of_a_tune_it_says_which_and_how_many_votes_of_how_many_people_mad
     name = await tuned(store, *used)
     told = await why(store, asked("hi", "7", "T"), trainer=Reports(CHECK, UNSURE, ASIDE))
     assert f"`{name}`, made on {NOW:%Y-%m-%d %H:%M} UTC from 3 votes and corrections of" in told
-    assert "of 2 people, 2 of them yours." in told
+    assert "of 2 people, 2 of them yours. Yours that were given here, the newest first," in told
+    assert "are on my answers to `hi`, `hi`. Before it answered anybody" in told
     assert "it had 2 checks, and none spoke against it." in told
     assert "could not tell: 0 answers were held out." in told
     assert "eyes" not in told
@@ -86,14 +87,14 @@ async def test_what_was_kept_for_the_checks_is_said_apart_from_what_it_learnt_fr
     await tuned(store, *used[:1], checked=used[1:])
     told = await why(store, asked("hi", "7", "T"), trainer=Reports(CHECK))
     assert "from 1 vote or correction of 1 person, 1 of them yours. It learnt" in told
-    assert "nothing from 2 more, 1 of them yours: kept for its checks, or left out. Before" in told
+    assert "nothing from 2 more, 1 of them yours: kept for its checks, or left out. Yours" in told
 
 
 async def test_who_gave_nothing_is_told_of_nothing_of_theirs(store):
     await tuned(store, await corrected(store))
     ask = asked("/why", "9", "T", author=BOB)
     told = await why(store, asked("hi", "7", "T"), ask=ask)
-    assert "from 1 vote or correction of 1 person." in told
+    assert "from 1 vote or correction of 1 person. It passed its checks" in told
 
 
 async def test_it_is_about_what_answered_then_and_not_what_serves_now(store):

@@ -14,6 +14,7 @@ ME, OTHER = Author("U1", "me"), Author("U2", "you")
 ELSEWHERE = replace(CHANNEL, platform="discord")
 ANOTHER = replace(CHANNEL, account="T2/B1")
 HERE = "slack", "T1/B1"
+ASKED = "How are you?"  # as it is where nothing else is asked
 
 
 async def corrected(store, author="U1", at=MORNING, asked_by="U1", **where):
@@ -50,8 +51,12 @@ async def test_what_shaped_a_tune_is_counted_and_what_of_it_is_ones_own(store):
     for turn, author in used[1:]:
         await store.put_feedback(Feedback(turn, author, 1, MORNING))
     name = await tuned(store, *used)
-    assert await store.shaped(name, CHANNEL, ME) == Shaped(votes=5, people=4, own=2)
-    assert await store.shaped(name, ELSEWHERE, ME) == Shaped(votes=5, people=4, own=1)
+    assert await store.shaped(name, CHANNEL, ME) == Shaped(
+        votes=5, people=4, own=2, asked=(ASKED, ASKED)
+    )
+    assert await store.shaped(name, ELSEWHERE, ME) == Shaped(
+        votes=5, people=4, own=1, asked=(ASKED,)
+    )
     assert await store.shaped("mynah@999999", CHANNEL, ME) == Shaped(0, 0, 0)
 
 
@@ -64,7 +69,7 @@ async def test_what_a_tune_did_not_learn_from_is_counted_apart(store):
     name = await store.next_tune()
     tune = Tune(name, "base", "x", "passed", (first, second), "Learnt.", MORNING)
     await store.put_tune(tune, [*learnt, *checked])
-    assert await store.shaped(name, CHANNEL, ME) == Shaped(2, 2, 1, 3, 1)
+    assert await store.shaped(name, CHANNEL, ME) == Shaped(2, 2, 1, 3, 1, (ASKED,))
     assert await store.shaped(name, CHANNEL, Author("U3", "they")) == Shaped(2, 2, 0, 3, 1)
     assert await store.shaped(name, ELSEWHERE, ME) == Shaped(2, 2, 0, 3, 0)
 
@@ -74,7 +79,30 @@ async def test_what_somebody_forgets_is_counted_no_more(store):
     elsewhere = await corrected(store, "U2", asked_by="U2")
     name = await tuned(store, (mine, "U1"), (theirs, "U2"), (elsewhere, "U2"))
     await store.forget_person(*HERE, "U1")  # who asked for the first two
-    assert await store.shaped(name, CHANNEL, OTHER) == Shaped(votes=1, people=1, own=1)
+    assert await store.shaped(name, CHANNEL, OTHER) == Shaped(
+        votes=1, people=1, own=1, asked=(ASKED,)
+    )
+
+
+async def test_of_ones_own_it_says_what_the_newest_were_about_that_were_given_in_this_channel(
+    store,
+):
+    """Each turn's question is its number; of nobody else's votes, nor what only checks heard."""
+    room = replace(CHANNEL, id="another room")
+    mine = [await corrected(store, text=f"Question {n}", asked_by="U2") for n in range(5)]
+    theirs = await corrected(store, "U2", text="Not mine")
+    there = await corrected(store, text="Elsewhere", channel=room)
+    await tuned(store, (theirs, "U1"))  # another tune's
+    name = await tuned(store, *((turn, "U1") for turn in mine), (theirs, "U2"), (there, "U1"))
+    newest = ("Question 4", "Question 3", "Question 2")
+    assert (await store.shaped(name, CHANNEL, ME)).asked == newest
+    assert (await store.shaped(name, room, ME)).asked == ("Elsewhere",)
+    assert (await store.shaped(name, CHANNEL, OTHER)).asked == ("Not mine",)
+    assert (await store.shaped(name, ELSEWHERE, ME)).asked == ()
+    await store.forget_turn(mine[4], "U2")
+    assert (await store.shaped(name, CHANNEL, ME)).asked == (*newest[1:], "Question 1")
+    checked = await tuned(store, (mine[0], "U1"), learnt=False)
+    assert (await store.shaped(checked, CHANNEL, ME)).asked == ()
 
 
 async def test_each_correction_is_told_of_once_and_in_one_place(store):

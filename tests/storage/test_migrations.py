@@ -212,5 +212,5 @@ async def test_what_an_older_tune_used_counts_as_learnt_from_and_nobody_is_told_
     assert asked
     told = await store.credit(asked, "mynah@000001")
     await store.close()
-    assert shaped == Shaped(votes=1, people=1, own=1)
+    assert shaped == Shaped(votes=1, people=1, own=1, asked=("q",))
     assert told == 0

@@ -94,7 +94,7 @@ async def test_what_a_tune_learnt_from_stays_known_whatever_else_is_written_of_i
     for verdicts in ([Used(turn, "U1", True)], [], [Used(turn, "U1")]):
         await store.put_tune(a, verdicts)
         shaped = await store.shaped(a.name, CHANNEL, Author("U1", "me"))
-        assert shaped == Shaped(votes=1, people=1, own=1)
+        assert shaped == Shaped(votes=1, people=1, own=1, asked=("How are you?",))
 
 
 async def rolled_back(store, name):

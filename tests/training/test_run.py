@@ -72,7 +72,10 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
 
     (tune,) = await store.tunes()
     channel = ChannelRef("console", "me", "here")
-    assert await store.shaped(tune.name, channel, Author("ann", "Ann")) == Shaped(24, 1, 24)
+    newest = tuple(f"Is it true that {n} is a number?" for n in (24, 23, 22))
+    assert await store.shaped(tune.name, channel, Author("ann", "Ann")) == Shaped(
+        24, 1, 24, asked=newest
+    )
     assert (tune.status, tune.turns) == ("passed", tuple(range(1, 25)))
     there = {str(path.relative_to(tune.path)) for path in Path(tune.path).rglob("*")}
     assert {"adapter_config.json", "merged/model.safetensors", "report.json"} <= there
