@@ -145,8 +145,8 @@ class Examination:
         entries = [entry for entry in self.votes["rows"] if entry["file"] == name]
         rows = [
             (entry["turn"], row)
-            for entry, row in zip(entries, dataset.read(run / "dataset", name), strict=True)
-            if self.trio.fits(row)
+            for entry, whole in zip(entries, dataset.read(run / "dataset", name), strict=True)
+            if (row := self.trio.fitted(whole))
             and (entry["held_out"] or not halves.is_theirs(entry["by"], self.outvoted))
         ]
         return [row for _, row in rows], [row for turn, row in rows if turn not in self.trio.seen]

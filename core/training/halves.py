@@ -25,7 +25,7 @@ from typing import Any
 from core.training import checks, dataset, luck
 from core.training.child import Reporter, settle_in
 from core.training.learn import learn
-from core.training.measure import log_probs_per_token, longest, row_ids, speaking
+from core.training.measure import log_probs_per_token, longest, row_ids, shortened, speaking
 from core.training.recipe import OF_EACH, PEOPLE_FROM
 
 NAME = "halves.json"
@@ -123,7 +123,8 @@ def _side(
     learnt = learn(base, taught, [], counts, run / "scratch", reporter)
     if not learnt.budget.kept:
         return []
-    tokens = [row_ids(learnt.tokenizer, row) for _, _, row in others]
+    short = (shortened(learnt.model, learnt.tokenizer, row) for _, _, row in others)
+    tokens = [row_ids(learnt.tokenizer, row) for row in short]
     fit = [n for n, (ids, _) in enumerate(tokens) if len(ids) <= longest(learnt.model)]
     fitting = [tokens[n] for n in fit]
     ours = log_probs_per_token(learnt.model, learnt.tokenizer, fitting)

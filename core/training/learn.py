@@ -14,7 +14,7 @@ from typing import Any
 
 from core.training.budget import FIRST, PROCESSES, Budget, agreed
 from core.training.child import Reporter
-from core.training.measure import longest, row_ids
+from core.training.measure import longest, row_ids, shortened
 from core.training.models import is_tiny, load_base, missing_on_gpu
 from core.training.recipe import (
     ALPHA,
@@ -63,20 +63,21 @@ def learn(
     by whose size the recipe goes. `longer`: as core.training.recipe.stretched takes it. Ends the
     process with a reason where a person can mend it.
     """
-    # 1. The base. Rows that do not fit its window are left out here, not silently by the trainer;
-    #    what is left decides how to train.
+    # 1. The base. Of long conversations the last turns are learnt. Rows that do not fit its window
+    #    yet are left out here, not silently by the trainer; what is left decides how to train.
     reporter.step(0, 1, "loading the model")
     if missing := missing_on_gpu(base):
         reporter.fail(missing)
     model, tokenizer = load_base(base)
     window = longest(model)
+    rows, pairs = ([shortened(model, tokenizer, one) for one in some] for some in (rows, pairs))
     fitting = [row for row in rows if len(row_ids(tokenizer, row)[0]) <= window]
     random.Random(SEED).shuffle(fitting)
     liked = [{k: row[k] for k in ("prompt", "completion")} for row in fitting if row["label"]]
     if len(liked) < OF_EACH:
         reporter.fail(
-            f"only {len(liked)} of {OF_EACH} liked or corrected answers fit, with what was said"
-            f" before them, into the {window} tokens that training takes of this model"
+            f"only {len(liked)} of {OF_EACH} liked or corrected answers fit, with their question,"
+            f" into the {window} tokens that training takes of this model"
         )
     pairs = [pair for pair in pairs if _longer(tokenizer, pair) <= window]
     left = {

@@ -8,10 +8,13 @@ as in the data set.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from core.training.models import ROW_TOKENS, is_tiny
 
 Chat = list[dict[str, str]]
 Voice = Literal["base", "serving", "candidate"]
@@ -30,6 +33,7 @@ QUESTIONS = (
     "Please write a haiku about rain.",
 )
 ASKED = 16  # prompts of people's own beside them
+TINY_PROMPT = 128  # tokens: of longer ones a tiny model learns no more, but for long (LOG.md)
 ENOUGH_TOKENS, MOST_SAMPLES = 600, 72  # one sample of two words says little about a distribution
 
 
@@ -51,7 +55,24 @@ def row_ids(tokenizer: Any, row: dict[str, Any]) -> tuple[list[int], int]:
 
 def longest(model: Any) -> int:
     """How many tokens a row may have."""
-    return min(int(model.config.max_position_embeddings), 2048)
+    return min(int(model.config.max_position_embeddings), ROW_TOKENS)
+
+
+def shortened(model: Any, tokenizer: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """The row without as many of its oldest turns as it takes for its prompt to have at most so
+    many tokens as are learnt from. System text ahead of them and the last question stay, however
+    long they are.
+    """
+    prompt = row["prompt"]
+    most = TINY_PROMPT if is_tiny(model) else 3 * longest(model) // 4
+    first = int(prompt[0]["role"] == "system")
+    cuts = [n for n in range(first + 1, len(prompt)) if prompt[n]["role"] == "user"]
+    left = [prompt[:first] + prompt[cut:] for cut in (first, *cuts)]
+
+    def is_short(some: Chat) -> bool:
+        return len(prompt_ids(tokenizer, some)) <= most
+
+    return row | {"prompt": left[bisect_left(left[:-1], True, key=is_short)]}
 
 
 @contextmanager
@@ -267,5 +288,6 @@ def quiet(model: Any) -> Iterator[None]:
 def _log_probs(model: Any, ids: Any, mask: Any, begin: int) -> Any:
     """Log-probabilities of what stands at `begin` and after it: (B, T - begin, V)."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits
-    return logits[:, begin - 1 : -1].float().log_softmax(-1)
+    wanted = ids.shape[1] - begin + 1  # of a long prompt the logits are half of the work
+    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=wanted)
+    return out.logits[:, :-1].float().log_softmax(-1)

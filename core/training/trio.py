@@ -22,6 +22,7 @@ from core.training.measure import (
     longest,
     prompt_ids,
     row_ids,
+    shortened,
     speaking,
 )
 from core.training.models import load_base
@@ -91,3 +92,9 @@ class Trio:
     def fits(self, row: Row) -> bool:
         """Whether the model's window is long enough for it."""
         return len(self.tokens(row)[0]) <= longest(self.model)
+
+    def fitted(self, row: Row) -> Row | None:
+        """The row, where it does not fit without its oldest turns; None: nor so."""
+        if not self.fits(row):
+            row = shortened(self.model, self.tokenizer, row)
+        return row if self.fits(row) else None

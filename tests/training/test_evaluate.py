@@ -13,7 +13,7 @@ from core.training.baseline import Baseline
 from core.training.checks import faults
 from core.training.child import Reporter
 from core.training.evaluate import evaluate
-from core.training.measure import Said
+from core.training.measure import TINY_PROMPT, Said, longest
 from core.training.models import sha256
 from core.training.page import plots
 from core.training.runner import StepFailed
@@ -123,6 +123,21 @@ def test_the_baseline_shows_the_likest_liked_answers_of_the_training_in_an_eight
     long = Baseline(trio, [row("Is it so?", "Yes. " * 400)])
     assert long.led(asked) == asked
     assert not Baseline(trio, rows[1:2]).there
+
+
+def test_of_rows_that_do_not_fit_the_last_turns_are_judged(run):
+    base = Path(json.loads((run / "recipe.json").read_text())["base"])
+    trio = Trio(base, None, run / "candidate")
+    asked = {"role": "user", "content": "Is it so?"}
+    long = [{"role": "user", "content": "word " * 80}, {"role": "assistant", "content": "Yes."}]
+    completion = [{"role": "assistant", "content": "It does."}]
+    row = {"prompt": [*long, asked], "completion": completion, "label": True}
+    assert TINY_PROMPT < len(trio.tokens(row)[0]) < longest(trio.model)
+    assert trio.fitted(row) == row  # though the training takes less of it
+    endless = row | {"prompt": [*(long * 20), asked]}
+    assert not trio.fits(endless)
+    assert trio.fitted(endless) == row | {"prompt": [asked]}
+    assert trio.fitted(row | {"prompt": [{"role": "user", "content": "word " * 6000}]}) is None
 
 
 def test_a_candidate_with_nan_is_refused(run):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -238,6 +239,57 @@ def test_where_no_disliked_answer_fits_the_liked_ones_are_learnt(base, tmp_path)
     assert [stage.split(",")[0] for stage in manifest["stages"]] == ["sft"]
     assert manifest["too_long"] == 10
     assert manifest["learnt"] == list(range(1, 20, 2))
+
+
+def test_of_a_long_conversation_the_last_turns_are_learnt(base, tmp_path):
+    run = tmp_path / "run"
+    before = [turn(99, "Once more?", "word " * 3000)]
+    votes = [
+        judged(
+            turn(n, f"Is {n} so?", (BAD, GOOD)[n % 2][0], shown=before),
+            [("ann", n % 2 * 2 - 1)],
+            shown=before,
+        )
+        for n in range(1, 21)
+    ]
+    prepare(run, base, votes)
+    asyncio.run(steps("core.training.tune", run))
+    manifest = json.loads((run / "candidate" / "manifest.json").read_text())
+    assert manifest["too_long"] == 0
+    assert manifest["learnt"] == list(range(1, 21))
+
+
+def test_a_prompt_loses_as_many_of_its_oldest_turns_as_it_must_and_no_more(base):
+    from core.training.measure import TINY_PROMPT, prompt_ids, shortened
+    from core.training.models import load_base
+
+    model, tokenizer = load_base(base)
+
+    def left(prompt):
+        row = {"prompt": prompt, "completion": said("Yes.", role="assistant"), "label": True}
+        short = shortened(model, tokenizer, row)
+        assert short | {"prompt": prompt} == row
+        return short["prompt"]
+
+    system = said("You are Mynah.", role="system")
+    turns = [said(f"Is {n} so?") + said(f"It is {n}.", role="assistant") for n in range(60)]
+    asked = said("And now?")
+    for first in ([], system):
+        prompt = left([*first, *chain(*turns), *asked])
+        kept = (len(prompt) - len(first) - 1) // 2
+        assert 0 < kept < 60
+        assert prompt == [*first, *chain(*turns[-kept:]), *asked]
+        assert len(prompt_ids(tokenizer, prompt)) <= TINY_PROMPT
+        one_more = [*first, *chain(*turns[-kept - 1 :]), *asked]
+        assert len(prompt_ids(tokenizer, one_more)) > TINY_PROMPT
+        endless = said("word " * 3000)
+        assert left([*first, *turns[0], *endless]) == [*first, *endless]
+    for short in (asked, system + asked, said("Hello!", role="assistant") + asked):
+        assert left(short) == short
+
+
+def said(text, role="user"):
+    return [{"role": role, "content": text}]
 
 
 @pytest.mark.long
