@@ -215,6 +215,9 @@ def _trainer(
             beta=stage.beta,
             desirable_weight=desirable,
             undesirable_weight=undesirable,
+            # They are the same in each epoch. Of several processes the first keeps them where the
+            # others do not look (TRL 1.16.0).
+            precompute_ref_log_probs=PROCESSES == 1,
             train_sampling_strategy="random",
             **common,
         )
