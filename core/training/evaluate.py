@@ -34,6 +34,7 @@ SAME_KL = 0.02  # what rounding to the base's precision may cost the merged chec
 SAMPLES, WARM = 3, 0.7  # answers beside the greedy one; their temperature
 REFERENCES = 64  # texts to compare with, at the most
 STEPS = 8
+TRAINED = "train.jsonl"
 PROOFS = ("better", "better than the base")  # that it agrees with the votes, as no luck would
 GOLDEN = "asking it the golden questions"  # the longest step, so it is told more than once
 
@@ -125,10 +126,11 @@ class Examination:
         self.votes: dict[str, Any] = json.loads(told)
         self.halves = halves.told(run)
         self.outvoted = halves.outvoted(run)
-        self.train, self.new = self._rows(run, "train.jsonl")
+        self.train, self.new = self._rows(run, TRAINED)
         self.held, self.unseen = self._rows(run, "holdout.jsonl")
         self.baseline = baseline.Baseline(trio, self.train)
-        self.prompts = probing_prompts(self.held + self.train)
+        held = [row for one in self.held if (row := trio.learnt(one))]
+        self.prompts = probing_prompts(held + self.train)  # like those that the training measures
         self.system = [turn for turn in self.prompts[0] if turn["role"] == "system"]
         self.questions = (*asked.knowledge, *asked.safety)
         self.golden = [[*self.system, *question.chat] for question in self.questions]
@@ -137,16 +139,18 @@ class Examination:
         self.found = Examined([], system=self.system[0]["content"] if self.system else "")
 
     def _rows(self, run: Path, name: str) -> tuple[list[Row], list[Row]]:
-        """All rows of a file that fit, and of these what the rival was not trained on.
+        """All rows of a file that fit, and of these what the rival was not trained on. Those of the
+        training are as it learnt them, the others as people saw them.
 
         A tune of few votes was trained on all of them, also on what is held out since; beside it
         such rows prove nothing. The training's are those that something was learnt from.
         """
+        taken = self.trio.learnt if name == TRAINED else self.trio.fitted
         entries = [entry for entry in self.votes["rows"] if entry["file"] == name]
         rows = [
             (entry["turn"], row)
             for entry, whole in zip(entries, dataset.read(run / "dataset", name), strict=True)
-            if (row := self.trio.fitted(whole))
+            if (row := taken(whole))
             and (entry["held_out"] or not halves.is_theirs(entry["by"], self.outvoted))
         ]
         return [row for _, row in rows], [row for turn, row in rows if turn not in self.trio.seen]

@@ -215,9 +215,9 @@ def _trainer(
             beta=stage.beta,
             desirable_weight=desirable,
             undesirable_weight=undesirable,
-            # They are the same in each epoch. Of several processes the first keeps them where the
-            # others do not look (TRL 1.16.0).
-            precompute_ref_log_probs=PROCESSES == 1,
+            # They are the same in each epoch. TRL 1.16.0 hashes all weights for that, and of
+            # several processes the first keeps them where the others do not look.
+            precompute_ref_log_probs=tiny and PROCESSES == 1,
             train_sampling_strategy="random",
             **common,
         )

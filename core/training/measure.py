@@ -59,18 +59,21 @@ def longest(model: Any) -> int:
 
 
 def shortened(model: Any, tokenizer: Any, row: dict[str, Any]) -> dict[str, Any]:
-    """The row without as many of its oldest turns as it takes for its prompt to have at most so
-    many tokens as are learnt from. System text ahead of them and the last question stay, however
-    long they are.
+    """The row (or pair) without as many of its oldest turns as it takes for its prompt to have at
+    most so many tokens as are learnt from, and for all of it to fit. System text ahead of them and
+    the last question stay, however long they are.
     """
     prompt = row["prompt"]
-    most = TINY_PROMPT if is_tiny(model) else 3 * longest(model) // 4
+    sides = [row[key] for key in ("completion", "chosen", "rejected") if key in row]
+    window = longest(model)
+    most = TINY_PROMPT if is_tiny(model) else window
     first = int(prompt[0]["role"] == "system")
     cuts = [n for n in range(first + 1, len(prompt)) if prompt[n]["role"] == "user"]
     left = [prompt[:first] + prompt[cut:] for cut in (first, *cuts)]
 
     def is_short(some: Chat) -> bool:
-        return len(prompt_ids(tokenizer, some)) <= most
+        rows = (row_ids(tokenizer, {"prompt": some, "completion": side})[0] for side in sides)
+        return len(prompt_ids(tokenizer, some)) <= most and all(len(ids) <= window for ids in rows)
 
     return row | {"prompt": left[bisect_left(left[:-1], True, key=is_short)]}
 

@@ -95,6 +95,9 @@ class Trio:
 
     def fitted(self, row: Row) -> Row | None:
         """The row, where it does not fit without its oldest turns; None: nor so."""
-        if not self.fits(row):
-            row = shortened(self.model, self.tokenizer, row)
+        return row if self.fits(row) else self.learnt(row)
+
+    def learnt(self, row: Row) -> Row | None:
+        """What the training learns of it; None: nothing, it is too long."""
+        row = shortened(self.model, self.tokenizer, row)
         return row if self.fits(row) else None

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from core.training import golden
 from core.training.baseline import Baseline
 from core.training.checks import faults
 from core.training.child import Reporter
-from core.training.evaluate import evaluate
+from core.training.evaluate import Examination, evaluate
 from core.training.measure import TINY_PROMPT, Said, longest
 from core.training.models import sha256
 from core.training.page import plots
 from core.training.runner import StepFailed
 from core.training.trio import Trio
-from tests.training.conftest import steps
+from tests.training.conftest import GOLDEN, prepare, steps
+from tests.training.votes import judged, turn
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -138,6 +140,25 @@ def test_of_rows_that_do_not_fit_the_last_turns_are_judged(run):
     assert not trio.fits(endless)
     assert trio.fitted(endless) == row | {"prompt": [asked]}
     assert trio.fitted(row | {"prompt": [{"role": "user", "content": "word " * 6000}]}) is None
+
+
+def test_what_was_trained_is_asked_about_as_it_was_learnt_and_what_was_held_out_as_it_was_seen(
+    base, tuned, tmp_path
+):
+    """What a tune learnt by heart it says behind what it learnt it behind."""
+    before = [turn(99, "Once more?", "word " * 40)]
+    votes = [
+        judged(turn(n, f"Is {n} so?", shown=before), [("ann", 1)], shown=before, opening=str(n))
+        for n in range(1, 41)
+    ]
+    run = tmp_path / "run"
+    prepare(run, base, votes)
+    shutil.copytree(tuned[0] / "candidate", run / "candidate")
+    trio = Trio(base, None, run / "candidate")
+    asked = Examination(run, trio, golden.load([GOLDEN]), Reporter(io.StringIO()))
+    assert {len(row["prompt"]) for row in asked.train} == {2}  # the system text, and the question
+    assert {len(row["prompt"]) for row in asked.held} == {4}
+    assert {len(prompt) for prompt in asked.prompts} == {2}  # as the training measures its way
 
 
 def test_a_candidate_with_nan_is_refused(run):

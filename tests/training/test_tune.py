@@ -260,13 +260,13 @@ def test_of_a_long_conversation_the_last_turns_are_learnt(base, tmp_path):
 
 
 def test_a_prompt_loses_as_many_of_its_oldest_turns_as_it_must_and_no_more(base):
-    from core.training.measure import TINY_PROMPT, prompt_ids, shortened
+    from core.training.measure import TINY_PROMPT, longest, prompt_ids, shortened
     from core.training.models import load_base
 
     model, tokenizer = load_base(base)
 
-    def left(prompt):
-        row = {"prompt": prompt, "completion": said("Yes.", role="assistant"), "label": True}
+    def left(prompt, answer="Yes."):
+        row = {"prompt": prompt, "completion": said(answer, role="assistant"), "label": True}
         short = shortened(model, tokenizer, row)
         assert short | {"prompt": prompt} == row
         return short["prompt"]
@@ -284,6 +284,9 @@ def test_a_prompt_loses_as_many_of_its_oldest_turns_as_it_must_and_no_more(base)
         assert len(prompt_ids(tokenizer, one_more)) > TINY_PROMPT
         endless = said("word " * 3000)
         assert left([*first, *turns[0], *endless]) == [*first, *endless]
+    window, alone = longest(model), len(prompt_ids(tokenizer, asked))
+    answer = "!" * (window - alone - 8)  # a token each; the template needs some
+    assert left([*turns[0], *asked], answer) == asked  # it leaves no room for more
     for short in (asked, system + asked, said("Hello!", role="assistant") + asked):
         assert left(short) == short
 
