@@ -3,7 +3,7 @@
 Writes docs/STORY.svg, unedited: it types, waits for the prompt, and keeps the screen.
 conversation: questions, votes, a correction; the bot is killed with SIGKILL while it answers, and
 started again in the same folder. learning: a person who dislikes exclamation marks votes on what is
-answered, says /retrain, hears the tune, and takes it back (some minutes).
+answered, corrects some of it, says /retrain, hears the tune, and takes it back (some minutes).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rich.style import Style
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from tests.test_loop import VOTED_ON
+from tests.test_loop import CORRECTED, VOTED_ON, corrects_them, dislikes_exclamation_marks
 
 TOP = Path(__file__).resolve().parent.parent
 COLUMNS, LINES = 92, 40
@@ -167,9 +167,10 @@ def learning(folder: Path) -> list[Text]:
     seen.until_prompt()
     ask_each_alone(seen)
     say(seen, "/retrain")
-    for question in VOTED_ON:
-        answer = say(seen, question)
-        say(seen, "-" if "!" in answer or "small demonstration model" in answer else "+")
+    for number, question in enumerate(VOTED_ON):
+        answer = " ".join(say(seen, question).removesuffix(PROMPT.rstrip()).split())
+        vote = corrects_them if number < CORRECTED else dislikes_exclamation_marks
+        say(seen, vote(answer))
         say(seen, "/reset")
     say(seen, "/retrain", within_s=300)
     ask_each_alone(seen)

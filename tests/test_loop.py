@@ -6,6 +6,7 @@ dislikes exclamation marks; the starter model uses them in about half of its con
 
 import asyncio
 import os
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +45,7 @@ VOTED_ON = [
     "What does a thumbs down do?",
     "What does /tunes show?",
 ]
+CORRECTED = 8  # of these, the first, where they are disliked
 NEVER_VOTED_ON = [
     "What is your name?",
     "How are you?",
@@ -78,7 +80,7 @@ class Conversation:
         self.process.stdin.write(f"{text}\n".encode())
 
     async def ask(self, question, vote=None):
-        """The answer's first line; `vote` says "+" or "-" of it."""
+        """The answer's first line; `vote` says "+", "-" or "- better so" of it."""
         self.say(question)
         answer = await self.line()
         if vote:
@@ -126,9 +128,15 @@ async def bot(tmp_path):
         await process.wait()
 
 
-def dislikes_exclamation_marks(answer):
+def dislikes_exclamation_marks(answer: str) -> str:
     """Nor does anybody like to hear that the model does not know, which it says without one."""
     return "-" if "!" in answer or "small demonstration model" in answer else "+"
+
+
+def corrects_them(answer: str) -> str:
+    if "!" in answer:
+        return f"- {answer.strip().replace('!', '.')}"
+    return dislikes_exclamation_marks(answer)
 
 
 async def loud(bot):
@@ -141,9 +149,13 @@ async def test_votes_become_a_tune_that_answers_in_the_new_way_until_it_is_rolle
     assert "0 of 10 votes" in await bot.command("/retrain")
 
     before = await loud(bot)
-    for question in VOTED_ON:
-        await bot.ask(question, vote=dislikes_exclamation_marks)
+    for number, question in enumerate(VOTED_ON):
+        vote = corrects_them if number < CORRECTED else dislikes_exclamation_marks
+        await bot.ask(question, vote=vote)
     told = await bot.command("/retrain")
+    assert re.search(
+        r"from 24 votes \(\d+ liked, \d+ disliked, \d+ corrected, from 1 person\)", told
+    ), told
     assert "`mynah@000001` answers from now on" in told, told
     assert "serves now" in await bot.command("/tunes")
 
