@@ -1,8 +1,8 @@
 """How long the first text takes while the trainer runs on the same cores: python -m bench.beside
 
 A bot in a process of its own, on the small test platform: from a person's message to the first text
-under it. In turn without and with training runs beside it, so that whatever else the machine does
-falls on both. Once answered by the fake model's server, once by the embedded server with the
+under it. In turn without and with a tune or a gate beside it, so that whatever else the machine
+does falls on both. Once answered by the fake model's server, once by the embedded server with the
 starter model, which shares the cores with the trainer.
 """
 
@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from rich.table import Table
 from bench import target, where
 from bots.wiring import STARTER
 from core.training import dataset
-from core.training.runner import StepFailed, run_step
+from core.training.runner import run_step
 from core.types import Judged
 from tests.fake_model import Behaviour, FakeModel
 from tests.training.votes import taste
@@ -35,6 +35,7 @@ from tests.wire_house import BotProcess, write_config
 from tests.wire_platform import Question, WirePlatform
 
 BLOCKS = 10
+STEPS = ("tune", "evaluate")  # beside the one block and the next; halves train as a tune does
 FAKE, EMBEDDED = 500, 100  # questions, without and with
 RATIO = 1.2
 VOTES: list[Judged] = taste(400)  # type: ignore[no-untyped-call]
@@ -104,9 +105,12 @@ async def compared(config: Path, platform: WirePlatform, each: int, folder: Path
     async with BotProcess(config) as bot:
         await bot.connected(platform, within_s=60)
         await block(platform, 5)  # warm
-        for _ in range(BLOCKS):
+        done = folder / "done"
+        if not done.exists():
+            await run_once("tune", begun(done), asyncio.Event())
+        for number in range(BLOCKS):
             figures.alone_ms += await block(platform, each // BLOCKS)
-            async with training(folder / "run"):
+            async with running(STEPS[number % len(STEPS)], folder / "run", done):
                 figures.beside_ms += await block(platform, each // BLOCKS)
     return figures
 
@@ -130,32 +134,41 @@ async def block(platform: WirePlatform, count: int) -> list[float]:
 
 
 @asynccontextmanager
-async def training(run: Path) -> AsyncIterator[None]:
-    """One run after the other, from loading to writing, as long as the block lasts."""
-    began = asyncio.Event()
+async def running(step: str, run: Path, done: Path) -> AsyncIterator[None]:
+    """The step, once more and again as long as the block lasts, from when it is loaded.
 
-    async def train() -> None:
+    `done`: the folder of a run with a candidate, for the gate.
+    """
+    at_work = asyncio.Event()
+
+    async def again() -> None:
         while True:
-            shutil.rmtree(run, ignore_errors=True)
-            (run / "scratch").mkdir(parents=True)
-            dataset.write(dataset.gather(VOTES), run / "dataset")
-            recipe = {"base": str(STARTER), "merge": True}
-            (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
-            deadline = time.monotonic() + 600
-            with suppress(StepFailed):
-                steps = run_step("core.training.tune", run, deadline=deadline, log=run / "log")
-                async with aclosing(steps):
-                    async for progress in steps:
-                        if progress.what != "loading the model":
-                            began.set()
+            await run_once(step, begun(run) if step == "tune" else done, at_work)
 
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(train())
+        task = group.create_task(again())
         try:
-            await began.wait()
+            await at_work.wait()
             yield
         finally:
             task.cancel()
+
+
+def begun(run: Path) -> Path:
+    shutil.rmtree(run, ignore_errors=True)
+    (run / "scratch").mkdir(parents=True)
+    dataset.write(dataset.gather(VOTES), run / "dataset")
+    recipe = {"base": str(STARTER), "merge": True}
+    (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    return run
+
+
+async def run_once(step: str, run: Path, at_work: asyncio.Event) -> None:
+    steps = run_step(f"core.training.{step}", run, deadline=time.monotonic() + 600, log=run / "log")
+    async with aclosing(steps):
+        async for progress in steps:
+            if not progress.what.startswith("loading"):
+                at_work.set()
 
 
 if __name__ == "__main__":
