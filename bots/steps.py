@@ -14,7 +14,6 @@ from contextlib import aclosing
 from pathlib import Path
 
 from bots.telling import progress_of
-from core.training import halves
 from core.training.publish import judgement, refusal
 from core.training.recipe import PEOPLE_FROM
 from core.training.runner import StepFailed, run_step
@@ -68,8 +67,6 @@ async def walk(
                 async with aclosing(step(name)) as lines:
                     async for line in lines:
                         yield line
-                if name == "halves" and not await asyncio.to_thread(halves.agree, run):
-                    return
         except StepFailed as error:
             await asyncio.to_thread(_refuse, run, str(error))
             return

@@ -7,7 +7,8 @@ server.
 
 Base, the tune that serves and the candidate are asked the same things, side by side. With the few
 votes of a chat team this is a gate for safety: it can say "not broken", hardly ever "better". Where
-too little was held out to say more, the result is "not enough evidence".
+too little was held out to say more, the result is "not enough evidence". Where the halves of the
+votes may say more, and were not compared yet, the long questions wait for them.
 """
 
 from __future__ import annotations
@@ -170,6 +171,10 @@ class Examination:
         self._drift()
         self._step(2, "checking what it thinks of the answers that were voted on")
         self._votes()
+        if "halves" in summed_up(self.found)["remedies"]:
+            words = "the halves of the votes are compared first, and then it is asked the rest"
+            self._add(Check("the rest", None, words, hard=False))
+            return self.found
         # 2. Words: what it still knows, how it speaks, whether it says what people wanted.
         said = self._asked()
         self._golden(said)

@@ -67,12 +67,6 @@ def is_theirs(by: Collection[str], people: Collection[str]) -> bool:
     return 0 < len(by) <= 2 * len(set(by) & set(people))
 
 
-def agree(run: Path) -> bool:
-    """Whether tossed coins would hardly vote so."""
-    found = told(run)
-    return bool(found and found["luck"] is not None and found["luck"] < checks.HALVES_BELOW)
-
-
 def halves(run: Path, reporter: Reporter) -> None:
     """Leave RUN/halves.json, whatever it says."""
     base = Path(json.loads((run / "recipe.json").read_text(encoding="utf-8"))["base"])

@@ -273,13 +273,7 @@ def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(ru
     made = json.loads((serving / "manifest.json").read_text())
     (serving / "manifest.json").write_text(json.dumps(made | {"turns": []}))
     recipe = json.loads((run / "recipe.json").read_text())
-    votes = taste(60, each=1)
-    held = [row.turn_id for row in dataset.gather(votes).rows if row.held_out]
-    slips = held[::4]
-    turned = [turned_round(one) if one.turn.id in slips else one for one in votes]
-    shutil.rmtree(run / "dataset")
-    dataset.write(dataset.gather(turned), run / "dataset")
-    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
+    slip(run)
     for proven, passed in ((True, False), (False, None)):
         told = recipe | {"serving": str(serving), "serving_is_proven": proven}
         (run / "recipe.json").write_text(json.dumps(told))
@@ -289,6 +283,32 @@ def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(ru
         assert (better["passed"], better["value"] > 0) == (passed, True), better
         assert better["words"].endswith("so that is enough") is not proven
         assert report["proven"] is (checks(report)["better than the base"]["passed"] is True)
+
+
+def slip(run):
+    """The run is of other votes, of which every fourth held out is turned round."""
+    votes = taste(60, each=1)
+    held = [row.turn_id for row in dataset.gather(votes).rows if row.held_out]
+    turned = [turned_round(one) if one.turn.id in held[::4] else one for one in votes]
+    shutil.rmtree(run / "dataset")
+    dataset.write(dataset.gather(turned), run / "dataset")
+    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
+
+
+@pytest.mark.parametrize(("luck", "passed"), [(0.0001, True), (0.2, False)])
+def test_where_the_halves_of_the_votes_may_decide_the_rest_is_asked_after_them(run, luck, passed):
+    slip(run)
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    assert (report["result"], report["remedies"]) == ("refused", ["halves"])
+    assert not report["answers"]
+    assert "halves of the votes are compared first" in (run / "report.html").read_text()
+    (run / "halves.json").write_text(json.dumps({"luck": luck, "people": [], "votes": 0}))
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    assert (report["passed"], report["remedies"]) == (passed, [])
+    assert report["answers"]
+    assert "the rest" not in checks(report)
 
 
 def turned_round(judged):

@@ -119,7 +119,6 @@ def test_a_tune_of_one_half_knows_what_the_other_half_says_and_learns_without_it
     assert {one.what for one in said} == {halves.WHAT}
     found = json.loads((run / "halves.json").read_text())
     assert found["luck"] < checks.HALVES_BELOW
-    assert halves.agree(run)
     assert len(found["people"]) >= 2
     assert set(found["people"]) <= {f"console:p{n}" for n in range(3)}
     asyncio.run(steps("core.training.tune", run))
@@ -146,7 +145,6 @@ def test_below_ten_people_nobody_is_outvoted_and_too_few_votes_say_nothing(base,
     asyncio.run(steps("core.training.halves", run))
     found = json.loads((run / "halves.json").read_text())
     assert (found["luck"], found["people"], found["votes"]) == (None, [], 0)
-    assert not halves.agree(run)
 
 
 def test_where_it_was_not_asked_nobody_is_left_out(tmp_path):

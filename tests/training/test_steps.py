@@ -29,9 +29,9 @@ PASSED, REFUSED = look(passed=True), look()
             "tune evaluate nearer evaluate nearer evaluate",
             REFUSED,
         ),
+        # Where the halves may decide, the gate asks the rest after them, whatever they say.
         ([look("halves"), PASSED], 0.0001, "tune evaluate halves evaluate", PASSED),
-        # In vain: nothing is judged again, and nothing moved.
-        ([look("halves", "nearer")], 0.2, "tune evaluate halves", look("halves", "nearer")),
+        ([look("halves"), REFUSED], 0.2, "tune evaluate halves evaluate", REFUSED),
         (
             [look("halves", "nearer"), PASSED],
             0.0001,
