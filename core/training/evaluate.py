@@ -7,8 +7,8 @@ server.
 
 Base, the tune that serves and the candidate are asked the same things, side by side. With the few
 votes of a chat team this is a gate for safety: it can say "not broken", hardly ever "better". Where
-too little was held out to say more, the result is "not enough evidence". Where the halves of the
-votes may say more, and were not compared yet, the long questions wait for them.
+too little was held out to say more, the result is "not enough evidence". Where there is a remedy
+for all that refuses a candidate so far, the long questions wait until it was tried.
 """
 
 from __future__ import annotations
@@ -171,14 +171,14 @@ class Examination:
         self._drift()
         self._step(2, "checking what it thinks of the answers that were voted on")
         self._votes()
-        if "halves" in summed_up(self.found)["remedies"]:
-            words = "the halves of the votes are compared first, and then it is asked the rest"
-            self._add(Check("the rest", None, words, hard=False))
+        if self._can_be_helped():
             return self.found
         # 2. Words: what it still knows, how it speaks, whether it says what people wanted.
         said = self._asked()
         self._golden(said)
         self._form(said)
+        if self._can_be_helped():
+            return self.found
         self._step(4, "checking what it thinks of the base's own answers")
         self._replay(said)
         self._step(5, "comparing its answers with what people wanted")
@@ -192,6 +192,14 @@ class Examination:
         if (self.candidate / "merged").is_dir():
             self._add(self._merged())
         return self.found
+
+    def _can_be_helped(self) -> bool:
+        """Whether all that refuses it so far has a remedy: the rest is asked after that."""
+        helped = bool(summed_up(self.found)["remedies"])
+        if helped:
+            words = "it is asked the rest after what may help against this was done"
+            self._add(Check("the rest", None, words, hard=False))
+        return helped
 
     def _drift(self) -> None:
         trio = self.trio

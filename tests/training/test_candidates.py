@@ -302,13 +302,29 @@ def test_where_the_halves_of_the_votes_may_decide_the_rest_is_asked_after_them(r
     report = json.loads((run / "report.json").read_text())
     assert (report["result"], report["remedies"]) == ("refused", ["halves"])
     assert not report["answers"]
-    assert "halves of the votes are compared first" in (run / "report.html").read_text()
+    assert "asked the rest after" in (run / "report.html").read_text()
     (run / "halves.json").write_text(json.dumps({"luck": luck, "people": [], "votes": 0}))
     evaluate(run, Reporter(io.StringIO()))
     report = json.loads((run / "report.json").read_text())
     assert (report["passed"], report["remedies"]) == (passed, [])
     assert report["answers"]
     assert "the rest" not in checks(report)
+
+
+def test_a_candidate_that_went_a_little_too_far_is_asked_the_rest_once_it_came_back(run):
+    evaluate(run, Reporter(io.StringIO()))
+    before = checks(json.loads((run / "report.json").read_text()))["KL to the base"]["value"]
+    weaken(run, (0.2 / before) ** 0.5)
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    assert 0.15 < checks(report)["KL to the base"]["value"] < 0.3
+    assert (report["result"], report["remedies"]) == ("refused", ["nearer"])
+    assert not report["answers"]
+    tell_manifest(run, way=0.66)  # as after three times: there is no further way back
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    assert (report["result"], report["remedies"]) == ("refused", [])
+    assert report["answers"]
 
 
 def turned_round(judged):
