@@ -22,6 +22,7 @@ ALL = (
     "client_libraries",
     "fast_server",
     "beside",
+    "back",
     "platforms",
 )
 
