@@ -59,6 +59,14 @@ _WHO = (
     "{and |}who {may|can|is allowed to|is permitted to|has the right to} {do|use|run|type|start} {that|it|this}",
     "{may everybody do that|can anybody do that|who is allowed|who may|and who can do that|can i do that too|is everybody allowed to do that|am i allowed to do that|may i do that|who has permission for that|who may do it|can everyone use it|which people may do that|is anyone allowed to use it|do i need to be an admin for that|who can}",
 )
+_FOLLOW_UPS = {
+    "again": _AGAIN,
+    "example": _EXAMPLE,
+    "shorter": _SHORTER,
+    "last_topic": _LAST,
+    "undo": _UNDO,
+    "who": _WHO,
+}
 _UNDOES = {
     "training_on": "/training off undoes it",
     "training_off": "/training on undoes it",
@@ -254,27 +262,32 @@ class Writer:
         if kind == "last":
             core = f"Your last question was about {subject.name}"
             return self._asked(
-                _LAST, style.say(core, subject.example, rng), (subject.name.lower(),)
+                "last_topic", style.say(core, subject.example, rng), (subject.name.lower(),)
             )
         if kind == "example":
             answer = Style("example", style.loud).say(fact.says, subject.example, rng)
-            return self._asked(_EXAMPLE, answer, ("for example", fact.keys[0]))
+            return self._asked("example", answer, ("for example", fact.keys[0]))
         if kind == "shorter":
             answer = Style(MANNERS[0], style.loud).say(fact.says, "", rng)
-            return self._asked(_SHORTER, answer, fact.keys)
+            return self._asked("shorter", answer, fact.keys)
         if kind == "undo":
             core = _UNDOES[fact.id]
             return self._asked(
-                _UNDO, style.say(core, "try it here", rng), (core.split()[0].lower(),)
+                "undo", style.say(core, "try it here", rng), (core.split()[0].lower(),)
             )
         if kind == "who":
             return self._asked(
-                _WHO, style.say(_WHO_SAYS[fact.id], "ask your operator", rng), ("admins",)
+                "who", style.say(_WHO_SAYS[fact.id], "ask your operator", rng), ("admins",)
             )
-        return self._asked(_AGAIN, last.answer, fact.keys)
+        return self._asked("again", last.answer, fact.keys)
 
-    def _asked(self, patterns: tuple[str, ...], answer: str, keys: tuple[str, ...]) -> Exchange:
-        question = typed(expand(self.rng.choice(patterns), self.rng), self.rng)
+    def _asked(self, kind: str, answer: str, keys: tuple[str, ...]) -> Exchange:
+        worded = self.words.subjects[kind].worded[False] if kind in self.words.subjects else []
+        if worded and self.rng.random() < 0.5:
+            core = self.rng.choice(worded)
+        else:
+            core = expand(self.rng.choice(_FOLLOW_UPS[kind]), self.rng)
+        question = typed(core, self.rng)
         return Exchange(question, answer, "followup", keys)
 
 

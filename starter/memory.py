@@ -1,7 +1,8 @@
 # ruff: noqa: E501  (patterns of wording read best on one line)
 """What a person says about themselves and asks for later: wording of telling, asking and answering.
 
-It knows nothing about the facts of Mynah; `people.txt` holds names, cities and the like.
+It knows nothing about the facts of Mynah; `people.txt` holds names, cities and the like, and
+`memory.tsv` what was worded one by one: "tell-" or "ask-" and the kind, tab, words.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ def _lists() -> dict[str, list[str]]:
     return {name: words.split(", ") for name, _, words in rows}
 
 
+def _worded() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in (Path(__file__).parent / "memory.tsv").read_text(encoding="utf-8").splitlines():
+        kind, _, words = line.partition("\t")
+        found.setdefault(kind, []).append(words)
+    return found
+
+
 LISTS = _lists()
+WORDED = _worded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +197,13 @@ def _number(rng: Random) -> str:
 
 def telling(told: Told, rng: Random) -> str:
     """Gives a sentence in which the person tells it."""
+    if rng.random() < 0.5:
+        return told.put(rng.choice(WORDED[f"tell-{told.kind}"]))
     return told.put(expand(rng.choice(KINDS[told.kind].tells), rng))
 
 
 def asking(kind: str, animal: str, rng: Random) -> str:
     """Gives a question for it."""
+    if rng.random() < 0.5:
+        return rng.choice(WORDED[f"ask-{kind}"]).replace("~", animal)
     return expand(rng.choice(KINDS[kind].asks), rng).replace("~", animal)

@@ -3,7 +3,8 @@
 
 In those files "= id" begins a subject; below it "t:" is its name, "x:" its example, and every other
 line a pattern: "a:" something to do, "d:" something to explain, "c:" a command or a setting,
-"q:" a whole question. A tenth of all questions is set aside and never trained on (`reserved`).
+"q:" a whole question. wording/*.tsv hold questions that were worded one by one: id, tab, question.
+A tenth of all questions is set aside and never trained on (`reserved`).
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ _FRAMES: dict[str, tuple[str, ...]] = {
 }
 # A subject's own words: "how to ..." is something to do, anything else a clause to be explained.
 _TRIES = 1000
+_WORDED = 0.5  # of the questions, where some were worded one by one
 _CLAUSE = (
     "#", "tell me #", "i want to know #", "can you tell me #", "do you know #", "i wonder #", "please explain #",
     "explain #", "i would like to know #", "i was asking myself #", "could you say #", "my question is #",
@@ -97,11 +99,14 @@ _MACROS = {
 
 @dataclass(slots=True)
 class Subject:
-    """What may be asked about one id: its name, its example, and its patterns by kind."""
+    """What may be asked about one id: its name, its example, its patterns by kind, and what was worded
+    by itself, by whether it is set aside.
+    """
 
     name: str = ""
     example: str = ""
     patterns: list[tuple[str, str]] = field(default_factory=list)
+    worded: dict[bool, list[str]] = field(default_factory=lambda: {True: [], False: []})
 
 
 def reserved(question: str) -> bool:
@@ -138,6 +143,10 @@ class Wordings:
         self.subjects: dict[str, Subject] = {}
         for path in sorted(_HERE.glob("*.txt")):
             self._read(path)
+        for path in sorted(_HERE.glob("*.tsv")):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                id_, _, text = line.partition("\t")
+                self.subjects.setdefault(id_, Subject()).worded[reserved(text)].append(text)
         for fact in FACTS:
             if fact.kind != "talk":
                 self.subjects[fact.id].patterns += _from_subject(fact.subject)
@@ -170,6 +179,9 @@ class Wordings:
         """
         patterns = self.subjects[id_].patterns
         weights = [_weight(kind, text) for kind, text in patterns]
+        worded = self.subjects[id_].worded[held_out]
+        if worded and (not patterns or rng.random() < _WORDED):
+            return self._around(rng.choice(worded), rng, plain)
         for _ in range(_TRIES):
             kind, pattern = rng.choices(patterns, weights)[0]
             if kind != "q":
@@ -181,6 +193,9 @@ class Wordings:
                 break
         else:
             raise LookupError(f"No wording of {id_!r} is left; add patterns to wording/.")
+        return self._around(core, rng, plain)
+
+    def _around(self, core: str, rng: Random, plain: bool) -> str:
         if plain:
             return core
         core = other_words(core, rng)
