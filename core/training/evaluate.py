@@ -36,6 +36,7 @@ SAMPLES, WARM = 3, 0.7  # answers beside the greedy one; their temperature
 REFERENCES = 64  # texts to compare with, at the most
 STEPS = 8
 TRAINED = "train.jsonl"
+OTHERS = "others.json"  # what base and rival answered
 PROOFS = ("better", "better than the base")  # that it agrees with the votes, as no luck would
 GOLDEN = "asking it the golden questions"  # the longest step, so it is told more than once
 
@@ -123,6 +124,7 @@ class Examination:
             reporter,
         )
         self.is_unproven = is_unproven
+        self.others = run / OTHERS
         told = (run / "dataset" / "manifest.json").read_text(encoding="utf-8")
         self.votes: dict[str, Any] = json.loads(told)
         self.halves = halves.told(run)
@@ -259,21 +261,26 @@ class Examination:
         return [new - old for new, old in zip(ours, theirs, strict=True)]
 
     def _asked(self) -> Saying:
-        """Answers to the golden questions: a greedy one each, more where the rival's was right."""
+        """Answers to the golden questions: a greedy one each, more where the rival's was right. Of
+        those that stay the same when a candidate comes back they are asked once in a run.
+        """
         trio = self.trio
-        said: Saying = {}
-        for voice in trio.voices:
+        said = _remembered(self.others)
+        asked = [voice for voice in trio.voices if voice not in said]
+        for voice in asked:
             self._step(3, GOLDEN)
             said[voice] = [[one] for one in trio.ask(voice, self.golden)[0]]
         for n, question in enumerate(self.questions):
             if question.right(said[trio.rival][n][0].text):
                 self.known.append(n)
         again = [self.golden[n] for n in self.known]
-        for voice in trio.voices:
+        for voice in asked:
             self._step(3, GOLDEN)
             for time_ in trio.ask(voice, again, times=SAMPLES, temperature=WARM):
                 for n, one in zip(self.known, time_, strict=True):
                     said[voice][n].append(one)
+        kept = {voice: said[voice] for voice in said if voice != "candidate"}
+        _write(self.others, json.dumps(kept, default=asdict, ensure_ascii=False))
         return said
 
     def _golden(self, said: Saying) -> None:
@@ -388,6 +395,18 @@ class Examination:
 
     def _step(self, step: int, what: str) -> None:
         self.reporter.step(step, STEPS, what)
+
+
+def _remembered(path: Path) -> Saying:
+    """What was answered when the same run was judged before."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {
+        voice: [[Said(**one) for one in answers] for answers in some]
+        for voice, some in kept.items()
+    }
 
 
 def _by_the_model(text: str) -> dict[str, str]:

@@ -320,11 +320,15 @@ def test_a_candidate_that_went_a_little_too_far_is_asked_the_rest_once_it_came_b
     assert 0.15 < checks(report)["KL to the base"]["value"] < 0.3
     assert (report["result"], report["remedies"]) == ("refused", ["nearer"])
     assert not report["answers"]
+    said = json.loads((run / "others.json").read_text())
+    assert said.keys() == {"base"}
+    said["base"][0][0]["text"] = "Yes, as I said before."  # which is right as well
+    (run / "others.json").write_text(json.dumps(said))
     tell_manifest(run, way=0.66)  # as after three times: there is no further way back
     evaluate(run, Reporter(io.StringIO()))
     report = json.loads((run / "report.json").read_text())
     assert (report["result"], report["remedies"]) == ("refused", [])
-    assert report["answers"]
+    assert report["answers"][0]["said"]["base"] == "Yes, as I said before."
 
 
 def turned_round(judged):
