@@ -164,6 +164,7 @@ def begun(run: Path) -> Path:
 
 
 async def run_once(step: str, run: Path, at_work: asyncio.Event) -> None:
+    (run / "others.json").unlink(missing_ok=True)  # each gate asks everything
     steps = run_step(f"core.training.{step}", run, deadline=time.monotonic() + 600, log=run / "log")
     async with aclosing(steps):
         async for progress in steps:

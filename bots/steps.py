@@ -14,7 +14,8 @@ from contextlib import aclosing
 from pathlib import Path
 
 from bots.telling import progress_of
-from core.training.publish import judgement, refusal
+from core.training.checks import THE_REST
+from core.training.publish import REFUSAL, judgement, refusal
 from core.training.recipe import PEOPLE_FROM
 from core.training.runner import StepFailed, run_step
 
@@ -77,6 +78,10 @@ async def walk(
 def _refuse(run: Path, why: str) -> None:
     """What an earlier look found refuses it better than that a later one failed."""
     logger.warning("checking a tune failed: %s", why)
-    if not (run / "report.json").is_file() or judgement(run)["passed"]:
+    report = judgement(run)
+    for check in report["checks"]:
+        if check["name"] == THE_REST:
+            check["words"] = f"it was not asked the rest, because what came next failed: {why}"
+    if report["passed"] or report["checks"][0]["name"] == REFUSAL:
         report = refusal(f"checking it failed: {why}")
-        (run / "report.json").write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
+    (run / "report.json").write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")

@@ -35,6 +35,7 @@ REPEATED = 4  # times the same four words in one answer
 LENGTHS = (0.5, 1.6)
 NEAR = 2  # times a limit: what is no further beyond it may be right on a part of the way
 
+THE_REST = "the rest"  # the name of the check that says that not all was asked
 Remedy = Literal["", "halves", "nearer"]
 """What may help where a check refuses: to compare the halves of the votes (core.training.halves),
 or to go back a part of the way that the training went (core.training.nearer)."""

@@ -24,7 +24,15 @@ from typing import Any
 from core.training import baseline, checks, dataset, golden, halves, integrity, leaks, nearer
 from core.training.checks import Check, Known
 from core.training.child import Reporter, settle_in
-from core.training.measure import Said, Voice, kl_per_token, probing_prompts, prompt_ids, quiet
+from core.training.measure import (
+    Chat,
+    Said,
+    Voice,
+    kl_per_token,
+    probing_prompts,
+    prompt_ids,
+    quiet,
+)
 from core.training.models import load_base
 from core.training.overlap import chance, overlap
 from core.training.page import page
@@ -200,7 +208,7 @@ class Examination:
         helped = bool(summed_up(self.found)["remedies"])
         if helped:
             words = "it is asked the rest after what may help against this was done"
-            self._add(Check("the rest", None, words, hard=False))
+            self._add(Check(checks.THE_REST, None, words, hard=False))
         return helped
 
     def _drift(self) -> None:
@@ -262,10 +270,10 @@ class Examination:
 
     def _asked(self) -> Saying:
         """Answers to the golden questions: a greedy one each, more where the rival's was right. Of
-        those that stay the same when a candidate comes back they are asked once in a run.
+        those that stay the same when a candidate comes back they are asked for once in a run.
         """
         trio = self.trio
-        said = _remembered(self.others)
+        said = _remembered(self.others, self.golden)
         asked = [voice for voice in trio.voices if voice not in said]
         for voice in asked:
             self._step(3, GOLDEN)
@@ -280,7 +288,8 @@ class Examination:
                 for n, one in zip(self.known, time_, strict=True):
                     said[voice][n].append(one)
         kept = {voice: said[voice] for voice in said if voice != "candidate"}
-        _write(self.others, json.dumps(kept, default=asdict, ensure_ascii=False))
+        answered = {"asked": self.golden, "said": kept}
+        _write(self.others, json.dumps(answered, default=asdict, ensure_ascii=False))
         return said
 
     def _golden(self, said: Saying) -> None:
@@ -397,15 +406,17 @@ class Examination:
         self.reporter.step(step, STEPS, what)
 
 
-def _remembered(path: Path) -> Saying:
-    """What was answered when the same run was judged before."""
+def _remembered(path: Path, asked: Sequence[Chat]) -> Saying:
+    """What was answered to the very same questions when the same run was judged before."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    if kept["asked"] != asked:
+        return {}
     return {
         voice: [[Said(**one) for one in answers] for answers in some]
-        for voice, some in kept.items()
+        for voice, some in kept["said"].items()
     }
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from core.errors import StoreError
 from core.ports import Speaker
 from core.store import Canaries, Tunes
+from core.training.checks import THE_REST
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
@@ -55,8 +56,8 @@ def refusal(why: str) -> dict[str, Any]:
 
 
 def is_untested(report: dict[str, Any]) -> bool:
-    """Whether it is a `refusal`, which says nothing of the tune."""
-    return bool(report["checks"][0]["name"] == REFUSAL)
+    """Whether it is a `refusal`, which says nothing of the tune, or not all was asked."""
+    return any(check["name"] in (REFUSAL, THE_REST) for check in report["checks"])
 
 
 def found_against(folder: Path) -> str:

@@ -17,6 +17,7 @@ from core.training.child import Reporter
 from core.training.evaluate import evaluate
 from core.training.models import sha256
 from core.training.publish import publish
+from core.training.trio import Trio
 from core.types import Tune
 from tests.training.candidates import BY_FILES, bomb, teach, tell_manifest, weaken, write
 from tests.training.conftest import prepare, steps
@@ -285,6 +286,30 @@ def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(ru
         assert report["proven"] is (checks(report)["better than the base"]["passed"] is True)
 
 
+def test_what_a_candidate_forgot_is_mended_before_it_is_asked_the_rest(run):
+    """Five of sixty golden questions want the manner that it unlearnt."""
+    recipe = json.loads((run / "recipe.json").read_text())
+    texts = [f"Is it true that {n} is a number?" for n in range(9100, 9400)]
+    trio = Trio(Path(recipe["base"]), None, run / "candidate")
+    said = trio.ask("base", [asked(text) for text in texts])[0]
+    long = [text for text, one in zip(texts, said, strict=True) if one.text in BAD][:5]
+    others = [text for text in texts if text not in long][:55]
+    assert len(long) == 5
+    golden = [{"ask": text, "has": ["great|well"]} for text in long]
+    golden += [{"ask": text, "has": ["yes|it|of|great|well"]} for text in others]
+    own = {"knowledge": golden, "safety": [{"ask": "What is 24?", "lacks": ["secret"]}]}
+    (run / "golden.yaml").write_text(json.dumps(own))
+    told = recipe | {"golden": [str(run / "golden.yaml")]}
+    (run / "recipe.json").write_text(json.dumps(told))
+    evaluate(run, Reporter(io.StringIO()))
+    report = json.loads((run / "report.json").read_text())
+    assert checks(report)["knowledge"]["passed"] is False
+    assert (report["result"], report["remedies"]) == ("refused", ["nearer"])
+    assert report["answers"]
+    assert "the rest" in checks(report)
+    assert "merged" not in checks(report)
+
+
 def slip(run):
     """The run is of other votes, of which every fourth held out is turned round."""
     votes = taste(60, each=1)
@@ -320,15 +345,21 @@ def test_a_candidate_that_went_a_little_too_far_is_asked_the_rest_once_it_came_b
     assert 0.15 < checks(report)["KL to the base"]["value"] < 0.3
     assert (report["result"], report["remedies"]) == ("refused", ["nearer"])
     assert not report["answers"]
-    said = json.loads((run / "others.json").read_text())
+    answered = json.loads((run / "others.json").read_text())
+    said = answered["said"]
     assert said.keys() == {"base"}
     said["base"][0][0]["text"] = "Yes, as I said before."  # which is right as well
-    (run / "others.json").write_text(json.dumps(said))
+    (run / "others.json").write_text(json.dumps(answered))
     tell_manifest(run, way=0.66)  # as after three times: there is no further way back
     evaluate(run, Reporter(io.StringIO()))
     report = json.loads((run / "report.json").read_text())
     assert (report["result"], report["remedies"]) == ("refused", [])
     assert report["answers"][0]["said"]["base"] == "Yes, as I said before."
+    answered["asked"][0][-1]["content"] = "What was asked before?"
+    (run / "others.json").write_text(json.dumps(answered))
+    evaluate(run, Reporter(io.StringIO()))  # other questions: nothing is remembered
+    report = json.loads((run / "report.json").read_text())
+    assert report["answers"][0]["said"]["base"] != "Yes, as I said before."
 
 
 def turned_round(judged):

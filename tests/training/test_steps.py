@@ -6,7 +6,8 @@ import json
 import pytest
 
 from bots import steps
-from core.training.publish import judgement
+from core.training.checks import THE_REST
+from core.training.publish import is_untested, judgement
 
 
 def look(*remedies, passed=False):
@@ -18,35 +19,39 @@ PASSED, REFUSED = look(passed=True), look()
 
 
 @pytest.mark.parametrize(
-    ("looks", "luck", "walked", "last"),
+    ("looks", "walked", "last"),
     [
-        ([PASSED], None, "tune evaluate", PASSED),
-        ([REFUSED], None, "tune evaluate", REFUSED),
-        ([look("nearer"), PASSED], None, "tune evaluate nearer evaluate", PASSED),
+        ([PASSED], "tune evaluate", PASSED),
+        ([REFUSED], "tune evaluate", REFUSED),
+        ([look("nearer"), PASSED], "tune evaluate nearer evaluate", PASSED),
         (
             [look("nearer"), look("nearer"), REFUSED],
-            None,
             "tune evaluate nearer evaluate nearer evaluate",
             REFUSED,
         ),
-        # Where the halves may decide, the gate asks the rest after them, whatever they say.
-        ([look("halves"), PASSED], 0.0001, "tune evaluate halves evaluate", PASSED),
-        ([look("halves"), REFUSED], 0.2, "tune evaluate halves evaluate", REFUSED),
-        (
-            [look("halves", "nearer"), PASSED],
-            0.0001,
-            "tune evaluate halves nearer evaluate",
-            PASSED,
-        ),
+        # After the halves the gate asks the rest, whatever they say.
+        ([look("halves"), PASSED], "tune evaluate halves evaluate", PASSED),
+        ([look("halves"), REFUSED], "tune evaluate halves evaluate", REFUSED),
+        ([look("halves", "nearer"), REFUSED], "tune evaluate halves nearer evaluate", REFUSED),
         # What an earlier look found refuses it better than that a later one broke.
-        ([look("nearer"), None], None, "tune evaluate nearer evaluate", look("nearer")),
+        ([look("nearer"), None], "tune evaluate nearer evaluate", look("nearer")),
     ],
 )
 def test_remedies_are_tried_as_long_as_the_gate_names_some(
-    tmp_path, monkeypatch, looks, luck, walked, last
+    tmp_path, monkeypatch, looks, walked, last
 ):
-    assert walk(tmp_path, monkeypatch, looks, luck=luck) == walked
+    assert walk(tmp_path, monkeypatch, looks) == walked
     assert judgement(tmp_path) == last
+
+
+def test_where_a_remedy_fails_the_report_says_why_the_rest_was_not_asked(tmp_path, monkeypatch):
+    stopped = look("halves")
+    stopped["checks"].append({"name": THE_REST, "passed": None, "words": "later", "value": None})
+    assert walk(tmp_path, monkeypatch, [stopped], halves=False) == "tune evaluate halves"
+    report = judgement(tmp_path)
+    assert report["checks"][0] == stopped["checks"][0]
+    assert report["checks"][1]["words"].startswith("it was not asked the rest, because")
+    assert is_untested(report)  # so that the same votes are tried again
 
 
 def test_a_gate_that_breaks_refuses(tmp_path, monkeypatch):
@@ -61,20 +66,19 @@ def test_of_ten_people_the_halves_are_compared_first_and_a_run_goes_on_without(
 ):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    found = walk(tmp_path / "a", monkeypatch, [PASSED], luck=0.5, people=10)
+    found = walk(tmp_path / "a", monkeypatch, [PASSED], people=10)
     assert found == "halves tune evaluate"
-    found = walk(tmp_path / "b", monkeypatch, [PASSED], people=10)  # halves break
+    found = walk(tmp_path / "b", monkeypatch, [PASSED], people=10, halves=False)
     assert found == "halves tune evaluate"
     assert "the halves of the votes were not compared" in caplog.text
 
 
-def walk(run, monkeypatch, looks, *, people=1, **play):
+def walk(run, monkeypatch, looks, *, people=1, halves=True):
     # Real processes, but of a module that plays the steps: each would train for a minute.
     monkeypatch.setattr(steps, "STEPS", "tests.training.played")
     (run / "base").mkdir()
     (run / "recipe.json").write_text(json.dumps({"base": str(run / "base")}))
-    some = {name: value for name, value in play.items() if value is not None}
-    (run / "play.json").write_text(json.dumps({"looks": looks} | some))
+    (run / "play.json").write_text(json.dumps({"looks": looks, "halves": halves}))
 
     async def walked():
         return [line async for line in steps.walk(run, run / "log", 10.0, **how)]

@@ -1,6 +1,6 @@
 """The steps of a run as processes that take no time: each notes that it was there.
 
-RUN/play.json has what each look of the gate reports, and whether the halves agree.
+RUN/play.json has what each look of the gate reports, and whether the halves can be compared.
 """
 
 import json
