@@ -12,7 +12,7 @@ from starter.conversation import FACT_BY_ID, OFFTOPIC, REFUSAL, Writer
 from starter.facts import CODE, FACTS, REFUSALS, CodeTask, holds
 from starter.judge import fault, right_code, right_fact, run
 from starter.styles import MANNERS, Style, any_style, style_of
-from starter.wordings import flat, held_out_by_people
+from starter.wordings import Wordings, flat, held_out_by_people
 
 HERE = Path(starter.__file__).parent
 MODEL = HERE / "model"
@@ -57,10 +57,14 @@ def test_code_that_does_not_end_is_stopped():
     assert run(task, task.code) != ""
 
 
-def test_there_is_a_wording_for_everything(writer):
+def test_there_is_a_wording_for_everything():
+    words = Wordings()
     wanted = {f.id for f in FACTS} | {c.id for c in CODE} | set(REFUSALS) | {"offtopic"}
     for id_ in wanted:
-        assert writer.words.question(id_, Random(1))
+        assert words.subjects[id_].worded[False]
+        assert words.question(id_, Random(1))
+        words.subjects[id_].worded[False].clear()
+        assert words.question(id_, Random(1))  # by its patterns
 
 
 # How it is asked and answered

@@ -31,7 +31,7 @@ from tests.training.invented import AROUND, ORDINARY, PERSONAL, SECRETS
 from tests.training.votes import NOON, SYSTEM
 
 OPEN, CLOSED = ChannelRef("slack", "T1", "C-open"), ChannelRef("slack", "T1", "C-closed")
-EACH = 34  # turns of each kind that may not train: 6 x 34 = 204
+EACH = 34  # turns of each kind that may not train: 7 x 34 = 238
 
 
 def word(dice):
@@ -112,6 +112,12 @@ async def test_of_two_hundred_words_that_may_not_train_none_is_in_the_data_set(t
     assert await asyncio.to_thread(found, allowed, tmp_path / "out") == allowed
 
 
+def is_left(secret, text):
+    """Whether eight signs of it, or all of what is shorter, are still there."""
+    bits = (secret[at : at + 8] for at in range(max(1, len(secret) - 7)))
+    return any(bit in text for bit in bits if "KEY" not in bit)  # not what stands around a key
+
+
 PLACEHOLDER = re.compile(r"\[[a-zA-Z -]+\]")
 
 
@@ -122,16 +128,19 @@ def test_of_a_thousand_secrets_and_personal_data_each_kind_goes_and_ordinary_tex
     for kind, make in {**SECRETS, **PERSONAL}.items():
         some = [make(dice) for _ in range(55)]
         written = [redact(dice.choice(AROUND).format(one)) for one in some]
-        left[kind] = [one for one, text in zip(some, written, strict=True) if one in text]
+        left[kind] = [one for one, text in zip(some, written, strict=True) if is_left(one, text)]
         gone += len(some) - len(left[kind])
     assert len(left) * 55 > 1000
     assert {kind: left[kind] for kind in SECRETS} == {kind: [] for kind in SECRETS}
     missed = sum(len(left[kind]) for kind in PERSONAL)
     assert missed <= 0.05 * 55 * len(PERSONAL), {kind: left[kind][:3] for kind in PERSONAL}
-    ordinary = [make(dice) for make in ORDINARY for _ in range(84)]
-    wrongly = [text for text in ordinary if PLACEHOLDER.findall(redact(text))]
-    assert len(ordinary) > 1000
-    assert gone / (gone + len(wrongly)) >= 0.9, wrongly[:5]
+    wrongly = [
+        [text for text in (make(dice) for _ in range(84)) if PLACEHOLDER.search(redact(text))]
+        for make in ORDINARY
+    ]
+    assert len(ORDINARY) * 84 > 1000
+    assert gone / (gone + sum(map(len, wrongly))) >= 0.9, wrongly
+    assert max(map(len, wrongly)) <= 4, wrongly  # of no kind more than one of twenty
 
 
 @pytest.mark.timeout(120)
@@ -145,7 +154,7 @@ async def test_of_fifty_people_who_are_forgotten_nothing_is_left_and_each_tune_i
     going, staying = [*people][:50], [*people][50:]
     liked = [*people][7:] + [*people][:7]  # each likes an answer that somebody else was given
     async with opened(tmp_path) as store:
-        number, turns = 0, {}
+        number, turns, used_by = 0, {}, {}
         for who, marks in people.items():
             for mark in marks:
                 number += 1
@@ -155,23 +164,26 @@ async def test_of_fifty_people_who_are_forgotten_nothing_is_left_and_each_tune_i
             name, own = await store.next_tune(), turns[who][0]
             at = str(tmp_path / "tunes" / name)
             await store.put_feedback(Feedback(turns[other][0], who, 1, NOON))
-            used = [Used(own, f"judge of {who}", True), Used(turns[other][0], who, True)]
+            used = [Used(turns[other][0], who, True)]
+            if len(used_by) % 2:  # of every other one that person's own turn is no part
+                used.append(Used(own, f"judge of {who}", True))
+            used_by[who] = other
             ids = tuple(one.turn_id for one in used)
             await store.put_tune(Tune(name, "base", at, "passed", ids, "Learnt.", NOON), used)
         here = trainer(store, tmp_path, platforms=("slack",))
         await said(here.export(tmp_path / "out"))
-        before = await asyncio.to_thread(found, [*people, *words_of(people)], tmp_path)
-        assert len(before) >= 500
+        before = await asyncio.to_thread(found, [*people, *words_of(people)], tmp_path / "out")
+        assert len(before) >= 400
         for who in going:
             await store.forget_person("slack", "T1", who)
         await here.forget()
         tunes = sorted(await store.tunes(), key=lambda one: one.name)
-        # Their own turn, their own vote, or what they liked: each is reason enough.
+        # Their own vote, with their own turn or without, or what they liked: each is enough.
         pairs = zip(people, liked, strict=True)
         assert [one.forgotten for one in tunes] == [bool({*pair} & {*going}) for pair in pairs]
         assert 50 < sum(one.forgotten for one in tunes) < 100
         held = await asyncio.to_thread(found, [*going, *words_of(going)], tmp_path)
         assert held == []
         kept = words_of(staying)
-        assert await asyncio.to_thread(found, kept, tmp_path) == kept
+        assert await asyncio.to_thread(found, kept, tmp_path / "out") == kept
     assert await asyncio.to_thread(found, going, tmp_path) == []
