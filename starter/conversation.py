@@ -11,7 +11,7 @@ from random import Random
 
 from starter import memory
 from starter.facts import CODE, FACTS, OFFTOPIC_KEY, REFUSALS, CodeTask, Fact
-from starter.grammar import expand
+from starter.grammar import ONE_BY_ONE, expand
 from starter.noise import typed
 from starter.styles import (
     MANNERS,
@@ -283,7 +283,7 @@ class Writer:
 
     def _asked(self, kind: str, answer: str, keys: tuple[str, ...]) -> Exchange:
         worded = self.words.subjects[kind].worded[False] if kind in self.words.subjects else []
-        if worded and self.rng.random() < 0.5:
+        if worded and self.rng.random() < ONE_BY_ONE:
             core = self.rng.choice(worded)
         else:
             core = expand(self.rng.choice(_FOLLOW_UPS[kind]), self.rng)

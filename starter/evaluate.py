@@ -1,7 +1,7 @@
 # ruff: noqa: E501  (patterns of wording read best on one line)
 """`make starter-eval`: asks the starter model everything again and prints the table of the card.
 
-Two held-out sets, told apart: wordings of our own templates that training never saw ("templates"),
+Two held-out sets, told apart: wordings of our own that training never saw ("templates"),
 and questions by an author who knew only the list of facts ("people"). Only the second decides.
 Nothing here prints a held-out question, so that nobody improves the corpus on them by accident.
 """
@@ -138,7 +138,10 @@ class Evaluation:
             at_most("known facts answered with the honest sentence", 3, fell, len(asked)),
             at_most("known facts refused", 0, no, len(asked)),
             at_least(
-                "facts, unseen fillings of known templates (does not decide)", 95, good, len(own)
+                "facts, wordings of our own that were set aside (does not decide)",
+                95,
+                good,
+                len(own),
             ),
         ]
 

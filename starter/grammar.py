@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from random import Random
 
+ONE_BY_ONE = 0.5  # of what is asked, where some was worded one by one and not by a pattern
 _CHOICE = re.compile(r"\{([^{}]*)\}")
 _OPTION = re.compile(r"\[([^\[\]]*)\]")
 _LIST = re.compile(r"<(\w+)>")

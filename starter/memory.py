@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from starter.grammar import expand, nonsense
+from starter.grammar import ONE_BY_ONE, expand, nonsense
 
 
 def _lists() -> dict[str, list[str]]:
@@ -197,13 +197,13 @@ def _number(rng: Random) -> str:
 
 def telling(told: Told, rng: Random) -> str:
     """Gives a sentence in which the person tells it."""
-    if rng.random() < 0.5:
+    if rng.random() < ONE_BY_ONE:
         return told.put(rng.choice(WORDED[f"tell-{told.kind}"]))
     return told.put(expand(rng.choice(KINDS[told.kind].tells), rng))
 
 
 def asking(kind: str, animal: str, rng: Random) -> str:
     """Gives a question for it."""
-    if rng.random() < 0.5:
+    if rng.random() < ONE_BY_ONE:
         return rng.choice(WORDED[f"ask-{kind}"]).replace("~", animal)
     return expand(rng.choice(KINDS[kind].asks), rng).replace("~", animal)

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from starter.facts import FACTS
-from starter.grammar import expand
+from starter.grammar import ONE_BY_ONE, expand
 from starter.noise import other_words
 
 _HERE = Path(__file__).parent / "wording"
@@ -68,7 +68,6 @@ _FRAMES: dict[str, tuple[str, ...]] = {
 }
 # A subject's own words: "how to ..." is something to do, anything else a clause to be explained.
 _TRIES = 1000
-_WORDED = 0.5  # of the questions, where some were worded one by one
 _CLAUSE = (
     "#", "tell me #", "i want to know #", "can you tell me #", "do you know #", "i wonder #", "please explain #",
     "explain #", "i would like to know #", "i was asking myself #", "could you say #", "my question is #",
@@ -180,7 +179,7 @@ class Wordings:
         patterns = self.subjects[id_].patterns
         weights = [_weight(kind, text) for kind, text in patterns]
         worded = self.subjects[id_].worded[held_out]
-        if worded and (not patterns or rng.random() < _WORDED):
+        if worded and (not patterns or rng.random() < ONE_BY_ONE):
             return self._around(rng.choice(worded), rng, plain)
         for _ in range(_TRIES):
             kind, pattern = rng.choices(patterns, weights)[0]
