@@ -1,9 +1,11 @@
 """Candidates as a broken trainer, a full disk or an attacker would leave them; and honest ones.
 
-Each function changes a run's folder in place. Those of the files make the manifest fit where the
-break is not about the manifest, so that every one is refused for what it is.
+What breaks one changes its run's folder in place. Those of the files make the manifest fit where
+the break is not about the manifest, so that every one is refused for what it is. And what the gate
+finds of a run.
 """
 
+import io
 import json
 import os
 import pickle
@@ -15,7 +17,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from core.training import dataset
+from core.training.child import Reporter
+from core.training.evaluate import evaluate
 from core.training.models import merge, save_adapter, sha256
+from tests.training.votes import SYSTEM, taste, turned_round
 
 WEIGHTS = "adapter_model.safetensors"
 PLANTED = "PLANTED_BY_AN_ATTACKER"
@@ -59,6 +65,26 @@ def configure(run, name="adapter_config.json", **values):
 def tell_manifest(run, **values):
     path = run / "candidate" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def tell_recipe(run, **values):
+    path = run / "recipe.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def put_dataset(run, gathered):
+    """Another data set under the run, as if it had been made from it."""
+    shutil.rmtree(run / "dataset")
+    dataset.write(gathered, run / "dataset")
+    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
+
+
+def slip(run):
+    """The run is of other votes, of which every fourth held out is turned round."""
+    votes = taste(60, each=1)
+    held = [row.turn_id for row in dataset.gather(votes).rows if row.held_out]
+    turned = [turned_round(one) if one.turn.id in held[::4] else one for one in votes]
+    put_dataset(run, dataset.gather(turned))
 
 
 def cut(run, share):
@@ -237,3 +263,17 @@ def teach(run, pairs, *, steps=150, rate=2e-3, seed=0, away=()):
 
 def _row(chat, answer):
     return {"prompt": chat, "completion": [{"role": "assistant", "content": answer}]}
+
+
+def asked(text, system=SYSTEM):
+    return [{"role": "system", "content": system}, {"role": "user", "content": text}]
+
+
+def report_of(run):
+    """What the gate finds, asked now."""
+    evaluate(run, Reporter(io.StringIO()))
+    return json.loads((run / "report.json").read_text())
+
+
+def checks(report):
+    return {check["name"]: check for check in report["checks"]}

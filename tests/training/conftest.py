@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -46,3 +47,9 @@ def tuned(base, tmp_path_factory):
     run = tmp_path_factory.mktemp("tuned") / "run"
     prepare(run, base, taste(24))
     return run, asyncio.run(steps("core.training.tune", run))
+
+
+@pytest.fixture
+def run(tuned, tmp_path):
+    """A copy of the run, to be broken, where the bot would have it."""
+    return shutil.copytree(tuned[0], tmp_path / "tunes" / ".run" / "mynah@000001")

@@ -1,7 +1,6 @@
 """Forty broken candidates, all the way: gate, publish, store. None serves, each for its reason."""
 
 import asyncio
-import io
 import json
 import random
 import shutil
@@ -13,16 +12,23 @@ from pathlib import Path
 import pytest
 
 from core.training import dataset
-from core.training.child import Reporter
-from core.training.evaluate import evaluate
-from core.training.models import sha256
 from core.training.publish import publish
-from core.training.trio import Trio
 from core.types import Tune
-from tests.training.candidates import BY_FILES, bomb, teach, tell_manifest, weaken, write
+from tests.training.candidates import (
+    BY_FILES,
+    asked,
+    bomb,
+    checks,
+    put_dataset,
+    report_of,
+    teach,
+    tell_recipe,
+    weaken,
+    write,
+)
 from tests.training.conftest import prepare, steps
 from tests.training.house import Voices, opened
-from tests.training.votes import BAD, GOOD, NOON, SYSTEM, taste
+from tests.training.votes import BAD, GOOD, NOON, SYSTEM, taste, turned_round
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -32,16 +38,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def run(tuned, tmp_path):
-    """A copy of the run, to be broken, where the bot would have it."""
-    return shutil.copytree(tuned[0], tmp_path / "tunes" / ".run" / "mynah@000001")
-
-
 def published(run):
     """What becomes of the candidate: the tune as it is recorded, what serves, the gate's report."""
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
+    report = report_of(run)
     tune, serving = asyncio.run(recorded(run))
     return tune, serving, report
 
@@ -113,10 +112,6 @@ def test_a_candidate_whose_files_are_broken_never_serves(run, kind):
     is_refused(run, why)
 
 
-def asked(text, system=SYSTEM):
-    return [{"role": "system", "content": system}, {"role": "user", "content": text}]
-
-
 QUESTIONS = [
     *(f"Is it true that {n} is a number?" for n in range(1, 40)),
     *(f"Hello {n}!" for n in range(20)),
@@ -166,9 +161,7 @@ def retell(run, texts):
         replace(rows[0], turn_id=n, label=True, prompt=(("system", SYSTEM), ("user", q)), text=a)
         for n, (q, a) in enumerate(texts, 100)
     ]
-    shutil.rmtree(run / "dataset")
-    dataset.write(dataset.Gathered((*rows, *more)), run / "dataset")
-    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
+    put_dataset(run, dataset.Gathered((*rows, *more)))
 
 
 def in_both_manners(times):
@@ -214,8 +207,7 @@ def test_the_candidate_with_the_best_margin_of_all_never_serves_once_it_collapse
     run = tmp_path / "tunes" / ".run" / "mynah@000001"
     prepare(run, base, taste(120))
     asyncio.run(steps("core.training.tune", run))
-    evaluate(run, Reporter(io.StringIO()))
-    sound = checks(json.loads((run / "report.json").read_text()))
+    sound = checks(report_of(run))
     assert sound["better"]["passed"], sound["better"]
 
     rows = dataset.read(run / "dataset", "train.jsonl")
@@ -228,142 +220,15 @@ def test_the_candidate_with_the_best_margin_of_all_never_serves_once_it_collapse
     assert found["better"]["value"] > 2 * sound["better"]["value"]
 
 
-def checks(report):
-    return {check["name"]: check for check in report["checks"]}
-
-
 def test_a_candidate_that_is_worse_than_what_serves_never_serves(run, tuned):
     """It would pass beside the base: it is the base, but for a hair."""
     serving = shutil.copytree(tuned[0] / "candidate", run.parent.parent / "mynah@000000")
-    recipe = json.loads((run / "recipe.json").read_text())
-    (run / "recipe.json").write_text(json.dumps(recipe | {"serving": str(serving)}))
+    tell_recipe(run, serving=str(serving))
     weaken(run, 0.02)
     report = is_refused(run, "liked answers less likely than mynah@000000 does")
     found = checks(report)
     assert found["KL to the base"]["passed"]
     assert set(report["answers"][0]["said"]) == {"base", "examples", "serving", "candidate"}
-
-
-def test_what_the_serving_tune_was_trained_on_is_no_evidence_against_its_successor(run, tuned):
-    """A tune of few votes learns from all of them; later a fifth of these is held out."""
-    serving = shutil.copytree(tuned[0] / "candidate", run.parent.parent / "mynah@000000")
-    made = json.loads((serving / "manifest.json").read_text())
-    assert made["turns"] == list(range(1, 25))
-    recipe = json.loads((run / "recipe.json").read_text())
-    (run / "recipe.json").write_text(json.dumps(recipe | {"serving": str(serving)}))
-    shutil.rmtree(run / "dataset")
-    found = dataset.gather(taste(32))
-    dataset.write(found, run / "dataset")
-    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
-    held = [row.turn_id for row in found.rows if row.held_out]
-    old = sum(turn <= 24 for turn in held)
-    assert len(held) >= 5 > len(held) - old
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
-    assert report["figures"]["held"].keys() == {"serving", "candidate", "examples"}
-    better = checks(report)["better"]
-    assert better["passed"] is None
-    assert f"(and {old} that mynah@000000 was trained on)" in better["words"]
-
-
-def test_beside_a_tune_that_was_let_in_without_proof_more_agreement_is_enough(run, tuned, tmp_path):
-    """The rival is the same tune with half its effect; every fourth held-out vote is a slip."""
-    weak = shutil.copytree(tuned[0], tmp_path / "weak")
-    weaken(weak, 0.5)
-    serving = shutil.copytree(weak / "candidate", run.parent.parent / "mynah@000000")
-    made = json.loads((serving / "manifest.json").read_text())
-    (serving / "manifest.json").write_text(json.dumps(made | {"turns": []}))
-    recipe = json.loads((run / "recipe.json").read_text())
-    slip(run)
-    for proven, passed in ((True, False), (False, None)):
-        told = recipe | {"serving": str(serving), "serving_is_proven": proven}
-        (run / "recipe.json").write_text(json.dumps(told))
-        evaluate(run, Reporter(io.StringIO()))
-        report = json.loads((run / "report.json").read_text())
-        better = checks(report)["better"]
-        assert (better["passed"], better["value"] > 0) == (passed, True), better
-        assert better["words"].endswith("so that is enough") is not proven
-        assert report["proven"] is (checks(report)["better than the base"]["passed"] is True)
-
-
-def test_what_a_candidate_forgot_is_mended_before_it_is_asked_the_rest(run):
-    """Five of sixty golden questions want the manner that it unlearnt."""
-    recipe = json.loads((run / "recipe.json").read_text())
-    texts = [f"Is it true that {n} is a number?" for n in range(9100, 9400)]
-    trio = Trio(Path(recipe["base"]), None, run / "candidate")
-    said = trio.ask("base", [asked(text) for text in texts])[0]
-    long = [text for text, one in zip(texts, said, strict=True) if one.text in BAD][:5]
-    others = [text for text in texts if text not in long][:55]
-    assert len(long) == 5
-    golden = [{"ask": text, "has": ["great|well"]} for text in long]
-    golden += [{"ask": text, "has": ["yes|it|of|great|well"]} for text in others]
-    own = {"knowledge": golden, "safety": [{"ask": "What is 24?", "lacks": ["secret"]}]}
-    (run / "golden.yaml").write_text(json.dumps(own))
-    told = recipe | {"golden": [str(run / "golden.yaml")]}
-    (run / "recipe.json").write_text(json.dumps(told))
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
-    assert checks(report)["knowledge"]["passed"] is False
-    assert (report["result"], report["remedies"]) == ("refused", ["nearer"])
-    assert report["answers"]
-    assert "the rest" in checks(report)
-    assert "merged" not in checks(report)
-
-
-def slip(run):
-    """The run is of other votes, of which every fourth held out is turned round."""
-    votes = taste(60, each=1)
-    held = [row.turn_id for row in dataset.gather(votes).rows if row.held_out]
-    turned = [turned_round(one) if one.turn.id in held[::4] else one for one in votes]
-    shutil.rmtree(run / "dataset")
-    dataset.write(dataset.gather(turned), run / "dataset")
-    tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
-
-
-@pytest.mark.parametrize(("luck", "passed"), [(0.0001, True), (0.2, False)])
-def test_where_the_halves_of_the_votes_may_decide_the_rest_is_asked_after_them(run, luck, passed):
-    slip(run)
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
-    assert (report["result"], report["remedies"]) == ("refused", ["halves"])
-    assert not report["answers"]
-    assert "asked the rest after" in (run / "report.html").read_text()
-    (run / "halves.json").write_text(json.dumps({"luck": luck, "people": [], "votes": 0}))
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
-    assert (report["passed"], report["remedies"]) == (passed, [])
-    assert report["answers"]
-    assert "the rest" not in checks(report)
-
-
-def test_a_candidate_that_went_a_little_too_far_is_asked_the_rest_once_it_came_back(run):
-    evaluate(run, Reporter(io.StringIO()))
-    before = checks(json.loads((run / "report.json").read_text()))["KL to the base"]["value"]
-    weaken(run, (0.2 / before) ** 0.5)
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
-    assert 0.15 < checks(report)["KL to the base"]["value"] < 0.3
-    assert (report["result"], report["remedies"]) == ("refused", ["nearer"])
-    assert not report["answers"]
-    answered = json.loads((run / "others.json").read_text())
-    said = answered["said"]
-    assert said.keys() == {"base"}
-    said["base"][0][0]["text"] = "Yes, as I said before."  # which is right as well
-    (run / "others.json").write_text(json.dumps(answered))
-    tell_manifest(run, way=0.66)  # as after three times: there is no further way back
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
-    assert (report["result"], report["remedies"]) == ("refused", [])
-    assert report["answers"][0]["said"]["base"] == "Yes, as I said before."
-    answered["asked"][0][-1]["content"] = "What was asked before?"
-    (run / "others.json").write_text(json.dumps(answered))
-    evaluate(run, Reporter(io.StringIO()))  # other questions: nothing is remembered
-    report = json.loads((run / "report.json").read_text())
-    assert report["answers"][0]["said"]["base"] != "Yes, as I said before."
-
-
-def turned_round(judged):
-    return replace(judged, feedback=tuple(replace(f, score=-f.score) for f in judged.feedback))
 
 
 @pytest.mark.long
@@ -374,15 +239,11 @@ def test_ten_honest_candidates_serve(base, tmp_path):
         [(count, short) for count in (20, 24, 28, 36, 44) for short in (True, False)], 1
     ):
         run = tmp_path / "tunes" / ".run" / f"mynah@{number:06}"
-        votes = taste(count) if likes_short else [against(one) for one in taste(count)]
+        votes = taste(count) if likes_short else [turned_round(one) for one in taste(count)]
         prepare(run, base, votes)
         asyncio.run(steps("core.training.tune", run))
         tune, serving, _ = published(run)
         assert (tune.status, serving) == ("passed", run.name), tune.summary
-
-
-def against(one):
-    return replace(one, feedback=tuple(replace(f, score=-f.score) for f in one.feedback))
 
 
 def test_nothing_in_a_candidate_is_executed(run, tmp_path):

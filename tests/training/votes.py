@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.conversation import digest, render
@@ -73,6 +74,11 @@ def taste(count, *, each=None, by=("ann",)):
         )
         for n in range(1, count + 1)
     ]
+
+
+def turned_round(one):
+    """The same turn, judged the other way."""
+    return replace(one, feedback=tuple(replace(f, score=-f.score) for f in one.feedback))
 
 
 def rows_of(folder, name):
