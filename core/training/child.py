@@ -114,6 +114,13 @@ def settle_in(run: Path) -> Reporter:
     return reporter
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Leave a file, or, where it is killed, what was there before."""
+    making = path.with_suffix(".making")
+    making.write_text(text, encoding="utf-8")
+    making.rename(path)
+
+
 def _lower(what: int, value: int) -> None:
     hard = resource.getrlimit(what)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -23,7 +23,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from core.training import checks, dataset, luck
-from core.training.child import Reporter, settle_in
+from core.training.child import Reporter, settle_in, write_whole
 from core.training.learn import learn
 from core.training.measure import log_probs_per_token, longest, row_ids, shortened, speaking
 from core.training.recipe import OF_EACH, PEOPLE_FROM
@@ -89,9 +89,7 @@ def halves(run: Path, reporter: Reporter) -> None:
             people = against_the_rest(trained, of=counts["people"])
     votes = sum(not e["held_out"] and is_theirs(e["by"], people) for _, e, _ in rows)
     answer = {"luck": by_luck(found[0]), "people": people, "votes": votes}
-    making = (run / NAME).with_suffix(".making")
-    making.write_text(json.dumps(answer), encoding="utf-8")
-    making.rename(run / NAME)
+    write_whole(run / NAME, json.dumps(answer))
 
 
 def _side(

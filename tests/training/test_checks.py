@@ -7,7 +7,8 @@ import pytest
 
 from core.training import checks, nearer
 from core.training.checks import Check, Known
-from core.training.evaluate import Examined, summed_up
+from core.training.evaluate import summed_up
+from core.training.examination import Examined
 from core.training.measure import Said
 
 

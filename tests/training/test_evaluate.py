@@ -13,7 +13,8 @@ from core.training import golden
 from core.training.baseline import Baseline
 from core.training.checks import faults
 from core.training.child import Reporter
-from core.training.evaluate import Examination, evaluate
+from core.training.evaluate import evaluate
+from core.training.examination import Examination
 from core.training.measure import TINY_PROMPT, Said, longest
 from core.training.models import sha256
 from core.training.page import plots
