@@ -176,7 +176,7 @@ def readable(update: Any) -> Any:
         return update
     try:
         tg.Update.de_json(update)
-    except Exception as error:  # whatever a payload makes the SDK stumble over
+    except Exception as error:  # of a date alone four classes: one missed would hide the others
         number = update["update_id"]
         logger.warning("Telegram: update %s is malformed (%s)", number, type(error).__name__)
         return {"update_id": number}

@@ -109,5 +109,5 @@ async def in_order(updates: list[tg.Update], hear: Hear) -> None:
             await hear(one)
         except (StoreError, Closing):
             raise
-        except Exception as error:  # it would come again for ever, and hold up all others
+        except Exception as error:  # ours: it would come again for ever, and hold up all others
             logger.error("Telegram: update %d: %s", one[0].update_id, type(error).__name__)

@@ -100,7 +100,7 @@ async def replies(request: bytes, verbs: Mapping[str, Verb]) -> AsyncGenerator[b
     except BotError as error:
         yield line(error=str(error))
         return
-    except Exception:  # whoever asked is owed a line, whatever broke
+    except Exception:  # a fault of ours in one verb: whoever asked is owed a line
         logger.exception("a verb asked for at the door broke")
         yield line(error="that did not work; the log of the bot says why")
         return

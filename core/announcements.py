@@ -88,7 +88,7 @@ class Announcements:
                 self._give_up(str(error))
             except TimeoutError:
                 self._give_up(f"{self._platform} was away for {self._patience_s / 60:.0f} minutes")
-            except Exception:  # a fault of ours: what is only told must not take the bot down
+            except Exception:  # a fault of ours in one: the next is told, and the bot goes on
                 logger.exception("an announcement broke")
             self._left -= 1
 

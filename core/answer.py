@@ -98,7 +98,7 @@ class Answer:
             outcome = "failed"
         except BotError:
             raise  # the store, or a shutdown: the desk knows what to do
-        except Exception:  # a fault of ours, in the model's client or a command: never silence
+        except Exception:  # ours, wherever the pieces come from: an apology in the same message
             logger.exception("an answer broke")
             outcome = "failed"
         except asyncio.CancelledError:

@@ -31,8 +31,9 @@ def folder_counter(folder: Path) -> Counter | None:
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
+        # Of bytes that are no tokenizer it says ValueError; from_file would say a bare Exception.
+        tokenizer = Tokenizer.from_buffer(path.read_bytes())
+    except (OSError, ValueError) as error:
         logger.warning("%s cannot be read (%s): tokens are estimated", path, type(error).__name__)
         return None
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)

@@ -57,7 +57,7 @@ def guarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
     try:
         with connection.begin_nested():
             return unguarded(connection, group)
-    except Exception as error:  # one operation's failure must not end the others
+    except Exception as error:  # in anybody's work: one failure must not end the others
         if not is_its_own_fault(error):
             raise
         if len(group) == 1:
@@ -158,7 +158,7 @@ class Writer:
         try:
             with self.engine.begin() as connection:
                 return [result for group in groups for result in one(connection, group)]
-        except Exception as error:  # one batch's failure must not end the writer
+        except Exception as error:  # else the writer would end, and whoever waits would for ever
             if one is unguarded and is_its_own_fault(error):
                 return self.committed(groups, guarded)
             logger.warning("a write failed: %s", self.explain(error))

@@ -57,7 +57,7 @@ class Reporter:
         """Inside it, an error whose reason a person can mend becomes that reason."""
         try:
             yield
-        except Exception as error:  # anything that a library raises; what we cannot name goes on
+        except Exception as error:  # a full disk has a class in each library; others go on
             why = _reason(error)
             if why is None:
                 raise

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -210,18 +210,18 @@ async def publish(
     folder = run / "candidate"
     if report["passed"]:
         folder = await asyncio.to_thread(place, run, shelf, tune.name)
-        try:
-            await probe(generator, tune.name, base, differing(report), again_after_s)
-            summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
-            tune = replace(tune, path=str(folder), status="passed", summary=summary)
-            before, replaced = await store.answering()
-            if await store.put_tune(tune, verdicts) and (retire_at_once or share):
-                raise NotServed(FORGOTTEN)
-        except NotServed as error:
-            report |= refusal(str(error))
-        except BaseException:  # cancelled too: nothing unrecorded may lie under the name
-            await asyncio.to_thread(remove, folder, shelf)
-            raise
+        async with AsyncExitStack() as unrecorded:  # nothing such may lie under the name
+            unrecorded.push_async_callback(asyncio.to_thread, remove, folder, shelf)
+            try:
+                await probe(generator, tune.name, base, differing(report), again_after_s)
+                summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
+                tune = replace(tune, path=str(folder), status="passed", summary=summary)
+                before, replaced = await store.answering()
+                if await store.put_tune(tune, verdicts) and (retire_at_once or share):
+                    raise NotServed(FORGOTTEN)
+            except NotServed as error:
+                report |= refusal(str(error))
+            unrecorded.pop_all()
     if report["passed"] and share:
         has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
         if not has_begun:

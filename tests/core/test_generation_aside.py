@@ -93,14 +93,20 @@ async def test_a_models_folder_counts_and_knows_its_window(server, tmp_path):
         assert await model.context() == 512
 
 
-async def test_a_damaged_tokenizer_is_no_reason_to_fail(server, tmp_path):
-    (tmp_path / "tokenizer.json").write_text("{}")
+@pytest.mark.parametrize("bytes_there", [b"{}", b"\xff", None])
+async def test_a_damaged_tokenizer_is_no_reason_to_fail(server, tmp_path, bytes_there, caplog):
+    file = tmp_path / "tokenizer.json"
+    if bytes_there is None:
+        file.symlink_to("/proc/self/mem")  # a file that gives an error instead of bytes
+    else:
+        file.write_bytes(bytes_there)
     (tmp_path / "config.json").write_text("[")
     server.tokenizes = False
     settings = Settings(url=server.url, model="fake")
     async with ModelServer(settings, folder=tmp_path) as model:
         assert await model.count(["abcd"]) == [2]
         assert await model.context() == 2048
+    assert f"{file} cannot be read" in caplog.text
 
 
 # What is never told.
