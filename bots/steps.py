@@ -11,11 +11,12 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 
 from bots.telling import progress_of
-from core.training.checks import THE_REST
-from core.training.publish import REFUSAL, judgement, refusal
+from core.training.checks import THE_REST, Check
+from core.training.publish import REFUSAL, is_untested, judgement, refusal
 from core.training.recipe import PEOPLE_FROM
 from core.training.runner import StepFailed, run_step
 
@@ -76,12 +77,14 @@ async def walk(
 
 
 def _refuse(run: Path, why: str) -> None:
-    """What an earlier look found refuses it better than that a later one failed."""
+    """What an earlier look found refuses it better than that a later one failed. Where that look
+    left something to ask, the report says why it was not asked.
+    """
     logger.warning("checking a tune failed: %s", why)
     report = judgement(run)
-    for check in report["checks"]:
-        if check["name"] == THE_REST:
-            check["words"] = f"it was not asked the rest, because what came next failed: {why}"
-    if report["passed"] or report["checks"][0]["name"] == REFUSAL:
+    if report["passed"] or is_untested(report):
         report = refusal(f"checking it failed: {why}")
+    elif any(check["name"] == THE_REST for check in report["checks"]):
+        broke_off = Check(REFUSAL, None, f"what came next failed: {why}", hard=False)
+        report["checks"].append(asdict(broke_off))
     (run / "report.json").write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")

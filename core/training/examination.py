@@ -143,7 +143,7 @@ class Examination:
         """Whether all that refuses it so far has a remedy: the rest is asked after that."""
         helped = bool(self.found.remedies)
         if helped:
-            words = "it is asked the rest after what may help against this was done"
+            words = "it was not asked the rest: what may help against this was to come first"
             self._add(Check(checks.THE_REST, None, words, hard=False))
         return helped
 

@@ -21,7 +21,6 @@ from typing import Any
 from core.errors import StoreError
 from core.ports import Speaker
 from core.store import Canaries, Tunes
-from core.training.checks import THE_REST
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
 FORGOTTEN = "somebody had words forgotten that it learnt from; run it again"
-REFUSAL = "checks"  # the name of the check in a report that nothing was checked for
+REFUSAL = "checks"  # the name of the check that says why nothing, or no more, was checked
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
 
@@ -56,8 +55,8 @@ def refusal(why: str) -> dict[str, Any]:
 
 
 def is_untested(report: dict[str, Any]) -> bool:
-    """Whether it is a `refusal`, which says nothing of the tune, or not all was asked."""
-    return any(check["name"] in (REFUSAL, THE_REST) for check in report["checks"])
+    """Whether it is a `refusal`, which says nothing of the tune, or the checks broke off."""
+    return any(check["name"] == REFUSAL for check in report["checks"])
 
 
 def found_against(folder: Path) -> str:

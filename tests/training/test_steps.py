@@ -7,7 +7,7 @@ import pytest
 
 from bots import steps
 from core.training.checks import THE_REST
-from core.training.publish import is_untested, judgement
+from core.training.publish import is_untested, judgement, reasons
 
 
 def look(*remedies, passed=False):
@@ -49,8 +49,9 @@ def test_where_a_remedy_fails_the_report_says_why_the_rest_was_not_asked(tmp_pat
     stopped["checks"].append({"name": THE_REST, "passed": None, "words": "later", "value": None})
     assert walk(tmp_path, monkeypatch, [stopped], halves=False) == "tune evaluate halves"
     report = judgement(tmp_path)
-    assert report["checks"][0] == stopped["checks"][0]
-    assert report["checks"][1]["words"].startswith("it was not asked the rest, because")
+    assert report["checks"][:2] == stopped["checks"]
+    assert report["checks"][2]["words"].startswith("what came next failed: it ended with status 1")
+    assert not reasons({"checks": report["checks"][1:]})  # what refuses it is what was found
     assert is_untested(report)  # so that the same votes are tried again
 
 
