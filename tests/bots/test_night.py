@@ -1,8 +1,12 @@
 """The night: when it is due, who begins it, and what is told of it."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,10 +15,11 @@ import pytest
 from bots.config import load
 from bots.night import BROKEN_OFF, FIRST, Nightly, Settings, due
 from bots.wiring import nights
-from core.errors import ConfigError, StoreDamaged, StoreError
+from core.errors import StoreDamaged, StoreError
 from storage.repositories import SqlStore
 from tests.fakes import Alarm, until
 
+TOP = Path(__file__).resolve().parents[2]
 BERLIN = ZoneInfo("Europe/Berlin")
 THREE = time(3)
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 5, 4), date(2026, 5, 5), date(2026, 5, 6)
@@ -344,11 +349,17 @@ def test_without_a_zone_it_is_the_machines(monkeypatch):
         tzlocal.reload_localzone()
 
 
-def test_a_machine_that_does_not_know_its_zone_is_told_what_to_write(monkeypatch):
-    import tzlocal.unix
-
-    monkeypatch.setenv("TZ", "Nowhere/Land")
-    # tzlocal reads it once for a process; its own way to read anew raises over a zone like this.
-    monkeypatch.setattr(tzlocal.unix, "_cache_tz", None)
-    with pytest.raises(ConfigError, match="Write its name, such as `zone: Europe/Berlin`"):
-        Settings().clock()
+def test_a_machine_that_does_not_know_its_zone_is_told_what_to_write(tmp_path):
+    (tmp_path / "config.yaml").write_text("platforms: {console: {}}\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "bots.run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TOP), "TZ": "Nowhere/Land"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "Write its name, such as `zone: Europe/Berlin`" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -4,7 +4,10 @@ import asyncio
 import json
 import logging
 import os
+import pickle
 import shutil
+import signal
+import sys
 
 import pytest
 
@@ -16,10 +19,6 @@ from tests.training.house import opened, put, said, trainer, vote
 from tests.training.votes import NOON, judged, turn
 
 FILES = ("train.jsonl", "holdout.jsonl", "pairs.jsonl", "messages.jsonl", "manifest.json")
-
-
-class Killed(BaseException):
-    """So that nothing catches it."""
 
 
 @pytest.fixture
@@ -173,28 +172,17 @@ async def test_who_was_not_heard_leaves_as_well(store, here, tmp_path):
 
 
 @pytest.mark.parametrize("written", range(7))
-async def test_a_cut_that_was_killed_is_ended_when_the_bot_starts(
-    store, here, tmp_path, monkeypatch, written
-):
+async def test_a_cut_that_was_killed_is_ended_when_the_bot_starts(store, here, tmp_path, written):
     folder = tmp_path / "out"
     await exported(here, folder)
     await store.forget_person("console", "me", "bo")
-    replace, left = os.replace, written
-
-    def killed(*paths):
-        nonlocal left
-        if not left:
-            raise Killed
-        left -= 1
-        replace(*paths)
-
-    # A kill from outside hits no chosen place between two files, and each place is to be tried.
-    monkeypatch.setattr(os, "replace", killed)
     found = await store.judged(["console"])
-    if written < len(FILES) + 1:
-        with pytest.raises(Killed):
-            await asyncio.to_thread(exports.cut, folder, found)
-    monkeypatch.undo()
+    cutting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.training.killed_cut", str(folder), str(written)),
+        stdin=asyncio.subprocess.PIPE,
+    )
+    await cutting.communicate(pickle.dumps(found))
+    assert cutting.returncode == (-signal.SIGKILL if written < len(FILES) + 1 else 0)
     await trainer(store, tmp_path).clear_up()
     assert (await about(folder)).keys() == {n for n in range(1, 61) if n % 3}
 

@@ -114,7 +114,8 @@ async def test_a_missing_library_is_said_with_the_command_that_brings_it(
 ):
     """The same words each night, so that they are told once."""
     await vote(store, 24)
-    monkeypatch.setitem(sys.modules, "trl", None)  # as if it were not installed
+    # Python's own way to say that it is not installed; an environment without it takes minutes.
+    monkeypatch.setitem(sys.modules, "trl", None)
     words = await said(trainer(store, tmp_path, base).retrain(dry=False, by=None))
     why = "`trl` is not installed: pip install -e '.[train]' -c constraints.txt"
     assert f"Learning failed: {why}. What answered before answers on." in words
