@@ -1,12 +1,12 @@
 """A trainer on a real store, with votes in it."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from bots.trainer import LocalTrainer
 from core.training.settings import Settings
 from core.types import (
     Author,
-    ChannelRef,
     Feedback,
     IncomingMessage,
     MessageRef,
@@ -16,7 +16,7 @@ from core.types import (
 from storage.repositories import Settings as StoreSettings
 from storage.repositories import SqlStore
 from tests.fakes import ScriptedGenerator
-from tests.training.votes import NOON, taste
+from tests.training.votes import ANN, HERE, NOON, taste
 
 
 @asynccontextmanager
@@ -31,22 +31,23 @@ async def opened(folder):
 
 async def vote(store, count, platform="console", by=("ann",)):
     """Turns as the bot keeps them, with votes for short answers. `by`: who votes, in turns."""
+    channel = replace(HERE, platform=platform)
     for one in taste(count, by=by):
-        await put(store, one, one.feedback[0].author_id, NOON, Author("ann", "Ann"), platform)
+        await put(store, one, one.feedback[0].author_id, NOON, ANN, channel=channel)
 
 
-async def put(store, judged, voter, at, author=None, platform="console", model="base"):
+async def put(store, judged, voter, at, author=None, *, channel=HERE, place="public", model="base"):
     """That turn as the bot keeps it, in a thread of its own; with its vote, as this person's."""
-    channel, id = ChannelRef(platform, "me", "here"), str(judged.turn.id)
+    id = str(judged.turn.id)
+    ref, thread = MessageRef(channel, id), ThreadRef(channel, id)
     text, recipe = judged.turn.message.text, judged.turn.recipe
     author = author or Author(voter, voter)
-    turn = await store.hear(
-        IncomingMessage(MessageRef(channel, id), ThreadRef(channel, id), author, text, True, at)
-    )
+    turn = await store.hear(IncomingMessage(ref, thread, author, text, True, at, place=place))
     await store.began(turn.id, Recipe(model, recipe.system, None, recipe.digest))
     await store.settle(turn.id, judged.turn.answer, "answered")
     await store.finish(turn.id)
     await store.put_feedback(Feedback(turn.id, voter, judged.feedback[0].score, at))
+    return turn
 
 
 def hollow(base):
