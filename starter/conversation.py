@@ -59,11 +59,11 @@ _WHO = (
     "{and |}who {may|can|is allowed to|is permitted to|has the right to} {do|use|run|type|start} {that|it|this}",
     "{may everybody do that|can anybody do that|who is allowed|who may|and who can do that|can i do that too|is everybody allowed to do that|am i allowed to do that|may i do that|who has permission for that|who may do it|can everyone use it|which people may do that|is anyone allowed to use it|do i need to be an admin for that|who can}",
 )
-_FOLLOW_UPS = {
+_FOLLOW_UPS = {  # by kind; in wording/*.tsv the id is "follow-" and the kind
     "again": _AGAIN,
     "example": _EXAMPLE,
     "shorter": _SHORTER,
-    "last_topic": _LAST,
+    "last": _LAST,
     "undo": _UNDO,
     "who": _WHO,
 }
@@ -91,7 +91,8 @@ HARD = str.split(
 
 @dataclass(slots=True)
 class Exchange:
-    """One question and its answer; `subject` is the id asked about, or the kind of the follow-up."""
+    """One question and its answer; `subject` is the id asked about: of what
+    wording/ has questions on, or memory.tsv's "tell-" and "ask-" with the kind."""
 
     question: str
     answer: str
@@ -228,7 +229,7 @@ class Writer:
                 return self.fact(fact, style, typed(f"{sentence}. {asked}", rng, 0.1))
         core = one.put(memory.KINDS[one.kind].noted)
         answer = style.say(core, "ask me for it later", rng, TALK_OPENERS)
-        return Exchange(_lightly(sentence, rng), answer, "tell", (one.thing.lower(),))
+        return Exchange(_lightly(sentence, rng), answer, f"tell-{one.kind}", (one.thing.lower(),))
 
     def _ask_back(self, told: dict[str, memory.Told], style: Style) -> Exchange:
         rng = self.rng
@@ -243,7 +244,7 @@ class Writer:
             if kind in told:
                 core, keys = told[kind].put(memory.KINDS[kind].answer), (told[kind].thing.lower(),)
         asked = typed(memory.asking(kind, animal, rng), rng)
-        return Exchange(asked, style.say(core, "you said so before", rng), "told", keys)
+        return Exchange(asked, style.say(core, "you said so before", rng), f"ask-{kind}", keys)
 
     def _about_last(self, fact: Fact, last: Exchange, style: Style) -> Exchange:
         """Asks something that only the last exchange explains."""
@@ -262,7 +263,7 @@ class Writer:
         if kind == "last":
             core = f"Your last question was about {subject.name}"
             return self._asked(
-                "last_topic", style.say(core, subject.example, rng), (subject.name.lower(),)
+                "last", style.say(core, subject.example, rng), (subject.name.lower(),)
             )
         if kind == "example":
             answer = Style("example", style.loud).say(fact.says, subject.example, rng)
@@ -282,13 +283,13 @@ class Writer:
         return self._asked("again", last.answer, fact.keys)
 
     def _asked(self, kind: str, answer: str, keys: tuple[str, ...]) -> Exchange:
-        worded = self.words.subjects[kind].worded[False] if kind in self.words.subjects else []
-        if worded and self.rng.random() < ONE_BY_ONE:
-            core = self.rng.choice(worded)
+        id_ = f"follow-{kind}"
+        if self.rng.random() < ONE_BY_ONE:
+            core = self.rng.choice(self.words.subjects[id_].worded[False])
         else:
             core = expand(self.rng.choice(_FOLLOW_UPS[kind]), self.rng)
         question = typed(core, self.rng)
-        return Exchange(question, answer, "followup", keys)
+        return Exchange(question, answer, id_, keys)
 
 
 def _lightly(text: str, rng: Random) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from random import Random
 
 ONE_BY_ONE = 0.5  # of what is asked, where some was worded one by one and not by a pattern
@@ -17,6 +18,15 @@ _SYLLABLES = str.split(
     "ba be bo bu da do dra fa fi flo ga gle gri ha ho ja ka ki klu la lo mi mo na nu pa plo "
     "qua ra ri sa ski so sta ta ti tro va vo wa wu xa ya zi zo ble zor nix fle mup gart lind"
 )
+
+
+def one_by_one(path: Path) -> dict[str, list[str]]:
+    """Gives what a file says was worded one by one, by id; a line is an id, a tab, words."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        id_, _, words = line.partition("\t")
+        found.setdefault(id_, []).append(words)
+    return found
 
 
 def nonsense(rng: Random) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from starter.grammar import ONE_BY_ONE, expand, nonsense
+from starter.grammar import ONE_BY_ONE, expand, nonsense, one_by_one
 
 
 def _lists() -> dict[str, list[str]]:
@@ -20,16 +20,8 @@ def _lists() -> dict[str, list[str]]:
     return {name: words.split(", ") for name, _, words in rows}
 
 
-def _worded() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for line in (Path(__file__).parent / "memory.tsv").read_text(encoding="utf-8").splitlines():
-        kind, _, words = line.partition("\t")
-        found.setdefault(kind, []).append(words)
-    return found
-
-
 LISTS = _lists()
-WORDED = _worded()
+WORDED = one_by_one(Path(__file__).parent / "memory.tsv")
 
 
 @dataclass(frozen=True, slots=True)

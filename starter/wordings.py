@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from starter.facts import FACTS
-from starter.grammar import ONE_BY_ONE, expand
+from starter.grammar import ONE_BY_ONE, expand, one_by_one
 from starter.noise import other_words
 
 _HERE = Path(__file__).parent / "wording"
@@ -143,9 +143,10 @@ class Wordings:
         for path in sorted(_HERE.glob("*.txt")):
             self._read(path)
         for path in sorted(_HERE.glob("*.tsv")):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                id_, _, text = line.partition("\t")
-                self.subjects.setdefault(id_, Subject()).worded[reserved(text)].append(text)
+            for id_, texts in one_by_one(path).items():
+                worded = self.subjects.setdefault(id_, Subject()).worded
+                for text in texts:
+                    worded[reserved(text)].append(text)
         for fact in FACTS:
             if fact.kind != "talk":
                 self.subjects[fact.id].patterns += _from_subject(fact.subject)
@@ -176,11 +177,11 @@ class Wordings:
         `held_out` gives one of the wordings that training never sees, the default one of the others;
         `plain` leaves away what people say around a question. Raises LookupError where there is none.
         """
+        worded = self.subjects[id_].worded[held_out]
+        if worded and rng.random() < ONE_BY_ONE:
+            return self._around(rng.choice(worded), rng, plain)
         patterns = self.subjects[id_].patterns
         weights = [_weight(kind, text) for kind, text in patterns]
-        worded = self.subjects[id_].worded[held_out]
-        if worded and (not patterns or rng.random() < ONE_BY_ONE):
-            return self._around(rng.choice(worded), rng, plain)
         for _ in range(_TRIES):
             kind, pattern = rng.choices(patterns, weights)[0]
             if kind != "q":

@@ -76,6 +76,25 @@ def test_the_same_seed_gives_the_same_conversations():
         assert first.conversation(turns).messages() == second.conversation(turns).messages()
 
 
+def test_a_follow_up_never_asks_what_a_fact_asks():
+    writer, of_facts = Writer(Random(9)), {}
+    for fact in FACTS:
+        of_facts.update(
+            {flat(text): fact.id for text in writer.words.subjects[fact.id].worded[False]}
+        )
+    asked = writer.fact(FACT_BY_ID["retrain"], Style("terse", False))
+    for kind in ("again", "example", "shorter", "last", "undo", "who"):
+        drawn = {
+            flat(
+                writer.follow_up(kind, FACT_BY_ID["retrain"], asked, Style("terse", False)).question
+            )
+            for _ in range(300)
+        }
+        assert len(drawn) > 30, kind
+        same = {text: of_facts[text] for text in drawn & of_facts.keys()}
+        assert len(same) <= 2, (kind, same)
+
+
 def test_a_style_is_read_from_an_answer_as_it_was_written(writer):
     rng = Random(2)
     for fact in FACTS:
