@@ -10,5 +10,8 @@ def session_nice(pid: int) -> int:
     file = Path(f"/proc/{pid}/autogroup")
     words = file.read_text().split() if file.exists() else []
     if not words:  # empty: of the group that all begin in
-        pytest.skip("This kernel does not schedule by session (CONFIG_SCHED_AUTOGROUP).")
+        pytest.skip(
+            "this kernel does not schedule by session: it takes one with CONFIG_SCHED_AUTOGROUP,"
+            " started without `noautogroup`"
+        )
     return int(words[-1])

@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import time
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 
 import pytest
 
@@ -96,7 +95,6 @@ class Team:
         return room
 
 
-@pytest.mark.skipif(find_spec("trl") is None, reason="trl is not installed (the extra `train`)")
 async def test_a_team_teaches_it_by_day_and_is_answered_in_the_new_way(served, tmp_path):
     (tmp_path / "config.yaml").write_text(
         f"bot: {{admins: ['{ADMIN}'], turns_per_minute: 10000, announce_in: 'slack:{NEWS}'}}\n"

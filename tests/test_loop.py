@@ -8,16 +8,13 @@ import asyncio
 import os
 import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from core.phrases import Phrases
-from tests import tiny_model
 
 TOP = Path(__file__).resolve().parent.parent
-STARTER = TOP / "starter" / "model" / "model.safetensors"
 
 VOTED_ON = [
     "What is a tune?",
@@ -104,11 +101,6 @@ class Conversation:
 
 @pytest.fixture
 async def bot(tmp_path):
-    tiny_model.needed()
-    if not STARTER.exists():
-        pytest.skip("the starter model is not here: make starter")
-    if find_spec("trl") is None:
-        pytest.skip("trl is not installed (the extra `train`)")
     # The defaults; only what a person says in a minute is not limited to what a person can say, and
     # whatever time it is here, nobody else trains.
     (tmp_path / "config.yaml").write_text("bot: {turns_per_minute: 10000}\nnight: {at: null}\n")

@@ -211,7 +211,7 @@ def test_without_vllm_it_says_how_to_get_it(served):
     assert "make vllm" in err
 
 
-@pytest.mark.skipif(any(map(os.path.exists, GPUS)), reason="there is a GPU here")
+@pytest.mark.skipif(any(map(os.path.exists, GPUS)), reason="it takes a machine without a GPU")
 def test_the_build_for_gpus_is_not_started_without_one(served):
     """`make vllm` leaves alone what is in .venv-vllm: it would change nothing."""
     code, _, err = end_of(served(build="vllm"))

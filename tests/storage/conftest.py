@@ -23,9 +23,8 @@ def program(name):
 @pytest.fixture(scope="session")
 def postgres_server():
     """The folder of the socket of a PostgreSQL server of our own."""
-    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
     if not program("initdb") or not program("pg_ctl"):
-        pytest.skip("PostgreSQL is not installed")
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     as_user = [program("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
     folder = tempfile.mkdtemp(prefix="mynah-pg-")  # a socket's path must be short
     if as_user:

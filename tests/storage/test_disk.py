@@ -8,7 +8,9 @@ import pytest
 from storage.repositories import Settings, SqlStore
 from tests.storage.processes import child
 
-pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("strace"), reason="strace is not installed: apt-get install strace"
+)
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,10 @@ from tests.training import speaking
 from tests.training.votes import taste
 
 GOLDEN = Path(__file__).with_name("golden.yaml")
-LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
-
-
-def needs_the_trainer():
-    for library in LIBRARIES:
-        pytest.importorskip(library, reason=f"{library} is not installed (the extra `train`)")
 
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    needs_the_trainer()
     return speaking.make(tmp_path_factory.mktemp("base") / "model")
 
 
