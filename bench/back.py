@@ -18,8 +18,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +26,8 @@ from bots.wiring import STARTER
 from core.training.models import ADAPTER_FILES
 from core.types import Tune
 from storage.repositories import Settings, SqlStore
-from tests.wire_house import BotProcess
+from tests.embedded_servers import embedded_servers
+from tests.wire_house import BotProcess, write_config
 from tests.wire_platform import Question, WirePlatform
 
 KILLS = 10
@@ -41,7 +40,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name).resolve()
         async with WirePlatform() as platform:
-            config = settings(folder, platform)
+            config = write_config(folder, platform, temperature=0, max_tokens=TOKENS)
             async with BotProcess(config) as bot:
                 await bot.connected(platform, within_s=60)
                 base = await whole(platform)
@@ -79,19 +78,6 @@ async def main() -> None:
     for what, some in took.items():
         words = f"what serves is what the store says, after {what} was killed, <= {WITHIN_S:.0f} s"
         target(words, max(some) <= WITHIN_S, f"{max(some):.1f} s")
-
-
-def settings(folder: Path, platform: WirePlatform) -> Path:
-    found = {
-        "bot": {"turns_per_minute": 100_000},
-        "generation": {"temperature": 0, "max_tokens": TOKENS},
-        "storage": {"url": f"sqlite:///{folder}/mynah.db"},
-        "training": {"folder": str(folder / "tunes")},
-        "platforms": {"wire": {"address": platform.address}},
-    }
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(found), encoding="utf-8")
-    return path
 
 
 def make_tune(folder: Path) -> None:
@@ -138,11 +124,7 @@ def ask(platform: WirePlatform) -> Question:
 
 
 def kill_server() -> None:
-    [child] = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "core.embedded_child" in process.cmdline()
-    ]
+    [child] = embedded_servers()
     child.kill()
     child.wait(5)
 

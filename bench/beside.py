@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -78,26 +77,14 @@ async def main() -> None:
             fake = await compared(config, platform, FAKE, folder)
         table.add_row("the fake model's server", *fake.row())
         async with WirePlatform() as platform:
-            config = embedded(folder / "embedded", platform)
+            (folder / "embedded").mkdir()
+            config = write_config(folder / "embedded", platform)
             own = await compared(config, platform, EMBEDDED, folder)
         table.add_row("the embedded server", *own.row())
     Console().print(table)
     for what, ratio in zip(("median", "p95"), fake.ratios(), strict=True):
         words = f"first text beside a training run, {what}, fake model <= {RATIO} x"
         target(words, ratio <= RATIO, f"{ratio:.2f} x")
-
-
-def embedded(folder: Path, platform: WirePlatform) -> Path:
-    """Settings of a bot that starts the starter model's server itself."""
-    folder.mkdir()
-    settings = {
-        "bot": {"turns_per_minute": 100_000},
-        "storage": {"url": f"sqlite:///{folder}/mynah.db"},
-        "platforms": {"wire": {"address": platform.address}},
-    }
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return path
 
 
 async def compared(config: Path, platform: WirePlatform, each: int, folder: Path) -> Figures:

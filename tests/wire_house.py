@@ -33,12 +33,20 @@ from tests.wire_platform import WirePlatform
 TOP = Path(__file__).resolve().parent.parent
 
 
-def write_config(folder: Path, platform: WirePlatform, model: FakeModel, **generation: Any) -> Path:
-    """Settings for a bot whose store and log are in `folder`."""
+def write_config(
+    folder: Path, platform: WirePlatform, model: FakeModel | None = None, **generation: Any
+) -> Path:
+    """Settings for a bot whose store, log and tunes are in `folder`.
+
+    `model`: what answers; None: a server of its own with the starter model.
+    """
+    if model:
+        generation = {"url": model.url, "model": "fake", "temperature": 0, **generation}
     settings = {
         "bot": {"turns_per_minute": 100_000},
-        "generation": {"url": model.url, "model": "fake", "temperature": 0, **generation},
+        "generation": generation,
         "storage": {"url": f"sqlite:///{folder}/mynah.db"},
+        "training": {"folder": str(folder / "tunes")},
         "platforms": {"wire": {"address": platform.address}},
     }
     path = folder / "config.yaml"

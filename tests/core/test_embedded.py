@@ -21,6 +21,7 @@ from core.errors import Broken, CutShort, Unreachable
 from core.generation import ModelServer
 from core.types import Prompt
 from tests import tiny_model
+from tests.embedded_servers import embedded_servers
 from tests.sessions import session_nice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -81,18 +82,6 @@ async def house(models, tmp_path_factory):
         await house.embedded.address()
         house.start_s = time.monotonic() - began
         yield house
-
-
-def children(of=None):
-    """The embedded servers below a process."""
-    found = []
-    for process in psutil.Process(of).children(recursive=True):
-        try:
-            if "core.embedded_child" in process.cmdline():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 async def until(condition, within_s):
@@ -161,18 +150,18 @@ async def test_it_writes_to_its_log_alone_and_nothing_that_people_wrote(house, c
 
 async def test_it_is_back_within_15_seconds_of_a_kill(house):
     before = await house.text("hello")
-    [child] = children()
+    [child] = embedded_servers()
     child.kill()
     await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 2)
     # A start takes 6 s of processor time, which can last on a machine that is busy otherwise.
     async with asyncio.timeout(max(15, 2 * house.start_s)):
         assert await house.text("hello") == before
-    assert len(children()) == 1
+    assert len(embedded_servers()) == 1
 
 
 async def test_an_answer_that_is_cut_by_a_kill_is_marked_and_the_next_one_comes(house):
     prompt = Prompt((("user", "hello"),), "base", max_tokens=100_000, temperature=0.0)
-    [child] = children()
+    [child] = embedded_servers()
     async with aclosing(house.client.stream(prompt)) as stream:
         await anext(stream)
         child.kill()
@@ -213,7 +202,7 @@ async def test_a_killed_bot_leaves_no_server_behind(models, tmp_path, when):
     ) as parent:
         assert parent.stdout is not None
         assert await asyncio.to_thread(parent.stdout.readline) == "ready\n"
-        [child] = children(parent.pid)
+        [child] = embedded_servers(parent.pid)
         os.kill(parent.pid, signal.SIGKILL)
         await until(lambda: not psutil.pid_exists(child.pid) or zombie(child), within_s=2)
 
@@ -227,14 +216,14 @@ def zombie(process):
 
 
 async def test_it_goes_down_with_its_block(models, tmp_path):
-    before = children()
+    before = embedded_servers()
     async with EmbeddedServer(models["base"], log=tmp_path / "model.log"):
-        await until(lambda: len(children()) > len(before), within_s=5)
-    assert children() == before
+        await until(lambda: len(embedded_servers()) > len(before), within_s=5)
+    assert embedded_servers() == before
 
 
 async def test_its_session_steps_behind_the_bots(house):
-    [child] = children()
+    [child] = embedded_servers()
     assert session_nice(child.pid) == BEHIND
 
 
