@@ -167,8 +167,9 @@ def test_every_byte_has_a_token():
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
-    return transformers.AutoTokenizer.from_pretrained(str(MODEL))
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(MODEL))
 
 
 MESSAGES = [
@@ -207,7 +208,6 @@ def test_the_template_marks_what_the_model_says_with_its_end(tokenizer):
 
 @pytest.mark.timeout(120)
 def test_it_answers_what_it_was_made_for(tokenizer):
-    pytest.importorskip("torch", reason="torch is not installed")
     from starter.speak import Speaker
 
     speaker = Speaker(MODEL)

@@ -1,15 +1,11 @@
 """Makes a tiny random Llama with its own tokenizer, in a second, for tests of the real thing.
 
-What it says means nothing; that it is a model that every server loads is the point. It needs torch
-and transformers: call `needed()` first, which says what is missing.
+What it says means nothing; that it is a model that every server loads is the point.
 """
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -21,13 +17,6 @@ TEXT = [
     "A mynah is a bird that learns to speak from those around it.",
     "The quick brown fox jumps over the lazy dog, twice a day and never on Sundays.",
 ]
-
-
-def needed() -> None:
-    """Fail where a library of the embedded server is missing: `make test` installs them all."""
-    for library in ("torch", "transformers", "fastapi", "uvicorn", "openai"):
-        if find_spec(library) is None:
-            pytest.fail(f"{library} is not installed: pip install -e '.[local]' -c constraints.txt")
 
 
 def make(

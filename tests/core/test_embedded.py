@@ -33,7 +33,6 @@ TOKENS = 40
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Folders by the names of their models: a base, and a tune whose folder has an "@"."""
-    tiny_model.needed()
     folder = tmp_path_factory.mktemp("models")
     return {
         "base": tiny_model.make(folder / "base", seed=0),
@@ -228,7 +227,6 @@ async def test_its_session_steps_behind_the_bots(house):
 
 
 async def test_a_folder_without_a_model_is_said_at_once(tmp_path):
-    tiny_model.needed()
     async with EmbeddedServer(tmp_path / "none", log=tmp_path / "model.log") as server:
         with pytest.raises(
             Unreachable, match=r"There is no model in .*none: set generation\.model"
