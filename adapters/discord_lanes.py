@@ -34,7 +34,7 @@ def apart(kind: str) -> Iterator[None]:
         logger.info("Discord: a %s came too late and is left to the next start", kind)
     except (AdapterError, StoreError, TimeoutError) as error:
         logger.warning("Discord: a %s was given up: %s", kind, error or "it took too long")
-    except Exception:  # a fault of ours, or an event like no other: the next go on
+    except Exception:  # a fault of ours, or an event like no other: the next are heard
         logger.exception("Discord: a %s could not be handled", kind)
 
 

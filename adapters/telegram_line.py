@@ -176,7 +176,7 @@ def readable(update: Any) -> Any:
         return update
     try:
         tg.Update.de_json(update)
-    except Exception as error:  # of a date alone four classes: one missed would hide the others
+    except Exception as error:  # six unrelated classes were seen: one missed would hold up all
         number = update["update_id"]
         logger.warning("Telegram: update %s is malformed (%s)", number, type(error).__name__)
         return {"update_id": number}

@@ -57,7 +57,7 @@ def guarded(connection: Connection, group: list[Operation]) -> Sequence[Any]:
     try:
         with connection.begin_nested():
             return unguarded(connection, group)
-    except Exception as error:  # in anybody's work: one failure must not end the others
+    except Exception as error:  # whatever one operation's work raises: the others go on
         if not is_its_own_fault(error):
             raise
         if len(group) == 1:

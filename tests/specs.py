@@ -10,14 +10,17 @@ FOLDER = Path(os.environ.get("MYNAH_SPECS") or BESIDE)
 
 SOURCES = {
     "discord-openapi.json": "github.com/discord/discord-api-spec",
-    "slack": "github.com/slack-ruby/slack-api-ref and github.com/slackapi/manifest-schema",
+    "slack/methods": "github.com/slack-ruby/slack-api-ref",
+    "slack/events.json": "github.com/slack-ruby/slack-api-ref",
+    "slack/manifest.schema.2.0.0.json": "github.com/slackapi/manifest-schema",
     "telegram-bot-api.json": "github.com/PaulSonOfLars/telegram-bot-api-spec",
 }
 
 
 def missing(path: Path) -> str:
     """Why a test that needs `path` is skipped."""
+    name = path.relative_to(FOLDER).as_posix()
     return (
-        f"{path.name} is not at hand: put it from {SOURCES[path.relative_to(FOLDER).parts[0]]} into"
-        " a folder and name that folder in MYNAH_SPECS"
+        f"{name} is not at hand: put it, from {SOURCES[name]}, under that name into a folder that"
+        " MYNAH_SPECS names"
     )

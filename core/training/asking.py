@@ -30,16 +30,17 @@ def ask(
     chats: Sequence[Chat],
     others: Path,
     tell: Callable[[str], None],
-) -> Saying:
-    """A greedy answer to each question, more where the rival's was right. `chats`: the questions
-    as they are asked. `others`: the file with what stays the same when a candidate comes back.
+) -> tuple[Saying, list[int]]:
+    """A greedy answer to each question, more where the rival's was right; and which these are.
+    `chats`: the questions as they are asked. `others`: the file with what stays the same when a
+    candidate comes back.
     """
     said = _remembered(others, chats)
     asked = [voice for voice in trio.voices if voice not in said]
     for voice in asked:
         tell(GOLDEN)
         said[voice] = [[one] for one in trio.ask(voice, chats)[0]]
-    known = answered_rightly(questions, said[trio.rival])
+    known = _answered_rightly(questions, said[trio.rival])
     again = [chats[n] for n in known]
     for voice in asked:
         tell(GOLDEN)
@@ -50,10 +51,10 @@ def ask(
     answered = {"asked": chats, "said": kept}
     # Whole or not at all: by hand a step is run again where it was killed, and reads this first.
     write_whole(others, json.dumps(answered, default=asdict, ensure_ascii=False))
-    return said
+    return said, known
 
 
-def answered_rightly(questions: Sequence[Question], said: Sequence[Sequence[Said]]) -> list[int]:
+def _answered_rightly(questions: Sequence[Question], said: Sequence[Sequence[Said]]) -> list[int]:
     """Which of the questions, by the greedy answers."""
     pairs = enumerate(zip(questions, said, strict=True))
     return [n for n, (question, some) in pairs if question.right(some[0].text)]

@@ -26,6 +26,7 @@ LUCK_FROM = 8  # groups of rows: with fewer even the clearest votes may be luck,
 # beside one that was let in without proof as many as by a coin.
 COINS_BELOW, HALVES_BELOW, BETTER_BELOW = 0.003, 0.002, 0.1
 REPLAY_ABOVE = 0.05  # nats per token
+SAME_KL = 0.02  # what rounding to the base's precision may cost the merged checkpoint, per token
 FORGOT_ABOVE, SURE_BELOW = 0.02, 0.1  # share of golden questions; probability of chance
 FORGOT_FAR_ABOVE, OF_MANY = 0.05, 100  # a share of so many questions that chance excuses no more
 KNOWN_AT_LEAST = 10  # golden questions that what serves gets right
@@ -235,6 +236,13 @@ def replay(risen: Sequence[float], rival: str) -> Check:
 
 def perplexity(nats: Sequence[float]) -> float:
     return exp(fmean(nats)) if nats else 1.0
+
+
+def merged(value: float) -> Check:
+    """`value`: how far the merged checkpoint is from the adapter on the base, nats per token."""
+    passed = abs(value) <= SAME_KL
+    words = "the merged checkpoint says what the adapter says"
+    return Check("merged", passed, words if passed else f"not so: {words} ({value:.3f})", value)
 
 
 def overlap(

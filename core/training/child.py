@@ -57,7 +57,7 @@ class Reporter:
         """Inside it, an error whose reason a person can mend becomes that reason."""
         try:
             yield
-        except Exception as error:  # a full disk has a class in each library; others go on
+        except Exception as error:  # each library has its own for a full disk; no reason: raised
             why = _reason(error)
             if why is None:
                 raise

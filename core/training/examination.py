@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.training import baseline, checks, dataset, golden, halves, leaks, nearer
-from core.training.asking import OTHERS, Saying, answered_rightly, ask
+from core.training.asking import OTHERS, Saying, ask
 from core.training.checks import Check, Known, Remedy
 from core.training.child import Reporter
 from core.training.measure import Voice, kl_per_token, probing_prompts, prompt_ids, quiet
@@ -24,7 +24,6 @@ from core.training.overlap import chance, overlap
 from core.training.redact import redact
 from core.training.trio import Row, Trio
 
-SAME_KL = 0.02  # what rounding to the base's precision may cost the merged checkpoint, per token
 REFERENCES = 64  # texts to compare with, at the most
 STEPS = 8
 TRAINED = "train.jsonl"
@@ -205,8 +204,8 @@ class Examination:
         return [new - old for new, old in zip(ours, theirs, strict=True)]
 
     def _asked(self) -> Saying:
-        said = ask(self.trio, self.questions, self.golden, self.others, partial(self._step, 3))
-        self.known = answered_rightly(self.questions, said[self.trio.rival])
+        tell = partial(self._step, 3)
+        said, self.known = ask(self.trio, self.questions, self.golden, self.others, tell)
         return said
 
     def _golden(self, said: Saying) -> None:
@@ -309,10 +308,7 @@ class Examination:
                     m(input_ids=ids).logits.float().log_softmax(-1) for m in (model, other)
                 )
                 gaps.append(float((ours.exp() * (ours - theirs)).sum(-1).mean()))
-        value = sum(gaps) / len(gaps)
-        passed = abs(value) <= SAME_KL
-        words = "the merged checkpoint says what the adapter says"
-        return Check("merged", passed, words if passed else f"not so: {words} ({value:.3f})", value)
+        return checks.merged(sum(gaps) / len(gaps))
 
     def _add(self, check: Check) -> None:
         if check.remedy == "nearer" and not self.may_go:

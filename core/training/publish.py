@@ -209,7 +209,7 @@ async def publish(
     folder = run / "candidate"
     if report["passed"]:
         folder = await asyncio.to_thread(place, run, shelf, tune.name)
-        async with AsyncExitStack() as unrecorded:  # nothing such may lie under the name
+        async with AsyncExitStack() as unrecorded:  # nothing unrecorded may lie under the name
             unrecorded.push_async_callback(asyncio.to_thread, remove, folder, shelf)
             try:
                 await probe(generator, tune.name, base, differing(report), again_after_s)

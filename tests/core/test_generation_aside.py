@@ -1,6 +1,7 @@
 """The client of the model's server: what is asked beside answers, and what is never told."""
 
 import logging
+import os
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -93,7 +94,19 @@ async def test_a_models_folder_counts_and_knows_its_window(server, tmp_path):
         assert await model.context() == 512
 
 
-@pytest.mark.parametrize("bytes_there", [b"{}", b"\xff", None])
+@pytest.mark.parametrize(
+    "bytes_there",
+    [
+        b"{}",
+        b"\xff",
+        pytest.param(
+            None,
+            marks=pytest.mark.skipif(
+                not os.path.exists("/proc/self/mem"), reason="it takes a system with /proc: Linux"
+            ),
+        ),
+    ],
+)
 async def test_a_damaged_tokenizer_is_no_reason_to_fail(server, tmp_path, bytes_there, caplog):
     file = tmp_path / "tokenizer.json"
     if bytes_there is None:

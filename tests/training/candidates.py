@@ -1,8 +1,8 @@
 """Candidates as a broken trainer, a full disk or an attacker would leave them; and honest ones.
 
-What breaks one changes its run's folder in place. Those of the files make the manifest fit where
-the break is not about the manifest, so that every one is refused for what it is. And what the gate
-finds of a run.
+A function that breaks one changes its run's folder in place. Those that break files make the
+manifest fit where the break is not about the manifest, so that every one is refused for what it is.
+At the end: how the gate is asked of a run.
 """
 
 import io

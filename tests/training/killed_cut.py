@@ -27,4 +27,5 @@ def main(folder, left):
     exports.cut(folder, found)
 
 
-main(Path(sys.argv[1]), int(sys.argv[2]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -7,7 +7,6 @@ import pytest
 
 from core.training import checks, nearer
 from core.training.checks import Check, Known
-from core.training.evaluate import summed_up
 from core.training.examination import Examined
 from core.training.measure import Said
 
@@ -157,7 +156,7 @@ def test_where_few_held_out_votes_cannot_tell_all_votes_may_say_that_they_are_no
 
 
 def remedies(*some):
-    return summed_up(Examined(list(some)))["remedies"]
+    return Examined(list(some)).remedies
 
 
 def test_remedies_are_named_where_all_that_refuses_may_be_helped():

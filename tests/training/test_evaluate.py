@@ -20,6 +20,7 @@ from core.training.models import sha256
 from core.training.page import plots
 from core.training.runner import StepFailed
 from core.training.trio import Trio
+from tests.training.candidates import report_of
 from tests.training.conftest import GOLDEN, prepare, steps
 from tests.training.votes import judged, turn
 
@@ -29,15 +30,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def run(tuned, tmp_path):
-    """A copy of the run, to be broken."""
-    return shutil.copytree(tuned[0], tmp_path / "run")
-
-
 def verdict(run):
-    evaluate(run, Reporter(io.StringIO()))
-    report = json.loads((run / "report.json").read_text())
+    report = report_of(run)
     why = [c["words"] for c in report["checks"] if c["hard"] and c["passed"] is False]
     return report["passed"], "; ".join(why)
 

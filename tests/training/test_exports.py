@@ -8,6 +8,7 @@ import pickle
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -180,6 +181,7 @@ async def test_a_cut_that_was_killed_is_ended_when_the_bot_starts(store, here, t
     cutting = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.training.killed_cut", str(folder), str(written)),
         stdin=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
     )
     await cutting.communicate(pickle.dumps(found))
     assert cutting.returncode == (-signal.SIGKILL if written < len(FILES) + 1 else 0)
