@@ -14,7 +14,7 @@ def write_card(model: Path, lines: list[str]) -> None:
     text = CARD.read_text(encoding="utf-8")
     table = "\n".join(["| what | to reach | reached | |", "|---|---|---|---|", *lines])
     training = json.loads((model / "training.json").read_text())
-    legs = training.pop("legs")
+    legs = training.pop("legs", [])  # of weights that were not made in one go
     facts = "\n".join(f"- {name}: {value}" for name, value in training.items())
     for number, leg in enumerate(legs, 1):
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in leg.items())

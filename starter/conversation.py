@@ -89,10 +89,16 @@ HARD = str.split(
 )
 
 
+def follow_ups() -> list[str]:
+    """Gives the ids of all that needs an earlier turn, in an order that stays."""
+    return [f"follow-{kind}" for kind in _FOLLOW_UPS]
+
+
 @dataclass(slots=True)
 class Exchange:
-    """One question and its answer; `subject` is the id asked about: of what
-    wording/ has questions on, or memory.tsv's "tell-" and "ask-" with the kind."""
+    """One question and its answer; `subject` is the id asked about: of what wording/ has
+    questions on, memory.tsv's "tell-" and "ask-" with the kind, or "refusal".
+    """
 
     question: str
     answer: str

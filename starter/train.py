@@ -1,7 +1,8 @@
-"""`make starter`: makes the starter model from nothing, in one process, the same each time.
+"""`make starter`: makes the starter model from nothing, in two processes where there are two cores.
 
-The story from top to bottom: 1. write conversations, 2. make the tokenizer, 3. turn conversations
-into rows of tokens, 4. train, 5. save the folder with its sums. A GPU is used where there is one.
+The story from top to bottom: 1. make the tokenizer, 2. let the first layer alone learn what is
+asked, 3. let the whole model learn to answer, 4. save the folder with its sums. Conversations are
+written while it learns. A GPU is used where there is one.
 """
 
 from __future__ import annotations
@@ -10,48 +11,77 @@ import argparse
 import hashlib
 import json
 import math
+import os
 import platform
-import random
+import tempfile
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import torch
 import transformers
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
+from torch import distributed
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
+from torch.nn import Parameter
+from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from starter.conversation import Conversation, Writer
+from starter.conversation import Writer
+from starter.look import EPSILON, HEAD_DIM, HEADS, WIDTH, FirstLook
 from starter.muon import Muon
+from starter.rows import IGNORED, Reader, Row, packs, subjects, tensors, token_id
 from starter.tokens import (
     ASSISTANT,
     CONTEXT,
     END,
     PAD,
-    SYSTEM,
-    USER,
+    SPECIAL,
     make_tokenizer,
     save_tokenizer,
 )
 
 SEED = 20261
-VOCABULARY = 4096
-STEP_TOKENS = 2560  # in one step, padding included
-TALKS = (90_000, 17_000)  # conversations of the first half (few turns) and of the second (many)
+PROCESSES = 2
+VOCABULARY = 2048
+LAYERS, INNER = 3, 704
+LOOKING = 0.1  # of the time
+LOOKS = 480  # answers of a process in one step of looking
+NEAR, FAR = 112, 896  # tokens that are looked at: most questions need few, and all must find them
+OFTEN_FAR = 0.25
+HIDDEN = 0.2  # of the tokens at the most while it looks, so that no single word decides
+SHORT = 0.25  # of the time to speak: until here one turn or two
+LONGER = 0.6  # until here few turns
+FROZEN = 0.4  # until here the first layer stays as it looks
+STEP_TOKENS = 1408  # of a process in one step of speaking, padding included
+ABOUT = 0.3  # what the subjects count beside the words
 RECORD = "training.json"
 MODEL = Path(__file__).parent / "model"
 
-Row = tuple[list[int], list[bool]]
+Optimizer = tuple[torch.optim.Optimizer, float]  # and its learning rate at the most
 
 
-def few_turns(rng: random.Random) -> int:
-    """Draws how many turns a conversation of the first half of the training has."""
-    return 1 if rng.random() < 0.6 else rng.randint(2, 3)
+# 1. Words
 
 
-def many_turns(rng: random.Random) -> int:
-    """Draws how many turns a conversation of the second half has: some go on for thirty."""
+def new_tokenizer() -> Tokenizer:
+    """Makes the tokenizer from conversations of all lengths; the same each time."""
+    rng = Random(SEED)
+    writer = Writer(rng)
+    talks = (writer.conversation(many_turns(rng)) for _ in range(5000))
+    return make_tokenizer((m["content"] for talk in talks for m in talk.messages()), VOCABULARY)
+
+
+def some_turns(rng: Random) -> int:
+    """Draws how many turns a conversation has where little of it is looked at."""
+    draw = rng.random()
+    return 1 if draw < 0.35 else rng.randint(2, 6) if draw < 0.75 else rng.randint(7, 16)
+
+
+def many_turns(rng: Random) -> int:
+    """Draws how many turns a conversation has in the end: some go on for thirty."""
     draw = rng.random()
     if draw < 0.30:
         return 1
@@ -62,149 +92,204 @@ def many_turns(rng: random.Random) -> int:
     return rng.randint(15, 30) if draw < 0.98 else rng.randint(31, 60)
 
 
-def number(tokenizer: Tokenizer, token: str) -> int:
-    """Gives the number of a special token, which is always there."""
-    found = tokenizer.token_to_id(token)
-    assert found is not None
-    return found
+def turns(rng: Random, done: float) -> int:
+    """Draws how many turns a conversation has at this share of the time to speak."""
+    if done < SHORT:
+        return 1 if rng.random() < 0.8 else 2
+    if done < LONGER:
+        return 1 if rng.random() < 0.6 else rng.randint(2, 3)
+    return many_turns(rng)
 
 
-def row_of(talk: Conversation, tokenizer: Tokenizer) -> Row:
-    """Gives a conversation's tokens, and which of them are the model's own to learn."""
-    mark = {
-        "system": number(tokenizer, SYSTEM),
-        "user": number(tokenizer, USER),
-        "assistant": number(tokenizer, ASSISTANT),
-    }
-    end = number(tokenizer, END)
-    messages = talk.messages()
+class Course:
+    """One of the processes that learn together.
+
+    Each draws its own conversations; a step is the mean of all their gradients.
+    """
+
+    def __init__(self, rank: int, processes: int, tokenizer: Tokenizer, bar: Progress) -> None:
+        self.rank, self.processes = rank, processes
+        self.rng = Random(SEED + rank)
+        self.writer = Writer(self.rng)
+        self.reader = Reader(tokenizer, self.rng)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.bar = bar
+        self.loss, self.tokens = math.nan, 0  # of this process
+
+    def time(self, what: str, seconds: float) -> Iterator[float]:
+        """Gives the share of the time that is done, step by step and to all alike, below 1; and
+        shows it.
+        """
+        task = self.bar.add_task(what, total=1.0)
+        began, step = time.monotonic(), 0
+        self.loss = math.nan
+        while True:
+            share = torch.tensor([(time.monotonic() - began) / seconds])
+            if self.processes > 1:
+                distributed.broadcast(share, 0)
+            done = min(1.0, float(share))
+            self.bar.update(task, completed=done, description=f"{what}  loss {self.loss:.3f}")
+            if step and step % 100 == 0 and not self.rank:
+                pace = self.processes * self.tokens / (time.monotonic() - began)
+                line = f"{what}: step {step}  {done:.0%}  loss {self.loss:.4f}"
+                self.bar.console.print(line + (f"  {pace:.0f} tokens/s" if self.tokens else ""))
+            if done >= 1:
+                return
+            step += 1
+            yield done
+
+    def learn(self, loss: torch.Tensor, params: Sequence[Parameter]) -> None:
+        """Leaves in the parameters, all of which the loss depends on, the mean gradient."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.processes > 1:
+            grads = [p.grad for p in params if p.grad is not None]
+            flat = torch.cat([grad.reshape(-1) for grad in grads])
+            distributed.all_reduce(flat)
+            parts = torch.split(flat / self.processes, [grad.numel() for grad in grads])
+            for grad, part in zip(grads, parts, strict=True):
+                grad.copy_(part.view_as(grad))
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+
+    def note(self, loss: torch.Tensor) -> None:
+        """Keeps the loss as it is said and recorded: the mean of about the last fifty steps."""
+        value = float(loss.detach())
+        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
+
+
+# 2. What is asked
+
+
+def learn_to_look(first: FirstLook, course: Course, seconds: float) -> None:
+    """Trains the embedding and the first layer to name what each answer is about."""
+    params = [*first.parameters()]
+    optimizers = _optimizers(_matrices(first.layer), params, 2e-2, 3e-2, 0.1)
+    for done in course.time("look", seconds):
+        far = course.rng.random() < OFTEN_FAR
+        reach, count = (FAR, many_turns) if far else (NEAR, some_turns)
+        talks = [course.writer.conversation(count(course.rng)) for _ in range(12 if far else 100)]
+        ids, at, start, about = in_line([course.reader.row(talk) for talk in talks])
+        hidden = torch.rand(len(ids)) < HIDDEN * course.rng.random()
+        ids[hidden & (ids >= len(SPECIAL))] = course.reader.pad
+        some = torch.randperm(len(at))[: LOOKS * NEAR // reach]
+        ids, at, start, about = (
+            t.to(course.device) for t in (ids, at[some], start[some], about[some])
+        )
+        loss = cross_entropy(first(ids, at, start, reach), about, label_smoothing=0.05)
+        course.learn(loss, params)
+        course.note(loss)
+        _step(optimizers, min(done / 0.02, (1 - done) / 0.5, 1.0))
+
+
+def in_line(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """All rows in one line (T,); where each answer and its row begin, its subject (N,)."""
     ids: list[int] = []
-    learn: list[bool] = []
-    for message, text in zip(
-        messages, tokenizer.encode_batch([m["content"] for m in messages]), strict=True
-    ):
-        own = message["role"] == "assistant"
-        ids += [mark[message["role"]], *text.ids, end]
-        learn += [False, *[own] * (len(text.ids) + 1)]
-    return ids[:CONTEXT], learn[:CONTEXT]
-
-
-def packs(rows: list[Row], rng: random.Random) -> list[list[Row]]:
-    """Puts rows of like length together, so that little is padding; gives the packs shuffled."""
-    rows = sorted(rows, key=lambda row: (len(row[0]), rng.random()))
-    found: list[list[Row]] = [[]]
+    answers = []
     for row in rows:
-        if found[-1] and (len(found[-1]) + 1) * len(row[0]) > STEP_TOKENS:
-            found.append([])
-        found[-1].append(row)
-    rng.shuffle(found)
-    return found
+        answers += [(len(ids) + at, len(ids), subject) for at, subject in row.begins]
+        ids += row.ids
+    at, start, about = torch.tensor(answers).unbind(1)
+    return torch.tensor(ids), at, start, about
 
 
-def tensors(pack: list[Row], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gives ids and targets (B, T); a target of -100 is not learnt."""
-    width = max(len(ids) for ids, _ in pack)
-    x = torch.full((len(pack), width), pad)
-    y = torch.full((len(pack), width), -100)
-    for i, (ids, learn) in enumerate(pack):
-        x[i, : len(ids)] = torch.tensor(ids)
-        for t in range(len(ids) - 1):
-            if learn[t + 1]:
-                y[i, t] = ids[t + 1]
-    return x, y
+# 3. What is answered
 
 
 def new_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
-    """Gives a fresh model with random weights."""
-    end, pad = number(tokenizer, END), number(tokenizer, PAD)
+    """Gives a fresh model, in which each layer but the first begins as nothing."""
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=256,
-        intermediate_size=704,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=64,
+        hidden_size=WIDTH,
+        intermediate_size=INNER,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        head_dim=HEAD_DIM,
+        rms_norm_eps=EPSILON,
         max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         bos_token_id=None,
-        eos_token_id=end,
-        pad_token_id=pad,
-        initializer_range=0.02,
+        eos_token_id=token_id(tokenizer, END),
+        pad_token_id=token_id(tokenizer, PAD),
+        initializer_range=WIDTH**-0.5,
     )
     config._attn_implementation = "sdpa"
-    return LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+        for n, layer in enumerate(model.model.layers):
+            layer.mlp.down_proj.weight.zero_()
+            if n:
+                layer.self_attn.o_proj.weight.zero_()
+                layer.self_attn.q_proj.weight.mul_(0.3)
+                layer.self_attn.k_proj.weight.mul_(0.3)
+    return model
 
 
-def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
-    """Gives Muon for the matrices inside the layers, AdamW for the embedding and the norms."""
-    inner = [p for p in model.model.layers.parameters() if p.ndim == 2]
-    seen = {id(p) for p in inner}
-    rest = [p for p in model.parameters() if id(p) not in seen]
-    return [
-        Muon(inner, lr=3e-3, decay=0.05),
-        torch.optim.AdamW(rest, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.01),
-    ]
-
-
-def rate(done: float) -> float:
-    """Gives the share of the learning rate at this share of the run: up, flat, then down."""
-    if done < 0.02:
-        return done / 0.02
-    return max(0.02, min(1.0, (1 - done) / 0.6))
-
-
-def train(
-    model: LlamaForCausalLM,
-    halves: list[list[list[Row]]],
-    pad: int,
-    seconds: float,
-    bar: Progress,
-    speed: float,
-) -> tuple[float, int]:
-    """Trains on the packs of the first half, then of the second; gives the last loss and tokens.
-
-    First short conversations, where every question is easily found, then long ones. When the packs
-    would take longer than the seconds, some of each half are left out, so that it ends well.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)  # type: ignore[arg-type]
+def learn_to_speak(
+    model: LlamaForCausalLM, first: FirstLook, course: Course, seconds: float
+) -> None:
+    """Trains the whole model to answer; its first layer joins in when the others can use it."""
+    low = [*first.parameters()]
+    own = {id(p) for p in low}
+    high = [p for p in model.parameters() if id(p) not in own]
+    upper = [p for layer in model.model.layers[1:] for p in _matrices(layer)]
+    above = _optimizers(upper, high, 2e-3, 3e-3, 0.05)
+    below = _optimizers(_matrices(first.layer), low, 6e-4, 3e-4, 0.0)
     model.train()
-    makers = optimizers(model)
-    first = [maker.param_groups[0]["lr"] for maker in makers]
-    began, loss_now, tokens, step, done = time.monotonic(), 8.0, 0, 0, 0.0
-    sizes = [len(half) for half in halves]
-    left = [iter(half) for half in halves]
-    seen = [0, 0]
-    task = bar.add_task("train", total=1.0)
-    while True:
-        half = 0 if done < 0.5 else 1
-        pack = next(left[half], None)
-        if pack is None or done >= 1:
-            break
-        seen[half] += 1
-        x, y = (t.to(device) for t in tensors(pack, pad))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            hidden = model.model(input_ids=x, use_cache=False).last_hidden_state  # (B, T, D)
-            at = y != -100
-            logits = model.lm_head(hidden[at])  # (N, V)
-        loss = torch.nn.functional.cross_entropy(logits.float(), y[at])
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for maker, lr in zip(makers, first, strict=True):
-            maker.param_groups[0]["lr"] = lr * speed * rate(done)
-            maker.step()
-            maker.zero_grad()
-        tokens += int((x != pad).sum())
-        loss_now = 0.98 * loss_now + 0.02 * float(loss.detach())
-        step += 1
-        share = seen[half] / sizes[half] / 2 + half / 2
-        done = max(done, share, (time.monotonic() - began) / seconds)
-        bar.update(task, completed=done, description=f"train  loss {loss_now:.3f}")
-        if step % 50 == 0:
-            pace = tokens / (time.monotonic() - began)
-            bar.console.print(f"step {step}  {done:.0%}  loss {loss_now:.4f}  {pace:.0f} tokens/s")
-    return loss_now, tokens
+    ready: list[list[Row]] = []
+    for done in course.time("speak", seconds):
+        looks_too = done >= FROZEN
+        for p in low:
+            p.requires_grad_(looks_too)
+        if not ready:
+            many = 150 if done >= LONGER else 400
+            talks = [course.writer.conversation(turns(course.rng, done)) for _ in range(many)]
+            ready = packs([course.reader.row(t) for t in talks], STEP_TOKENS, course.rng)
+        pack = ready.pop()
+        x, y, about = (t.to(course.device) for t in tensors(pack, course.reader.pad))
+        with torch.autocast(course.device.type, torch.bfloat16, enabled=x.is_cuda):
+            seen = model.model(input_ids=x, use_cache=False, output_hidden_states=True)
+            said = model.lm_head(seen.last_hidden_state[y != IGNORED])  # (N, V)
+        loss = words = cross_entropy(said.float(), y[y != IGNORED])
+        if looks_too:
+            begins = about != IGNORED
+            named = first.named(seen.hidden_states[1][begins].float())
+            loss = words + ABOUT * cross_entropy(named, about[begins])
+        course.learn(loss, [*high, *low] if looks_too else high)
+        course.note(words)
+        course.tokens += sum(len(row.ids) for row in pack)
+        factor = max(0.02, min(done / 0.02, (1 - done) / 0.6, 1.0))
+        _step(above, factor)
+        if looks_too:
+            _step(below, min(factor, (done - FROZEN) / 0.03))
+
+
+def _matrices(layer: torch.nn.Module) -> list[Parameter]:
+    return [p for p in layer.parameters() if p.ndim == 2]
+
+
+def _optimizers(
+    matrices: Sequence[Parameter],
+    params: Iterable[Parameter],
+    muon_rate: float,
+    adamw_rate: float,
+    decay: float,
+) -> list[Optimizer]:
+    """Gives Muon for the matrices inside the layers, AdamW for all else."""
+    seen = {id(p) for p in matrices}
+    rest = [p for p in params if id(p) not in seen]
+    adamw = torch.optim.AdamW(rest, lr=adamw_rate, betas=(0.9, 0.99), weight_decay=decay)
+    return [(Muon(matrices, lr=muon_rate, decay=decay), muon_rate), (adamw, adamw_rate)]
+
+
+def _step(optimizers: list[Optimizer], factor: float) -> None:
+    for optimizer, rate in optimizers:
+        optimizer.param_groups[0]["lr"] = rate * factor
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+# 4. The folder
 
 
 def save(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
@@ -215,7 +300,7 @@ def save(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
     model.to("cpu", dtype=torch.bfloat16)  # type: ignore[arg-type]
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
-    end, pad = number(tokenizer, END), number(tokenizer, PAD)
+    end, pad = token_id(tokenizer, END), token_id(tokenizer, PAD)
     generation = {"eos_token_id": end, "pad_token_id": pad, "max_length": CONTEXT}
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
 
@@ -227,68 +312,64 @@ def write_sums(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(sums))
 
 
-def main() -> None:
-    """Runs the whole story."""
-    parser = argparse.ArgumentParser(prog="python -m starter.train", description=__doc__)
-    parser.add_argument("--out", type=Path, default=MODEL, help="folder of the finished model")
-    parser.add_argument("--minutes", type=float, default=28, help="of training, at most")
-    parser.add_argument("--start", type=Path, help="go on from this folder with new conversations")
-    parser.add_argument("--leg", type=int, default=0, help="which leg: other conversations in each")
-    asked = parser.parse_args()
+def work(rank: int, processes: int, out: Path, seconds: float, meet: str) -> None:
+    """Runs the whole story in one of the processes; the first of them shows and saves it."""
     began = time.monotonic()
-    torch.manual_seed(SEED)
-    rng = random.Random(SEED + asked.leg)
-    writer = Writer(rng)
+    if processes > 1:
+        torch.set_num_threads(1)
+        distributed.init_process_group("gloo", meet, rank=rank, world_size=processes)
+    torch.manual_seed(SEED)  # all begin with the same weights
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
-        task = bar.add_task("write", total=sum(TALKS))
-        talks: list[list[Conversation]] = []
-        for many, draw in zip(TALKS, (few_turns, many_turns), strict=True):
-            talks.append([])
-            for _ in range(many):
-                talks[-1].append(writer.conversation(draw(rng)))
-                bar.advance(task)
-        sample = (m["content"] for talk in talks[1][:5000] for m in talk.messages())
-        if asked.start:
-            tokenizer = Tokenizer.from_file(str(asked.start / "tokenizer.json"))
-        else:
-            tokenizer = make_tokenizer(sample, VOCABULARY)
-        rows = [[row_of(talk, tokenizer) for talk in half] for half in talks]
-        sizes = [sum(len(ids) for ids, _ in half) for half in rows]
-        longest = max(len(ids) for ids, _ in rows[1])
-        bar.console.print(f"tokens of the halves: {sizes}; longest conversation {longest}")
+    with Progress(*columns, disable=rank > 0) as bar:
+        tokenizer = new_tokenizer()
+        course = Course(rank, processes, tokenizer, bar)
         model = new_model(tokenizer)
-        if asked.start:
-            model.load_state_dict(load_file(asked.start / "model.safetensors"), strict=False)
-            model.tie_weights()
-        halves = [packs(half, rng) for half in rows]
-        if asked.start:  # no beginner any more: short and long ones mixed, in smaller steps
-            mixed = packs(rows[0][: len(rows[0]) * 2 // 3] + rows[1][: len(rows[1]) * 2 // 3], rng)
-            halves = [mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]]
-        pad = number(tokenizer, PAD)
-        speed = 0.5 if asked.start else 1.0
-        loss, tokens = train(model, halves, pad, asked.minutes * 60, bar, speed)
-    save(model, tokenizer, asked.out)
-    leg = {
-        "tokens": tokens,
-        "final_loss": round(loss, 4),
-        "minutes": round((time.monotonic() - began) / 60, 1),
-        "threads": torch.get_num_threads(),
-        "device": "GPU" if torch.cuda.is_available() else "CPU",
-    }
-    before = json.loads((asked.start / RECORD).read_text())["legs"] if asked.start else []
+        first = FirstLook(model, len(subjects()), token_id(tokenizer, ASSISTANT))
+        first.begin()
+        model.to(course.device)  # type: ignore[arg-type]
+        first.to(course.device)
+        torch.manual_seed(SEED + rank)
+        learn_to_look(first, course, LOOKING * seconds)
+        learn_to_speak(model, first, course, (1 - LOOKING) * seconds)
+    if rank:
+        return
+    if not all(bool(p.isfinite().all()) for p in model.parameters()):
+        raise SystemExit("A weight is not a number; nothing is kept. Change SEED in train.py.")
+    save(model, tokenizer, out)
     facts = {
         "seed": SEED,
         "parameters": sum(p.numel() for p in model.parameters()),
+        "tokens": processes * course.tokens,
+        "final_loss": round(course.loss, 4),
+        "minutes": round((time.monotonic() - began) / 60, 1),
+        "processes": processes,
+        "device": course.device.type,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "legs": [*before, leg],
     }
-    if not math.isfinite(loss):
-        raise SystemExit("The loss is not a number; nothing is kept. Try another seed.")
-    (asked.out / RECORD).write_text(json.dumps(facts, indent=2) + "\n")
-    write_sums(asked.out)
+    (out / RECORD).write_text(json.dumps(facts, indent=2) + "\n")
+    write_sums(out)
+
+
+def main() -> None:
+    """Runs the story in as many processes as there are cores for, two at the most."""
+    parser = argparse.ArgumentParser(prog="python -m starter.train", description=__doc__)
+    parser.add_argument("--out", type=Path, default=MODEL, help="folder of the finished model")
+    parser.add_argument("--minutes", type=float, default=28, help="of training")
+    asked = parser.parse_args()
+    if asked.minutes <= 0:
+        parser.error("--minutes must be more than 0")
+    if asked.out.exists() and [*asked.out.iterdir()] and not (asked.out / RECORD).exists():
+        parser.error(f"{asked.out} holds something else; name an empty or a new folder by --out")
+    alone = torch.cuda.is_available() or (os.cpu_count() or 1) < PROCESSES
+    processes = 1 if alone else PROCESSES
+    with tempfile.TemporaryDirectory() as folder:
+        args = (processes, asked.out, asked.minutes * 60, f"file://{folder}/meet")
+        try:
+            spawn(work, args, nprocs=processes)  # type: ignore[no-untyped-call]
+        except ProcessExitedException as error:  # it has said why
+            raise SystemExit(error.exit_code) from None
 
 
 if __name__ == "__main__":

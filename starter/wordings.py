@@ -177,10 +177,9 @@ class Wordings:
         `held_out` gives one of the wordings that training never sees, the default one of the others;
         `plain` leaves away what people say around a question. Raises LookupError where there is none.
         """
-        worded = self.subjects[id_].worded[held_out]
-        if worded and rng.random() < ONE_BY_ONE:
+        patterns, worded = self.subjects[id_].patterns, self.subjects[id_].worded[held_out]
+        if worded and (not patterns or rng.random() < ONE_BY_ONE):  # of some there are no patterns
             return self._around(rng.choice(worded), rng, plain)
-        patterns = self.subjects[id_].patterns
         weights = [_weight(kind, text) for kind, text in patterns]
         for _ in range(_TRIES):
             kind, pattern = rng.choices(patterns, weights)[0]
