@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,14 @@ class Votes:
             self.later(answer_vote(self.api, reaction, noted, thread, trigger))
 
     async def _judged(self, reaction: IncomingReaction) -> Noted:
-        """A person sees an answer before we know its place: then the vote waits for that."""
-        until = time.monotonic() + PLACED_WITHIN_S
-        while True:
-            noted = await self.inbox.reaction(reaction)
-            is_known = noted.score is not None or noted.words or not reaction.added
-            if is_known or not self._may_be_ours_soon(reaction.target) or time.monotonic() > until:
-                return noted
-            await asyncio.sleep(LOOK_AGAIN_S)
+        """A person sees an answer before we know its place: the vote waits for that, and is handed
+        over afterwards, since what was looked for meanwhile may just have been missed.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PLACED_WITHIN_S):
+                while self._may_be_ours_soon(reaction.target):  # noqa: ASYNC110 - nobody is told
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        return await self.inbox.reaction(reaction)
 
     def _may_be_ours_soon(self, ref: MessageRef) -> bool:
         return any(

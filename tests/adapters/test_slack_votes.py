@@ -127,13 +127,17 @@ async def test_a_reaction_that_is_not_stored_comes_again(house):
 
 
 class OnceItIsPlaced(ListInbox):
-    """Knows an answer's message when its place is kept, as the store does."""
+    """Knows an answer's message when its place is kept, as the store does; a place that is kept
+    while it looks is missed.
+    """
 
     answer: Answer | None = None
 
     async def reaction(self, reaction):
         await super().reaction(reaction)
-        refs = self.answer.refs if self.answer else []
+        answer = self.answer
+        refs = [*answer.refs] if answer else []
+        await until(lambda: not (answer and answer.unsure))
         return Noted(1 if reaction.target in refs else None)
 
 
