@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,16 +64,26 @@ async def walk(
         raise StepFailed(f"it ended without leaving a tune (its log: {log})")
     steps = ["evaluate"]
     while steps:
+        before = await asyncio.to_thread(_written, run)
         try:
             for name in steps:
                 async with aclosing(step(name)) as lines:
                     async for line in lines:
                         yield line
+            if await asyncio.to_thread(_written, run) == before:
+                raise StepFailed(f"the checks did not end in a report (their log: {log})")
         except StepFailed as error:
             await asyncio.to_thread(_refuse, run, str(error))
             return
         remedies = (await asyncio.to_thread(judgement, run)).get("remedies", [])
         steps = [*remedies, "evaluate"] if remedies else []
+
+
+def _written(run: Path) -> int:
+    """When the report was written last, in nanoseconds; 0: there is none."""
+    with suppress(FileNotFoundError):
+        return (run / "report.json").stat().st_mtime_ns
+    return 0
 
 
 def _refuse(run: Path, why: str) -> None:

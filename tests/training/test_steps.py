@@ -62,6 +62,19 @@ def test_a_gate_that_breaks_refuses(tmp_path, monkeypatch):
     assert report["checks"][0]["words"].startswith("checking it failed: it ended with status 1")
 
 
+def test_a_gate_that_ends_without_a_word_refuses_and_no_remedy_is_tried_again(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert walk(tmp_path / "a", monkeypatch, [{}]) == "tune evaluate"
+    words = judgement(tmp_path / "a")["checks"][0]["words"]
+    assert words.startswith("checking it failed: the checks did not end in a report")
+    looks = [look("nearer"), {}]
+    assert walk(tmp_path / "b", monkeypatch, looks) == "tune evaluate nearer evaluate"
+    assert judgement(tmp_path / "b") == look("nearer")
+
+
 def test_of_ten_people_the_halves_are_compared_first_and_a_run_goes_on_without(
     tmp_path, monkeypatch, caplog
 ):
