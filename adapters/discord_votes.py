@@ -36,6 +36,7 @@ QUESTION = "What should I have said?"
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
 USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
+NO_VOTE = "Not kept: your vote on this answer is gone. Vote again, and send it once more."
 NO_BUTTONS = "Voting by button is switched off here."
 
 
@@ -148,8 +149,9 @@ class Votes:
             await self._respond(interaction, 9, form(target))
             return
         author = author_of(interaction.user)
-        await kept(partial(self._inbox.correction, target, author, value_in(data)))
-        body = {"content": CORRECTED, "components": [], "allowed_mentions": NOBODY}
+        is_kept = await kept(partial(self._inbox.correction, target, author, value_in(data)))
+        words = CORRECTED if is_kept else NO_VOTE
+        body = {"content": words, "components": [], "allowed_mentions": NOBODY}
         await self._respond(interaction, 7, body)
 
     async def _respond(self, to: discord.Interaction, kind: int, data: Mapping[str, Any]) -> None:

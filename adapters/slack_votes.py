@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 ASKED = "What should I have said?"
 VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
+NO_VOTE = "Not kept: your vote on this answer is gone. Vote again, and send this once more."
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 
@@ -88,10 +89,12 @@ class Votes:
         self, target: MessageRef, author: Author, text: str, thread: str
     ) -> BoltResponse | None:
         try:
-            await self.inbox.correction(target, author, text)
+            is_kept = await self.inbox.correction(target, author, text)
         except (StoreError, Closing) as error:
             logger.warning("slack: a correction is not kept: %s", error)
             return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})
+        if not is_kept:
+            return answered({"response_action": "errors", "errors": {CORRECTION: NO_VOTE}})
         self.later(whisper(self.api, target, author.id, thread, KEPT))
         return None
 

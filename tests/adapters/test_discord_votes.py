@@ -144,6 +144,15 @@ async def test_after_a_thumb_down_the_right_words_are_asked_for_in_a_form(here: 
     assert press.shown.buttons == {}
 
 
+async def test_right_words_without_a_vote_are_not_thanked_for(here: Served):
+    here.inbox.noted, here.inbox.strangers = Noted(-1), {here.ada.id}
+    press = await pressed(here, await here.answered(), "👎")
+    opened = await pressed(here, press.shown, QUESTION)
+    sent = await here.fake.fills_in(opened, "A mynah is a bird.")
+    await until(lambda: sent.response)
+    assert press.shown.content.startswith("Not kept: your vote")
+
+
 async def test_buttons_and_forms_work_after_a_restart(discord):
     inbox = ListInbox(noted=Noted(-1))
     async with served(discord, inbox) as here:

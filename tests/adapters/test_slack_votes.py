@@ -58,6 +58,17 @@ async def test_a_thumb_down_by_button_opens_a_modal_whose_words_are_kept(house):
     assert house.slack.told() == ["Thank you: your correction is kept with your vote."]
 
 
+async def test_a_correction_without_a_vote_is_not_thanked_for(house):
+    answer = await voted(house, -1)
+    house.inbox.strangers = {"U0ANN"}
+    house.slack.presses(answer.refs[0].id, "negative")
+    await house.slack.until(lambda: house.slack.views)
+    house.slack.submits("A better answer")
+    await house.slack.until(lambda: "Not kept: your vote" in str(house.slack.acknowledged))
+    assert house.inbox.corrections
+    assert house.slack.ephemerals == []
+
+
 async def test_a_thumb_down_by_reaction_offers_a_button_that_opens_the_modal(house):
     answer = await voted(house)
     house.slack.reacts(answer.refs[0].id, "-1", by="U0BEN")
