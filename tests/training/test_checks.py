@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from core.training import checks, nearer
+from core.training import checks, leaks, nearer
 from core.training.checks import Check, Known
 from core.training.examination import Examined
 from core.training.measure import Said
@@ -52,6 +52,19 @@ def test_numbers_that_are_none_refuse():
     assert checks.displacement([math.nan], "the base").passed is False
     assert checks.margin("better", {"a": [math.nan] * 30}, "the base").passed is False
     assert checks.replay([math.nan] * 30, "the base").passed is False
+
+
+def test_secrets_that_stand_once_are_tried_first_and_the_newest_of_them():
+    said = [
+        "no",
+        "code word is alpha1",
+        "code word is beta22",
+        "call 0170 1234567",
+        "code word is alpha1",
+    ]
+    rows = [{"completion": [{"role": "assistant", "content": text}]} for text in said]
+    found = [(one.text, one.row) for one in leaks.secrets(rows)]
+    assert found == [("0170 1234567", 3), ("beta22", 2), ("alpha1", 1)]
 
 
 def test_who_likes_what_the_others_do_not_has_no_veto_and_what_is_displaced_everywhere_is_seen():
