@@ -182,32 +182,30 @@ class Commands:
             yield self._phrases.forgot_person.format(turns=count)
             yield await self._tunes_forget()
             return
-        said = await self._said(call.turn, limit=1000)
-        mine = [turn for turn in said if turn.message.author.id == message.author.id]
-        gone = bool(mine) and await self._store.forget_turn(mine[-1].id, message.author.id)
+        last = await self._store.own_last(call.turn)
+        gone = last is not None and await self._store.forget_turn(last, message.author.id)
         yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
         if gone:
             yield await self._tunes_forget()
 
-    async def _said(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
-        """What was answered in this conversation before, oldest first."""
-        history = await self._store.history(turn, limit)
-        if not history.turns and turn.message.private:  # a slash command, beside the threads
-            return await self._store.latest(turn, limit)
-        return history.turns
-
     async def _why(self, call: Call) -> AsyncGenerator[str]:
-        said = await self._said(call.turn, limit=1)
+        said = (await self._store.history(call.turn, limit=1)).turns
+        if not said and call.turn.message.private:  # a slash command, beside the threads
+            said = await self._store.latest(call.turn, limit=1)
         if not said:
             yield self._phrases.why_nothing
             return
         answered = await self._store.turn(said[-1].id)
         yield await why(self._store, self._report, self._phrases, answered, call.turn.message)
 
+    async def forgotten(self) -> Exported:
+        """Something was: have the trainer let go of it, too. Never raises."""
+        return await self._trainer.forget() if self._trainer else "none"
+
     async def _tunes_forget(self) -> str:
         """What becomes of the tunes and of the data sets that used it."""
         marked = [tune.name for tune in await self._store.tunes() if tune.forgotten and tune.path]
-        exported: Exported = await self._trainer.forget() if self._trainer else "none"
+        exported = await self.forgotten()
         kept = {tune.name for tune in await self._store.tunes() if tune.path}
         going = [name for name in marked if name in kept]
         gone = [name for name in marked if name not in kept]

@@ -105,7 +105,8 @@ class Desk:
         text = text and clean(text)
         self._turns.changed(ref, text)
         with self._engine.watching_for_damage():
-            await self._engine.store.change(ref, text)
+            if await self._engine.store.change(ref, text):
+                self._turns.aside(self._engine.commands.forgotten())
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> bool:
         with self._engine.watching_for_damage():

@@ -61,6 +61,13 @@ class Conversations(Protocol):
         """
         ...
 
+    async def own_last(self, turn: Turn) -> int | None:
+        """The newest question by the turn's author before it in its conversation, however it ended
+        and whatever was reset since, that is not forgotten; None: there is none. Of a slash
+        command, which stands beside the threads: else in its channel.
+        """
+        ...
+
     async def is_first(self, turn: Turn) -> bool:
         """Whether nothing was heard in the turn's channel before it."""
         ...
@@ -161,8 +168,9 @@ class Votes(Protocol):
         """
         ...
 
-    async def change(self, ref: MessageRef, text: str | None) -> None:
-        """A person edited a message that we heard or quoted, or deleted it (None).
+    async def change(self, ref: MessageRef, text: str | None) -> bool:
+        """A person edited a message that we heard or quoted, or deleted it (None). Returns whether
+        words went that a tune or a data set may have.
 
         A deleted message leaves no words of its author behind, and history no longer shows the
         turn; one that nobody has begun to answer is not answered any more. Tunes that used it are
@@ -239,8 +247,10 @@ class Tunes(Protocol):
         """The tunes that ever answered everybody."""
         ...
 
-    async def serve(self, name: str | None, at: datetime) -> None:
-        """Move the pointer, in one commit."""
+    async def serve(self, name: str | None, at: datetime) -> bool:
+        """Move the pointer, in one commit; False: it stays, since something that the tune used is
+        forgotten.
+        """
         ...
 
     async def roll_back(self, name: str, at: datetime) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from core.answer import Answer
 from core.commands import Call, said
@@ -60,6 +61,10 @@ class Turns:
         self.tasks[turn.id] = self._group.create_task(self._guarded(heard), name=f"turn {turn.id}")
         self._engine.on_their_way += 1
         self.tasks[turn.id].add_done_callback(partial(self._ended, turn))
+
+    def aside(self, work: Coroutine[Any, Any, object]) -> None:
+        """Something that never raises, and that no turn waits for."""
+        self._group.create_task(work)
 
     def _ended(self, turn: Turn, task: asyncio.Task[None]) -> None:
         self.tasks.pop(turn.id)

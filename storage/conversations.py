@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, text
+from sqlalchemy import Connection, bindparam, func, or_, select, text
 
 from core.types import ChannelRef, Seen, ThreadRef, Turn
 from storage.database import Database
@@ -51,6 +51,23 @@ class SqlConversations:
         found = await self.database.read(lambda connection: read_turns(connection, LATEST, where))
         return tuple(replace(turn, recipe=None) for turn in reversed(found))
 
+    async def own_last(self, turn: Turn) -> int | None:
+        asked = turn.message
+        where = {
+            **conversation(asked.thread),
+            "before": turn.id,
+            "author": asked.author.id,
+        }
+
+        def work(connection: Connection) -> int | None:
+            found: int | None = connection.scalar(OWN.where(CONVERSATION), where)
+            if found is None and asked.private:
+                del where["thread"]
+                found = connection.scalar(OWN, where)
+            return found
+
+        return await self.database.read(work)
+
     async def is_first(self, turn: Turn) -> bool:
         where = {**channel_key(turn.message.ref.channel), "before": turn.id}
         return not await self._any(EARLIER, where)
@@ -78,6 +95,19 @@ LATEST = (
     WHOLE_TURNS.where(CHANNEL, BEFORE, turns.c.id > func.coalesce(_reset, 0), text(SHOWN_BESIDE))
     .order_by(turns.c.id.desc())
     .limit(bindparam("limit"))
+)
+OWN = (
+    select(turns.c.id)
+    .where(
+        CHANNEL,
+        BEFORE,
+        turns.c.author_id == bindparam("author"),
+        turns.c.outcome.is_not(None),
+        turns.c.outcome != "command",
+        ~turns.c.deleted,
+    )
+    .order_by(turns.c.id.desc())
+    .limit(1)
 )
 VOTED = select(turns.c.id).join(feedback).where(CHANNEL).limit(1)
 

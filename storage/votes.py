@@ -101,19 +101,19 @@ class SqlVotes:
             )
         )
 
-    async def change(self, ref: MessageRef, text: str | None) -> None:
+    async def change(self, ref: MessageRef, text: str | None) -> bool:
         quoted = and_(quotes.c.message == ref.id, quoted_in(channel_is(turns, ref.channel)))
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             if text is None:
-                empty_turns(connection, message_is(turns, ref))
-                drop_quotes(connection, quoted)
-                return
+                emptied = empty_turns(connection, message_is(turns, ref))
+                return drop_quotes(connection, quoted) or emptied > 0
             edited = and_(message_is(turns, ref), ~turns.c.deleted)
             connection.execute(update(turns).where(edited).values(question=text))
             connection.execute(update(quotes).where(quoted).values(text=text))
+            return False
 
-        await self.database.write(work, scrubs=True)
+        return await self.database.write(work, scrubs=True)
 
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
         return await self.database.read(partial(read_judged, platforms))
@@ -189,12 +189,13 @@ def quoted_in(where: ColumnElement[bool]) -> ColumnElement[bool]:
     return select(turns.c.id).where(where, turns.c.id == quotes.c.turn_id).exists()
 
 
-def drop_quotes(connection: Connection, where: ColumnElement[bool]) -> None:
-    """Tunes that used the turns which quoted it are marked."""
+def drop_quotes(connection: Connection, where: ColumnElement[bool]) -> bool:
+    """Whether there were any. Tunes that used the turns which quoted it are marked."""
     dropped = delete(quotes).where(where).returning(quotes.c.turn_id)
     turn_ids = set(connection.scalars(dropped))
     if turn_ids:
         mark_used(connection, turn_ids)
+    return bool(turn_ids)
 
 
 def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> int:

@@ -1,5 +1,7 @@
 """The commands, as people use them on a platform."""
 
+import asyncio
+
 import pytest
 
 from core.announcements import Announcements
@@ -135,6 +137,30 @@ async def test_forget_this_deletes_the_last_question_only(store):
     assert "second" not in str(generator.prompts)
 
 
+@pytest.mark.parametrize("outcome", ["refused", "failed", "expired", "stopped"])
+async def test_forget_this_deletes_the_last_question_however_it_ended(store, outcome):
+    await held(store, "Hello", adapter=ListAdapter(asked("first", "1")))
+    turn = await store.hear(asked("my password", "2"))
+    await store.settle(turn.id, "", outcome)
+    await store.finish(turn.id)
+    adapter = ListAdapter(asked("help", "3"), asked("/forget this", "4"))
+    await held(store, adapter=adapter)
+    assert adapter.shown["4"].startswith(WORDS.forgot_turn)
+    left = [(await store.heard(MessageRef(ROOM, id))).message.text for id in "123"]
+    assert left == ["first", "", "help"]
+
+
+async def test_forget_this_deletes_what_was_said_before_a_reset_and_never_anothers(store):
+    events = [asked("first", "1"), asked("reset", "2"), asked("bob's", "3", author=BOB)]
+    await held(store, "Hello", adapter=ListAdapter(*events))
+    adapter = ListAdapter(asked("/forget this", "4"), asked("/forget this", "5"))
+    await held(store, adapter=adapter)
+    assert adapter.shown["4"].startswith(WORDS.forgot_turn)
+    assert adapter.shown["5"] == WORDS.nothing_to_forget
+    left = [(await store.heard(MessageRef(ROOM, id))).message.text for id in "13"]
+    assert left == ["", "bob's"]
+
+
 async def test_a_slash_command_forgets_what_its_author_asked_last_in_a_thread(store):
     """Slack has none in threads."""
     events = [
@@ -178,9 +204,10 @@ class Forgetting:
     """A trainer that only ever forgets."""
 
     def __init__(self, *, exported):
-        self.exported = exported
+        self.exported, self.times = exported, 0
 
     async def forget(self):
+        self.times += 1
         return self.exported
 
 
@@ -204,6 +231,20 @@ async def test_forgetting_marks_what_was_learnt_and_says_what_is_out_of_reach(
     await held(store, adapter=after)
     first, second = after.shown["3"].splitlines()[1:]
     assert ("forgotten" in first, "forgotten" in second) == (False, True)
+
+
+async def test_a_deleted_message_that_we_heard_is_forgotten_by_the_trainer_as_well(store):
+    await held(store, "Hello", adapter=ListAdapter(asked("mine", "1"), asked("typo", "2")))
+    adapter, trainer = ListAdapter(stays=True), Forgetting(exported="none")
+    engine = engine_on(store, ScriptedGenerator([]), trainer=trainer)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, adapter))
+        await until(lambda: adapter.seen is not None)
+        await adapter.inbox.changed(MessageRef(ROOM, "2"), "edited")
+        await adapter.inbox.changed(MessageRef(ROOM, "never heard"), None)
+        await adapter.inbox.changed(MessageRef(ROOM, "1"), None)
+        adapter.stays.set()
+    assert trainer.times == 1
 
 
 async def test_a_roll_back_passes_over_what_used_something_forgotten(store):
