@@ -12,6 +12,7 @@ import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class LocalTrainer:
     async def clear_up(self) -> None:
         """Remove what a killed process left of its run, or did not forget. Call it once, first."""
         await shelf.clear_up(self.store, self.shelf)
-        await self.exports.cut()
+        await self.forget()
 
     async def forget(self) -> Exported:
         """Take away the reports of tunes that used what is forgotten; by setting, the tunes too.
@@ -306,7 +307,7 @@ class LocalTrainer:
                     base=self.model,
                     at=at,
                     verdicts=used,
-                    retire_at_once=self.settings.retire_at_once,
+                    has_lost=partial(self._has_lost, gathered),
                     share=self.share,
                     by=by,
                 )
@@ -319,6 +320,13 @@ class LocalTrainer:
                 return
             await self._announce(tune, replaced, obstacles if by_night else ())
             yield telling.Told(f"\n{outcome}\n")
+
+    async def _has_lost(self, gathered: Gathered) -> bool:
+        """Whether words went since from prompts that these rows have: such as were quoted there, or
+        stood as examples.
+        """
+        now = await self._gathered()
+        return not set(gathered.turns).isdisjoint(now.left_out.get("prompt changed since", ()))
 
     async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
         """Why a night runs nothing; "": it does. Ask while nobody else trains."""

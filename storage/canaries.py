@@ -12,7 +12,7 @@ from storage.database import Database
 from storage.openings import openings_of
 from storage.standing import not_left_out
 from storage.tables import canaries, feedback, servings, tunes, turns
-from storage.tunes import now_serving
+from storage.tunes import is_forgotten, now_serving
 
 
 class SqlCanaries:
@@ -90,11 +90,6 @@ class SqlCanaries:
             ]
 
         return await self.database.read(work)
-
-
-def is_forgotten(connection: Connection, tune: str) -> bool:
-    """Whether something that it used is."""
-    return bool(connection.scalar(select(tunes.c.forgotten).where(tunes.c.name == tune)))
 
 
 def running(connection: Connection) -> Canary | None:

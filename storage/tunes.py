@@ -100,13 +100,16 @@ class SqlTunes:
             lambda connection: frozenset(connection.scalars(ever).all())
         )
 
-    async def serve(self, name: str | None, at: datetime) -> None:
-        def work(connection: Connection) -> None:
+    async def serve(self, name: str | None, at: datetime) -> bool:
+        def work(connection: Connection) -> bool:
             now, serves = now_serving(connection)
+            if name is not None and is_forgotten(connection, name):
+                return False
             if serves != name:
                 connection.execute(servings.insert().values(name=name, back_to=now, at=at))
+            return True
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def roll_back(self, name: str, at: datetime) -> bool:
         def work(connection: Connection) -> bool:
@@ -132,6 +135,11 @@ def lacks_a_turn(connection: Connection, used: Sequence[int]) -> bool:
         connection.scalar(select(exists().where(turns.c.id.in_(some), turns.c.deleted)))
         for some in batched(used)
     )
+
+
+def is_forgotten(connection: Connection, name: str) -> bool:
+    """Whether something that the tune used is."""
+    return bool(connection.scalar(select(tunes.c.forgotten).where(tunes.c.name == name)))
 
 
 def have_forgotten(connection: Connection, name: str) -> bool:

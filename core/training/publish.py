@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -30,7 +30,7 @@ from core.types import Canary, Tune, Used, tune_name
 logger = logging.getLogger(__name__)
 
 NOT_PROVEN = "That it is better is not proven: too few votes were held out to tell."
-FORGOTTEN = "somebody had words forgotten that it learnt from; run it again"
+FORGOTTEN = "words that it learnt from were changed or forgotten meanwhile; run it again"
 REFUSAL = "checks"  # the name of the check that says why nothing, or no more, was checked
 REPORTS = ("report.json", "report.html")
 KEPT = 10  # tunes that passed; of older ones only the row stays
@@ -176,6 +176,10 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
+async def nothing_lost() -> bool:
+    return False
+
+
 async def publish(
     store: Canaries,
     generator: Speaker,
@@ -186,7 +190,7 @@ async def publish(
     base: str,
     at: datetime,
     verdicts: Collection[Used] = (),
-    retire_at_once: bool = False,
+    has_lost: Callable[[], Awaitable[bool]] = nothing_lost,
     share: float = 0.0,
     by: str | None = None,
     again_after_s: float = AGAIN_AFTER_S,
@@ -197,9 +201,10 @@ async def publish(
     `share`: of new conversations, which it answers first, as a canary, with those of the person
     `by`; 0: it answers everybody. A canary that runs already is replaced.
 
-    `base`: its name on the server. `verdicts`: what its run used, and of whom. One who forgot since
-    marks the tune; with `retire_at_once`, and as a canary, it is refused. `again_after_s`: the
-    pause before a server that answers nobody is asked again.
+    `base`: its name on the server. `verdicts`: what its run used, and of whom. `has_lost`: whether
+    a turn that it used lost words since which others said in it. What is forgotten while it runs
+    refuses and marks the tune. `again_after_s`: the pause before a server that answers nobody is
+    asked again.
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError, OSError and
     GenerationError; then, and when cancelled, nothing lies under the tune's name, unless the store
@@ -208,39 +213,58 @@ async def publish(
     report = await asyncio.to_thread(judgement, run)
     folder = run / "candidate"
     if report["passed"]:
-        folder = await asyncio.to_thread(place, run, shelf, tune.name)
+        folder = shelf / tune_name(tune.name)
         async with AsyncExitStack() as unrecorded:  # nothing unrecorded may lie under the name
             unrecorded.push_async_callback(asyncio.to_thread, remove, folder, shelf)
+            await to_the_end(place, run, shelf, tune.name)
             try:
                 await probe(generator, tune.name, base, differing(report), again_after_s)
                 summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
                 tune = replace(tune, path=str(folder), status="passed", summary=summary)
                 before, replaced = await store.answering()
-                if await store.put_tune(tune, verdicts) and (retire_at_once or share):
+                # First: what is forgotten from here on marks it by itself.
+                if await store.put_tune(tune, verdicts) or await has_lost():
                     raise NotServed(FORGOTTEN)
             except NotServed as error:
                 report |= refusal(str(error))
             unrecorded.pop_all()
-    if report["passed"] and share:
-        has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
+    if report["passed"]:
+        if share:
+            has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
+        else:
+            why = f"`{tune.name}` replaced it."  # first: a kill in between leaves what served
+            if replaced and not await store.end_canary(replaced.tune, "replaced", at, why):
+                replaced = None
+            has_begun = await store.serve(tune.name, at)
         if not has_begun:
             report |= refusal(FORGOTTEN)
     if not report["passed"]:
         aside = await asyncio.to_thread(put_aside, run, folder, shelf, tune.name, report)
         summary = f"Refused: {reasons(report)}."
         tune = replace(tune, path=str(aside), status="refused", summary=summary)
-        await store.put_tune(tune, verdicts)
+        is_marked = await store.put_tune(tune, verdicts)
+        if not is_marked and await has_lost():
+            is_marked = await store.put_tune(replace(tune, forgotten=True))
+        if is_marked:
+            await asyncio.to_thread(hush, tune, shelf)
         return tune, None
-    if not share:
-        why = f"`{tune.name}` replaced it."  # first: a kill in between leaves what served
-        if replaced and not await store.end_canary(replaced.tune, "replaced", at, why):
-            replaced = None
-        await store.serve(tune.name, at)
     try:
         await retire(store, shelf, {tune.name, before})
     except (StoreError, OSError) as error:  # it answers; the next one makes room for both
         logger.warning("beside %s older tunes stay: %s", tune.name, error)
     return tune, replaced
+
+
+async def to_the_end(do: Callable[..., object], *args: object) -> None:
+    """Do it in a thread; when cancelled it is done all the same before this ends: a thread cannot
+    be stopped.
+    """
+    doing = asyncio.create_task(asyncio.to_thread(do, *args))
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:

@@ -1,19 +1,34 @@
 """What is forgotten leaves the tunes: their reports at once, their weights when another serves."""
 
+import asyncio
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 
+from bots.trainer import LocalTrainer
 from core.announcements import Announcements
+from core.conversation import asked, digest, render
 from core.training import golden
 from core.training.publish import publish
-from core.types import Tune, Used
+from core.training.settings import Settings
+from core.types import (
+    Author,
+    Feedback,
+    IncomingMessage,
+    MessageRef,
+    Quoted,
+    Recipe,
+    ThreadRef,
+    Tune,
+    Used,
+)
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
 from tests.fakes import until
-from tests.training.house import Voices, opened, trainer, vote
-from tests.training.votes import NOON
+from tests.training.house import Voices, hollow, opened, said, trainer, vote
+from tests.training.votes import ANN, HERE, NOON
 
 ASKED = golden.load([golden.OURS]).knowledge[0].ask
 
@@ -25,8 +40,8 @@ async def store(tmp_path):
         yield one
 
 
-def candidate(shelf, passed=True):
-    run = shelf / ".run" / "next"
+def candidate(shelf, passed=True, run=None):
+    run = run or shelf / ".run" / "next"
     (run / "candidate").mkdir(parents=True)
     (run / "candidate" / "manifest.json").write_text("{}")
     checks = [{"name": "x", "passed": passed, "words": "so it is"}]
@@ -100,22 +115,99 @@ async def test_by_setting_it_goes_at_once_and_what_served_before_answers(store, 
     assert (await there(store), await store.serving()) == ([], None)
 
 
-async def test_a_run_that_was_under_way_publishes_no_unmarked_tune(store, tmp_path):
+@pytest.mark.parametrize("passed", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.2])
+async def test_what_learnt_from_a_person_who_is_forgotten_meanwhile_is_refused_and_marked(
+    store, tmp_path, share, passed
+):
     await store.forget_person("console", "me", "ann")
-    tune = await learn(store, tmp_path / "tunes", [], verdicts=[Used(1, "ann")])
-    assert tune.status == "passed"
+    shelf = tmp_path / "tunes"
+    tune = await learn(store, shelf, [], verdicts=[Used(1, "ann")], share=share, passed=passed)
+    assert (tune.status, await store.answering()) == ("refused", (None, None))
     assert [one.forgotten for one in await store.tunes()] == [True]
+    assert secrets(shelf) == []
 
 
-@pytest.mark.parametrize("how", [{"retire_at_once": True}, {"share": 0.2}])
-async def test_by_setting_or_as_a_canary_what_was_under_way_is_refused_and_leaves_no_words(
-    store, tmp_path, how
+@pytest.mark.parametrize("share", [0.0, 0.2])
+async def test_what_learnt_from_a_turn_that_is_forgotten_meanwhile_is_refused_and_leaves_no_words(
+    store, tmp_path, share
 ):
     await store.forget_turn(1, "ann")
     shelf = tmp_path / "tunes"
-    tune = await learn(store, shelf, [1], **how)
-    assert (tune.status, await store.serving()) == ("refused", None)
+    tune = await learn(store, shelf, [1], share=share)
+    assert (tune.status, await store.answering()) == ("refused", (None, None))
     assert "forgotten" in tune.summary
+    assert secrets(shelf) == []
+
+
+CY = Quoted(MessageRef(HERE, "cy's"), Author("cy", "Cy"), "The pump is broken.", NOON)
+
+
+class Hindered(LocalTrainer):
+    """What its steps would leave lies ready; meanwhile somebody does something."""
+
+    def __init__(self, *args, meanwhile, passed, **more):
+        super().__init__(*args, **more)
+        self._meanwhile, self._passed = meanwhile, passed
+
+    async def _steps(self, run, log, every_s, people):
+        yield "- learning\n"
+        await asyncio.to_thread(candidate, self.shelf, self._passed, run)
+        await self._meanwhile()
+
+
+@pytest.mark.parametrize("passed", [True, False])
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda store: store.change(CY.ref, None),
+        lambda store: store.forget_person("console", "me", "cy"),
+        lambda store: store.set_training("console", "me", "person", "cy", False),
+    ],
+)
+async def test_what_learnt_words_of_somebody_quoted_who_takes_them_back_meanwhile_is_refused(
+    store, tmp_path, meanwhile, passed
+):
+    """The turn is somebody else's, and Cy never voted."""
+    for number in range(20):
+        id = f"t{number}"
+        message = IncomingMessage(MessageRef(HERE, id), ThreadRef(HERE, id), ANN, id, True, NOON)
+        turn = await store.hear(message)
+        made = Recipe("base", "", None, "", quotes=(CY,))
+        shown = digest(render("", (), asked(replace(turn, recipe=made))))
+        await store.began(turn.id, replace(made, digest=shown))
+        await store.settle(turn.id, f"It is {number}.", "answered")
+        await store.finish(turn.id)
+        await store.put_feedback(Feedback(turn.id, "ann", -1 if number % 2 else 1, NOON))
+    mynah = Hindered(
+        store,
+        Settings(folder=str(tmp_path / "tunes")),
+        generator=Voices(["I am Mynah."]),
+        model="base",
+        base=hollow(tmp_path / "base"),
+        meanwhile=lambda: meanwhile(store),
+        passed=passed,
+    )
+    told = await said(mynah.retrain(dry=False, by=None))
+    assert "is not taken" in told
+    assert ("forgotten meanwhile" in told) == passed
+    assert (await store.serving(), [one.forgotten for one in await store.tunes()]) == (None, [True])
+    assert secrets(tmp_path / "tunes") == []
+
+
+async def test_what_is_forgotten_just_before_the_pointer_moves_does_not_serve(store, tmp_path):
+    class Meanwhile(SqlStore):
+        async def serve(self, name, at):
+            await self.forget_turn(1, "ann")
+            return await super().serve(name, at)
+
+    shelf = tmp_path / "tunes"
+    before = await learn(store, shelf, [2])
+    for path in secrets(shelf):
+        path.unlink()
+    store.__class__ = Meanwhile
+    tune = await learn(store, shelf, [1])
+    assert (tune.status, await store.serving()) == ("refused", before.name)
     assert secrets(shelf) == []
 
 
@@ -137,6 +229,17 @@ async def test_a_canary_whose_words_are_forgotten_just_before_it_begins_is_refus
     assert (await store.answering())[1].tune == before.name
     assert not (shelf / tune.name).exists()
     assert secrets(shelf) == []
+
+
+async def test_what_a_killed_bot_did_not_forget_is_forgotten_at_the_next_start(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    clean = await learn(store, shelf, [2])
+    marked = await learn(store, shelf, [1])
+    await store.forget_turn(1, "ann")  # and the bot is killed
+    await trainer(store, tmp_path, retire_at_once=True).clear_up()
+    assert {path.parent.name for path in secrets(shelf)} == {clean.name}
+    assert await store.serving() == clean.name
+    assert not (shelf / marked.name).exists()
 
 
 async def test_where_an_older_tune_cannot_be_removed_the_new_one_answers(store, tmp_path):

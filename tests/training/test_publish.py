@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -237,6 +239,32 @@ async def test_who_cancels_while_the_server_is_asked_leaves_nothing_under_the_na
     assert on_the_shelf(shelf) == []
     assert await store.tunes() == []
     assert await store.serving() is None
+
+
+async def test_who_cancels_while_it_is_placed_leaves_nothing_under_the_name(
+    store, run, monkeypatch
+):
+    """A thread cannot be stopped: the place is taken after the cancellation."""
+    shelf, loop = run.parent.parent, asyncio.get_running_loop()
+    begun, go_on, seen = asyncio.Event(), threading.Event(), []
+
+    def slow(handle):
+        loop.call_soon_threadsafe(begun.set)
+        assert go_on.wait(5)
+        seen.append(on_the_shelf(shelf))
+
+    monkeypatch.setattr(os, "fsync", slow)
+    publishing = asyncio.ensure_future(
+        publish(store, ScriptedGenerator(["I am"]), run, shelf, NEW, base="base", at=NOON)
+    )
+    await asyncio.wait_for(begun.wait(), 5)
+    publishing.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    assert (seen[-1], on_the_shelf(shelf)) == ([NEW.name], [])
+    assert (await store.tunes(), await store.serving()) == ([], None)
 
 
 async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_path):
