@@ -84,12 +84,10 @@ async def the_figures(config: Config, server: ModelServer) -> ModelMetrics:
     """Of the last minutes, from the bot that runs; else the server's own, since its start. Never
     raises.
     """
-    path = await asyncio.to_thread(lambda: config.storage.path)
-    if path:
-        with suppress(BotError, OSError, ValueError, TypeError):  # also: it is of another version
-            said = ask(socket_of(path), "metrics")
-            async with asyncio.timeout(METRICS_WITHIN_S), aclosing(said) as pieces:
-                return ModelMetrics(**json.loads("".join([piece async for piece in pieces])))
+    with suppress(BotError, OSError, ValueError, TypeError):  # also: it is of another version
+        said = ask(await asyncio.to_thread(socket_of, config.storage), "metrics")
+        async with asyncio.timeout(METRICS_WITHIN_S), aclosing(said) as pieces:
+            return ModelMetrics(**json.loads("".join([piece async for piece in pieces])))
     with suppress(GenerationError):
         page = await server.metrics_page()
         return since(None, await asyncio.to_thread(reading, page, time.monotonic()))

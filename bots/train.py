@@ -82,13 +82,12 @@ async def main(argv: Sequence[str]) -> int:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
         # Nor is anything announced from here: that needs a platform.
         config = replace(config, bot=config.bot.model_copy(update={"announce_in": None}))
-        path = await asyncio.to_thread(lambda: config.storage.path)
-        if path:
-            try:
-                await show(ask(socket_of(path), verb, **values))
-                return 0
-            except NobodyHome:
-                pass
+        try:
+            path = await asyncio.to_thread(socket_of, config.storage)
+            await show(ask(path, verb, **values))
+            return 0
+        except NobodyHome:
+            pass
         holder = "python -m bots.train"
         if verb == "retrain" and not values["dry"]:
             async with house(config, holder=holder, on_status=logger.info) as here:

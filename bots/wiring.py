@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import math
@@ -33,6 +34,7 @@ from core.line import AfterPeople, Line
 from core.meter import Meter
 from core.phrases import Phrases
 from core.ports import Speaker
+from storage.repositories import Settings as StoreSettings
 from storage.repositories import SqlStore
 
 logger = logging.getLogger(__name__)
@@ -143,10 +145,10 @@ async def house(
         await stack.enter_async_context(look(canary.look, name="the canary", problem=problem))
         meter = Meter(generator.metrics_page, generator.tally, lambda: line.waiting)
         await stack.enter_async_context(meter)
-        path = await asyncio.to_thread(lambda: config.storage.path)
-        if path:
-            verbs = {**trainer.verbs(), "metrics": lambda asked: metrics(meter)}
-            await stack.enter_async_context(door(socket_of(path), verbs))
+        path = await asyncio.to_thread(socket_of, config.storage)
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        verbs = {**trainer.verbs(), "metrics": lambda asked: metrics(meter)}
+        await stack.enter_async_context(door(path, verbs))
         yield House(store, engine, trainer, ready)
 
 
@@ -285,5 +287,9 @@ def base_of(config: Config) -> Path | None:
     return folder.resolve() if (folder / "config.json").is_file() else None
 
 
-def socket_of(database: Path) -> Path:
-    return database.with_name(database.name + ".sock")
+def socket_of(storage: StoreSettings) -> Path:
+    """Where the process that has this store listens. Looks at the disk. Raises StoreError."""
+    if path := storage.path:
+        return path.with_name(path.name + ".sock")
+    told = hashlib.sha256(storage.url.encode()).hexdigest()[:8]  # several may run in this folder
+    return LOG_FOLDER / f"postgres-{told}.sock"

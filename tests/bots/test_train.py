@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from bots.train import asked_for, parser
 from core.types import Correction, Feedback
 from tests.training.house import hollow, said, trainer, vote
 from tests.training.votes import NOON
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -92,10 +95,11 @@ def command(folder, *arguments):
     return command_with(folder / "config.yaml", *arguments)
 
 
-def command_with(config, *arguments):
+def command_with(config, *arguments, cwd=ROOT):
     return subprocess.run(
         [sys.executable, "-m", "bots.train", "--config", config, *arguments],
-        cwd=Path(__file__).parents[2],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=15,
@@ -134,7 +138,7 @@ def test_without_a_bot_that_runs_only_training_starts_the_models_server(tmp_path
     done = subprocess.run(
         [sys.executable, "-m", "bots.train", *arguments],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=15,
@@ -152,9 +156,9 @@ def test_to_decide_on_what_is_not_set_aside_is_refused_in_one_sentence(tmp_path,
     assert (done.returncode, done.stdout, done.stderr) == (2, "", says)
 
 
-def test_the_command_asks_the_bot_that_runs(tmp_path):
-    """The bot is played by a process that holds the store and opens the door."""
-    command(tmp_path, "--list")  # makes the store
+@contextmanager
+def bot_that_runs(config, *, cwd=ROOT):
+    """Played by a process that holds the store and opens the door."""
     bot = subprocess.Popen(
         [
             sys.executable,
@@ -168,9 +172,10 @@ def test_the_command_asks_the_bot_that_runs(tmp_path):
             "        print('open', flush=True)\n"
             "        await asyncio.to_thread(sys.stdin.read)\n"
             "asyncio.run(main())\n",
-            str(tmp_path / "config.yaml"),
+            str(config),
         ],
-        cwd=Path(__file__).parents[2],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -178,13 +183,19 @@ def test_the_command_asks_the_bot_that_runs(tmp_path):
     with bot:
         assert bot.stdout is not None
         assert bot.stdout.readline() == "open\n"
+        yield
+        bot.communicate("", timeout=10)
+
+
+def test_the_command_asks_the_bot_that_runs(tmp_path):
+    command(tmp_path, "--list")  # makes the store
+    with bot_that_runs(tmp_path / "config.yaml"):
         done = command(tmp_path, "--dry-run")
         assert done.stdout.startswith("I would use 0 votes.\nNot enough to learn from yet")
         assert done.returncode == 0
         done = command(tmp_path, "--let-in", "0a1b2c")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("mynah: Nothing of the name `0a1b2c` is set aside any more.")
-        bot.communicate("", timeout=10)
 
 
 def test_wrong_settings_are_one_sentence(tmp_path):

@@ -15,8 +15,13 @@ from sqlalchemy import text
 from core.errors import StoreError, StoreLocked
 from core.types import Author
 from storage.repositories import Settings, SqlStore
+from tests.bots.test_train import bot_that_runs, command_with
 from tests.storage.says import answered, message, remembered
 
+CONFIG = """
+generation: {{url: "http://127.0.0.1:9/v1", model: starter}}
+storage: {{url: "{}"}}
+"""
 pytestmark = pytest.mark.filterwarnings("ignore:.*terminat.*")
 
 
@@ -128,3 +133,23 @@ async def test_a_server_that_ends_is_told_as_such(postgres_url, postgres_server)
         await writing
     assert await store.hear(message())
     await store.close()
+
+
+def test_a_command_asks_the_bot_that_runs_on_it_and_no_other_bot(
+    postgres_url, postgres_server, tmp_path
+):
+    with admin(postgres_server) as connection:
+        connection.execute("CREATE DATABASE beside")
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text(CONFIG.format(postgres_url))
+    beside = postgres_url.replace("/postgres?", "/beside?").partition("&")[0]
+    other.write_text(CONFIG.format(beside))
+    with bot_that_runs(one, cwd=tmp_path):
+        done = command_with(one, "--let-in", "0a1b2c", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("mynah: Nothing of the name `0a1b2c` is set aside any more.")
+        (socket,) = (tmp_path / "data").glob("*.sock")
+        with bot_that_runs(other, cwd=tmp_path):
+            assert len([*(tmp_path / "data").glob("*.sock")]) == 2
+        assert socket.exists()
+        assert command_with(one, "--list", cwd=tmp_path).stdout == "The base answers.\n"

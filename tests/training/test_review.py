@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from bots.door import door
-from bots.wiring import socket_of
 from tests.bots.test_train import command
 from tests.training.house import opened, put, said, trainer
 from tests.training.votes import NOON, taste
@@ -77,7 +76,7 @@ async def test_an_admin_decides_at_a_shell_while_the_bot_runs_and_when_it_does_n
         assert (done.returncode, done.stderr) == (2 if refused else 0, refused)
         return done.stdout
 
-    async with door(socket_of(tmp_path / "mynah.db"), trainer(store, tmp_path).verbs()):
+    async with door(tmp_path / "mynah.db.sock", trainer(store, tmp_path).verbs()):
         listed = await at_a_shell("--review")
         assert "20 votes of `console:p3`, from 2026-01-22 12:00 to 12:00 UTC" in listed
         assert "`--let-in ID` lets one in, `--leave-out ID` leaves it out for good." in listed
