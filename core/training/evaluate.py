@@ -24,6 +24,7 @@ from core.training import golden, integrity
 from core.training.checks import Check
 from core.training.child import Reporter, settle_in, write_whole
 from core.training.examination import STEPS, Examination, Examined
+from core.training.models import missing_on_gpu
 from core.training.page import page
 from core.training.trio import Trio
 
@@ -45,6 +46,8 @@ def evaluate(run: Path, reporter: Reporter) -> None:
         found = Examined([Check("golden questions", False, str(error).rstrip("."))])
     else:
         reporter.step(0, STEPS, "loading the tune")
+        if missing := missing_on_gpu(base):
+            reporter.fail(missing)
         trio = Trio(base, serving, candidate)
         unproven = not recipe.get("serving_is_proven", True)
         found = Examination(run, trio, asked, reporter, is_unproven=unproven).all()

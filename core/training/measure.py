@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.training.limits import GIB
 from core.training.models import ROW_TOKENS, is_tiny
 
 Chat = list[dict[str, str]]
@@ -156,11 +157,15 @@ def answers(
     temperature: float = 0,
     batch: int = 64,
 ) -> list[Said]:
-    """What the model says after each of the rows; with a temperature always by the same dice."""
+    """What the model says after each of the rows; with a temperature always by the same dice.
+
+    `batch`: rows at once, where a graphics card has the memory for so many.
+    """
     import torch
 
     found = []
     stop = ends(model, tokenizer)
+    batch = min(batch, answers_at_once(model, max(map(len, rows), default=1) + tokens))
     with quiet(model), torch.random.fork_rng():
         torch.manual_seed(0)
         for start in range(0, len(rows), batch):
@@ -177,6 +182,15 @@ def answers(
                 text = tokenizer.decode(row[:length])
                 found.append(Said(text, length < len(row)))
     return found
+
+
+def answers_at_once(model: Any, longest: int) -> int:
+    """So many that their keys and values take a gigabyte, and at least one."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * int(config.num_hidden_layers * heads * head) * int(model.dtype.itemsize)
+    return max(1, GIB // (token * longest))
 
 
 def ends(model: Any, tokenizer: Any) -> set[int]:

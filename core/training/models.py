@@ -38,7 +38,8 @@ def missing_on_gpu(folder: Path) -> str | None:
     """How much memory a run would lack beside whatever else is on the GPU, for a person.
 
     None where it fits, or where there is no GPU. The weights as they are, the logits of one row of
-    the longest kind in both precisions with their gradients, and CUDA itself.
+    the longest kind in both precisions with their gradients, CUDA itself, and the keys and values
+    of answers (core.training.measure).
     """
     import torch
     from transformers import AutoConfig
@@ -48,12 +49,12 @@ def missing_on_gpu(folder: Path) -> str | None:
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     logits = ROW_TOKENS * config.get_text_config().vocab_size * 12
-    needed = weights + logits + 3 * GIB
+    needed = weights + logits + 3 * GIB  # CUDA: 2
     free = torch.cuda.mem_get_info(_gpu())[0]
     if free >= needed:
         return None
     return (
-        f"the GPU has {in_gb(free)} free and training needs about {in_gb(needed)}:"
+        f"the GPU has {in_gb(free)} free and a run needs about {in_gb(needed)}:"
         f" {in_gb(needed - free)} are missing. Give the model's server less of it"
         " (--gpu-memory-utilization), or stop it while this runs"
     )

@@ -15,7 +15,7 @@ from core.training.checks import faults
 from core.training.child import Reporter
 from core.training.evaluate import evaluate
 from core.training.examination import Examination
-from core.training.measure import TINY_PROMPT, Said, longest
+from core.training.measure import TINY_PROMPT, Said, answers_at_once, longest
 from core.training.models import sha256
 from core.training.page import plots
 from core.training.runner import StepFailed
@@ -284,3 +284,25 @@ def test_a_gate_that_finds_the_disk_full_says_so(run):
 )
 def test_what_is_wrong_with_an_answer_whatever_was_asked(said, wrong):
     assert faults(said) == wrong
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens", "rows"),
+    [
+        ({"num_hidden_layers": 36, "hidden_size": 4096, "num_attention_heads": 32}, 660, 11),
+        ({"num_hidden_layers": 36, "hidden_size": 4096, "num_attention_heads": 32}, 2208, 3),
+        ({"num_hidden_layers": 36, "hidden_size": 4096, "num_attention_heads": 32}, 9000, 1),
+        ({"num_hidden_layers": 3, "hidden_size": 256, "num_attention_heads": 4}, 500, 349),
+    ],
+)
+def test_answers_side_by_side_take_a_gigabyte_of_keys_and_values(size, tokens, rows):
+    """Of Qwen3-8B each token takes 147,456 bytes in bfloat16: 36 layers, 8 heads of 128."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    heads = {"num_key_value_heads": min(8, size["num_attention_heads"]), "vocab_size": 8}
+    with torch.device("meta"):
+        model = LlamaForCausalLM(LlamaConfig(**size, **heads, intermediate_size=8))
+    if size["hidden_size"] > 256:
+        model.bfloat16()
+    assert answers_at_once(model, tokens) == rows
