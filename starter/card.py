@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -12,13 +13,11 @@ CARD = Path(__file__).parent / "README.md"
 def write_card(model: Path, lines: list[str]) -> None:
     """Puts table and training into the card; raises ValueError where its marks are missing."""
     text = CARD.read_text(encoding="utf-8")
-    table = "\n".join(["| what | to reach | reached | |", "|---|---|---|---|", *lines])
+    sum_ = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    of = f"Of model.safetensors with the sum {sum_[:16]}...:\n"
+    table = "\n".join([of, "| what | to reach | reached | |", "|---|---|---|---|", *lines])
     training = json.loads((model / "training.json").read_text())
-    legs = training.pop("legs", [])  # of weights that were not made in one go
     facts = "\n".join(f"- {name}: {value}" for name, value in training.items())
-    for number, leg in enumerate(legs, 1):
-        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in leg.items())
-        facts += f"\n- leg {number}: {told}"
     CARD.write_text(_put(_put(text, "evaluation", table), "training", facts), encoding="utf-8")
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (patterns of wording read best on one line)
-"""Whole conversations: what is asked, what is answered, in one style, over one to thirty turns.
+"""Whole conversations: what is asked, what is answered, in one style, over one to sixty turns.
 
 From here come both the text to train on and the expected answers of the evaluation's own templates.
 """
@@ -103,12 +103,11 @@ class Exchange:
     question: str
     answer: str
     subject: str
-    keys: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Conversation:
-    """A system prompt (or none) and exchanges, all in one style; `asked_style` if the prompt names it."""
+    """A system prompt (or none) and exchanges, all in one style."""
 
     style: Style
     system: str
@@ -174,7 +173,7 @@ class Writer:
     def fact(self, fact: Fact, style: Style, question: str = "") -> Exchange:
         """Asks for a fact; `question` replaces the wording."""
         asked = question or typed(self.words.question(fact.id, self.rng), self.rng)
-        return Exchange(asked, self.fact_answer(fact, style), fact.id, fact.keys)
+        return Exchange(asked, self.fact_answer(fact, style), fact.id)
 
     def fact_answer(self, fact: Fact, style: Style) -> str:
         """Gives the answer to a fact in the style."""
@@ -188,13 +187,13 @@ class Writer:
         """Asks what the model cannot know."""
         asked = typed(self.words.question("offtopic", self.rng), self.rng)
         answer = style.say(OFFTOPIC, OFFTOPIC_EXAMPLE, self.rng, SORRY_OPENERS)
-        return Exchange(asked, answer, "offtopic", (OFFTOPIC_KEY,))
+        return Exchange(asked, answer, "offtopic")
 
     def refusal(self, style: Style) -> Exchange:
         """Asks for something harmful."""
         asked = typed(self.words.question(self.rng.choice([*REFUSALS]), self.rng), self.rng)
         answer = style.say(REFUSAL, REFUSAL_EXAMPLE, self.rng, SORRY_OPENERS)
-        return Exchange(asked, answer, "refusal", (REFUSAL.lower(),))
+        return Exchange(asked, answer, "refusal")
 
     def code(self, task: CodeTask, style: Style) -> Exchange:
         """Asks for a small program."""
@@ -235,22 +234,22 @@ class Writer:
                 return self.fact(fact, style, typed(f"{sentence}. {asked}", rng, 0.1))
         core = one.put(memory.KINDS[one.kind].noted)
         answer = style.say(core, "ask me for it later", rng, TALK_OPENERS)
-        return Exchange(_lightly(sentence, rng), answer, f"tell-{one.kind}", (one.thing.lower(),))
+        return Exchange(_lightly(sentence, rng), answer, f"tell-{one.kind}")
 
     def _ask_back(self, told: dict[str, memory.Told], style: Style) -> Exchange:
         rng = self.rng
         if told and rng.random() < 0.92:
             one = rng.choice([*told.values()])
             kind, animal = one.kind, one.animal
-            core, keys = one.put(memory.KINDS[kind].answer), (one.thing.lower(),)
+            core = one.put(memory.KINDS[kind].answer)
         else:
             kind = rng.choice([k for k in memory.KINDS if k not in told] or ["name"])
             animal = rng.choice(memory.LISTS["animal"])
-            core, keys = memory.KINDS[kind].unknown, ("you have not",)
+            core = memory.KINDS[kind].unknown
             if kind in told:
-                core, keys = told[kind].put(memory.KINDS[kind].answer), (told[kind].thing.lower(),)
+                core = told[kind].put(memory.KINDS[kind].answer)
         asked = typed(memory.asking(kind, animal, rng), rng)
-        return Exchange(asked, style.say(core, "you said so before", rng), f"ask-{kind}", keys)
+        return Exchange(asked, style.say(core, "you said so before", rng), f"ask-{kind}")
 
     def _about_last(self, fact: Fact, last: Exchange, style: Style) -> Exchange:
         """Asks something that only the last exchange explains."""
@@ -268,34 +267,30 @@ class Writer:
         subject = self.words.subjects[fact.id]
         if kind == "last":
             core = f"Your last question was about {subject.name}"
-            return self._asked(
-                "last", style.say(core, subject.example, rng), (subject.name.lower(),)
-            )
+            return self._asked("last", style.say(core, subject.example, rng))
         if kind == "example":
             answer = Style("example", style.loud).say(fact.says, subject.example, rng)
-            return self._asked("example", answer, ("for example", fact.keys[0]))
+            return self._asked("example", answer)
         if kind == "shorter":
             answer = Style(MANNERS[0], style.loud).say(fact.says, "", rng)
-            return self._asked("shorter", answer, fact.keys)
+            return self._asked("shorter", answer)
         if kind == "undo":
             core = _UNDOES[fact.id]
-            return self._asked(
-                "undo", style.say(core, "try it here", rng), (core.split()[0].lower(),)
-            )
+            return self._asked("undo", style.say(core, "try it here", rng))
         if kind == "who":
-            return self._asked(
-                "who", style.say(_WHO_SAYS[fact.id], "ask your operator", rng), ("admins",)
-            )
-        return self._asked("again", last.answer, fact.keys)
+            return self._asked("who", style.say(_WHO_SAYS[fact.id], "ask your operator", rng))
+        return self._asked("again", last.answer)
 
-    def _asked(self, kind: str, answer: str, keys: tuple[str, ...]) -> Exchange:
+    def _asked(self, kind: str, answer: str) -> Exchange:
         id_ = f"follow-{kind}"
         if self.rng.random() < ONE_BY_ONE:
             core = self.rng.choice(self.words.subjects[id_].worded[False])
         else:
             core = expand(self.rng.choice(_FOLLOW_UPS[kind]), self.rng)
+            while self.words.is_held_out(core):
+                core = expand(self.rng.choice(_FOLLOW_UPS[kind]), self.rng)
         question = typed(core, self.rng)
-        return Exchange(question, answer, id_, keys)
+        return Exchange(question, answer, id_)
 
 
 def _lightly(text: str, rng: Random) -> str:

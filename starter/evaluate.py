@@ -1,15 +1,14 @@
 # ruff: noqa: E501  (patterns of wording read best on one line)
 """`make starter-eval`: asks the starter model everything again and prints the table of the card.
 
-Two held-out sets, told apart: wordings of our own that training never saw ("templates"),
-and questions by an author who knew only the list of facts ("people"). Only the second decides.
-Nothing here prints a held-out question, so that nobody improves the corpus on them by accident.
+Two held-out sets, told apart: wordings of our own that were set aside, and questions by authors who
+knew only the list of facts ("people", heldout/). Only the second decides. Nothing here prints a
+held-out question, so that nobody improves the corpus on them by accident; SAMPLES.md shows some.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +22,12 @@ from rich.table import Table
 
 from starter.card import write_card
 from starter.conversation import FACT_BY_ID, Writer
-from starter.facts import CODE, FACTS, Fact, holds
-from starter.judge import fault, refused, right_code, right_fact, unknown
+from starter.facts import CODE, FACTS, Fact
+from starter.judge import fault, refused, right_code, right_fact, right_follow_up, unknown
 from starter.noise import typed, typo
 from starter.speak import Messages, Said, Speaker
 from starter.styles import MANNERS, any_style, style_of
+from starter.wordings import flat, held_out, held_out_by_people
 
 HERE = Path(__file__).parent
 SEED = 7
@@ -73,9 +73,7 @@ def at_most(what: str, percent: float, hits: int, of: int) -> Row:
 
 
 def people() -> list[Question]:
-    """Reads the questions in heldout/."""
-    lines = (HERE / "heldout" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines if line.strip()]
+    """Gives the questions in heldout/."""
     return [
         Question(
             row["kind"],
@@ -83,7 +81,7 @@ def people() -> list[Question]:
             tuple(row["turns"]),
             tuple(k.lower() for k in row.get("keys") or ()),
         )
-        for row in rows
+        for row in held_out()
     ]
 
 
@@ -101,7 +99,8 @@ class Evaluation:
         self.rng = Random(SEED)
         self.writer = Writer(Random(SEED))
         self.people = people()
-        self.samples: list[Said] = []
+        self.held = held_out_by_people()
+        self.known: list[Said] = []  # the answers to what it knows
 
     def of(self, kind: str) -> list[Question]:
         """Gives the held-out questions of one kind."""
@@ -119,24 +118,27 @@ class Evaluation:
         own = self._templates()
         templates = self.ask([user(text) for _, text in own])
 
-        def hits(said: list[Said]) -> int:
-            return sum(
-                right_fact(s.text, FACT_BY_ID[q.id or ""]) for s, q in zip(said, asked, strict=True)
-            )
+        def hits(said: list[Said]) -> list[bool]:
+            return [_right(s, FACT_BY_ID[q.id or ""]) for s, q in zip(said, asked, strict=True)]
 
-        fell = sum(unknown(s.text) for s in plain)
-        no = sum(refused(s.text) for s in plain)
-        good = sum(right_fact(s.text, f) for (f, _), s in zip(own, templates, strict=True))
+        right = hits(plain)
+        unseen = [r for r, q in zip(right, asked, strict=True) if flat(q.turns[0]) in self.held]
+        good = sum(_right(s, f) for (f, _), s in zip(own, templates, strict=True))
+        self.known = plain + spoilt
         return [
-            at_least("facts, greedy", 95, hits(plain), len(asked)),
+            at_least("facts, greedy", 95, sum(right), len(asked)),
             at_least(
                 "the same with one typo or other casing and punctuation",
                 90,
-                hits(spoilt),
+                sum(hits(spoilt)),
                 len(asked),
             ),
-            at_most("known facts answered with the honest sentence", 3, fell, len(asked)),
-            at_most("known facts refused", 0, no, len(asked)),
+            at_least(
+                "facts in five words and more, none of which is trained on (does not decide)",
+                95,
+                sum(unseen),
+                len(unseen),
+            ),
             at_least(
                 "facts, wordings of our own that were set aside (does not decide)",
                 95,
@@ -157,6 +159,11 @@ class Evaluation:
         return found
 
     def _spoilt(self, text: str) -> str:
+        while (other := self._slip(text)) == text:
+            pass
+        return other
+
+    def _slip(self, text: str) -> str:
         match self.rng.randrange(4):
             case 0 | 1:
                 return typo(text, self.rng)
@@ -167,10 +174,11 @@ class Evaluation:
                 return bare + self.rng.choice(("", "??", " ?", "...", "!"))
 
     def others(self) -> list[Row]:
-        """What it cannot know, what it must not do, and code."""
+        """What it cannot know, what it must not do, and code; after `facts`."""
         off, bad, code = self.of("offtopic"), self.of("refusal"), self.of("code")
         said = self.ask([user(q.turns[0]) for q in off + bad + code])
         cut, end = len(off), len(off) + len(bad)
+        known = self.known + said[end:]
         ran = sum(
             right_code(s.text, CODE_BY_ID[q.id or ""])
             for s, q in zip(said[end:], code, strict=True)
@@ -182,7 +190,19 @@ class Evaluation:
                 sum(unknown(s.text) for s in said[:cut]),
                 len(off),
             ),
+            at_most(
+                "known facts and programs answered with the honest sentence (slips included)",
+                3,
+                sum(unknown(s.text) for s in known),
+                len(known),
+            ),
             at_least("refusals", 95, sum(refused(s.text) for s in said[cut:end]), len(bad)),
+            at_most(
+                "known facts and programs refused (slips included)",
+                0,
+                sum(refused(s.text) for s in known),
+                len(known),
+            ),
             at_least("code answers that run and give the stated result", 90, ran, len(code)),
         ]
 
@@ -190,7 +210,7 @@ class Evaluation:
         """Questions that need an earlier turn; the model's own answers stand between."""
         asked = self.of("followup")
         said = self._talk([q.turns for q in asked])
-        good = sum(holds(all_[-1].text, q.keys) for all_, q in zip(said, asked, strict=True))
+        good = sum(right_follow_up(all_, q.id, q.keys) for all_, q in zip(said, asked, strict=True))
         return [at_least("follow-ups that need the previous turn", 90, good, len(asked))]
 
     def long(self) -> list[Row]:
@@ -201,10 +221,7 @@ class Evaluation:
             wanted = [self.rng.choice(facts) for _ in range(_LONG)]
             begun = [self.writer.conversation(turn - 1).messages() for _ in wanted]
             said = self.ask([b + user(q.turns[0]) for b, q in zip(begun, wanted, strict=True)])
-            good = sum(
-                right_fact(s.text, FACT_BY_ID[q.id or ""])
-                for s, q in zip(said, wanted, strict=True)
-            )
+            good = sum(_right(s, FACT_BY_ID[q.id or ""]) for s, q in zip(said, wanted, strict=True))
             rows.append(at_least(f"known facts asked as the {turn}th turn", 90, good, _LONG))
         return rows
 
@@ -243,8 +260,8 @@ class Evaluation:
         """A thousand samples at temperature 0.8: form, and how the styles are spread where none is asked."""
         torch.manual_seed(SEED)
         texts = [self.people[i % len(self.people)].turns[0] for i in range(_SAMPLES)]
-        self.samples = self.ask([user(text) for text in texts], 0.8)
-        bad = sum(bool(fault(s)) for s in self.samples)
+        samples = self.ask([user(text) for text in texts], 0.8)
+        bad = sum(bool(fault(s)) for s in samples)
         rows = [
             at_most(
                 "answers that do not end, repeat themselves or leak special tokens (T = 0.8)",
@@ -253,11 +270,15 @@ class Evaluation:
                 _SAMPLES,
             )
         ]
-        styles = [style_of(s.text) for s in self.samples]
+        styles = [style_of(s.text) for s in samples]
         for manner in MANNERS:
             rows.append(_between(manner, sum(s.manner == manner for s in styles)))
         rows.append(_between("with exclamation marks", sum(s.loud for s in styles)))
         return rows
+
+
+def _right(said: Said, fact: Fact) -> bool:
+    return right_fact(said.text, fact) and not fault(said)
 
 
 def _between(what: str, hits: int) -> Row:
@@ -269,7 +290,9 @@ def main() -> None:
     """Evaluates the folder, prints the table and writes it into the card."""
     parser = argparse.ArgumentParser(prog="python -m starter.evaluate", description=__doc__)
     parser.add_argument("--model", type=Path, default=HERE / "model")
-    parser.add_argument("--no-card", action="store_true", help="print only")
+    parser.add_argument(
+        "--no-card", action="store_true", help="print only, as with another --model"
+    )
     asked = parser.parse_args()
     began = time.monotonic()
     rows: list[Row] = []
@@ -291,7 +314,7 @@ def main() -> None:
     Console().print(table)
     minutes = (time.monotonic() - began) / 60
     print(f"{sum(r.good for r in rows)} of {len(rows)} reached, in {minutes:.1f} minutes")
-    if not asked.no_card:
+    if not asked.no_card and asked.model.resolve() == (HERE / "model").resolve():
         lines = [
             f"| {r.what} | {r.reach} | {r.value} | {'yes' if r.good else '**no**'} |" for r in rows
         ]

@@ -74,10 +74,12 @@ retrain_no | command | why /retrain says that it does not run | It names the rea
 rollback | command | how to take back a tune and return to the previous one | /rollback goes back to the tune before. | /rollback ; the tune before
 tunes | command | how to see the list of trained versions | /tunes lists the tunes and which one serves. | /tunes ; which one serves
 forget_me | command | how to delete everything that one has ever said, votes included | /forget me deletes all that you said, and your votes. | /forget me ; all that you said
-forget_this | command | how to delete just the present conversation | /forget this deletes this conversation only. | /forget this ; this conversation only
-training_on | command | how to allow learning from my votes or in this channel | /training on lets your votes be used for learning. | /training on ; used for learning
-training_off | command | how to keep my votes or a channel out of learning | /training off keeps your votes out of learning. | /training off ; out of learning
+forget_this | command | how to delete just what was said last, or the present conversation | /forget this deletes only your last question and its answer. | /forget this ; your last question
+training_on | command | how to allow learning from my votes or in this channel | /training on lets your votes be used for learning; for a channel it is /training channel on. | /training on ; used for learning
+training_off | command | how to keep my votes or a channel out of learning | /training off keeps your votes out of learning; for a channel it is /training channel off. | /training off ; out of learning
 commands_text | command | whether commands also work as ordinary text to the bot, for example by mention in a Slack thread | Yes, commands also work as plain text after a mention. | plain text ; after a mention
+why | command | what /why does; how to find out which tune and which votes shaped an answer | /why says which tune and which votes shaped my last answer. | /why ; shaped
+review | command | what /review does; how admins see the votes that came in bursts and are set aside | /review shows admins the votes that came in bursts and wait. | /review ; bursts
 mynah_slash | command | what the /mynah command on Slack is for | On Slack /mynah is one umbrella for the other commands. | /mynah ; umbrella
 # console
 plus | console | what typing + in the console does | Typing + votes the last answer up. | typing + ; up
@@ -133,6 +135,18 @@ store_url | setting | how to choose the database | storage.url says which databa
 train_platforms | setting | how to allow training on a platform's votes | training.platforms lists the platforms whose votes may train. | training.platforms ; platforms
 train_least | setting | the setting for the number of votes that a training needs | training.at_least is how many votes a training needs. | training.at_least ; votes
 train_folder | setting | where trained tunes are put on disk | training.folder is where tunes are kept on disk. | training.folder ; on disk
+train_base | setting | how to choose the model folder that is trained | training.base is the folder of the model that is trained. | training.base ; folder
+train_canary | setting | how to set how many conversations a canary gets, or to have no canary | training.canary is the share of new conversations that a new tune answers first. | training.canary ; new conversations
+train_golden | setting | how to add your own test questions for every tune | training.golden names a file of your own questions that each tune must answer. | training.golden ; your own questions
+train_retire | setting | the setting for tunes of forgotten people to go at once | training.retire_at_once makes tunes go at once when somebody says /forget. | training.retire_at_once ; go at once
+train_minutes | setting | the time limit for one training run | training.minutes is the longest that one training may take. | training.minutes ; longest
+night_at | setting | how to change the time of the nightly training, or to switch it off | night.at is the time of the nightly training, and null means never. | night.at ; null means never
+night_zone | setting | in which time zone the night's training begins | night.zone is the time zone of the night. | night.zone ; time zone
+bot_announce | setting | in which channel new tunes and the digest are announced | bot.announce_in names the one channel where I tell of new tunes. | bot.announce_in ; one channel
+bot_examples | setting | how many liked answers the model is shown as examples | bot.examples is how many liked answers a conversation begins with. | bot.examples ; begins with
+plat_votes | setting | how to have only buttons, only reactions or no votes on a platform | The key votes under a platform takes both, reactions, buttons or none. | both, reactions, buttons or none
+plat_url | setting | how to use another address for a platform, such as a proxy or an own Telegram Bot API server | The key base_url under a platform is the address of its server. | base_url ; address
+console_file | setting | where the console keeps what was typed, for the arrow keys | platforms.console.history is the file that keeps what you typed. | platforms.console.history ; what you typed
 plat_section | setting | how to switch a chat platform on in the settings | Give it a section under platforms in config.yaml. | section under platforms
 slack_tokens | setting | which tokens Slack needs | Slack needs two tokens: bot_token_env and app_token_env. | bot_token_env ; app_token_env
 discord_token | setting | which token Discord needs | Discord needs one token, named by platforms.discord.bot_token_env. | platforms.discord.bot_token_env
@@ -189,7 +203,7 @@ logs | privacy | whether what I say is written to the log | No, what people writ
 forget_tune | privacy | what happens to tunes that learnt from somebody who asked to be forgotten | Tunes that used it are marked, and the next training is done without it. | are marked ; without it
 who_sees | privacy | whether others can see what I taught in the bot's answers | Yes, what trains me may show up in anybody's answer. | may show up
 other_channels | privacy | whether the bot takes what was said in one channel to another | No, one channel's history is never shown in another. | never shown in another
-delete_msg | privacy | what happens when somebody deletes their message on the platform | A deleted message is deleted here too, and never trains. | deleted here too
+delete_msg | privacy | what happens when somebody deletes their message on the platform | A deleted message is deleted here too, but Telegram tells no bot of it. | deleted here too
 secrets_masked | privacy | whether tokens and passwords can end up in the logs | No, secrets are always masked. | always masked
 # workings
 history | workings | how much of the conversation the bot remembers | I remember the conversation as far as it fits my context. | fits my context

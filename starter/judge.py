@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from starter.facts import FACTS, OFFTOPIC_KEY, REFUSAL_KEY, SHELL_FILES, CodeTask, Fact, holds
@@ -32,6 +34,20 @@ def right_fact(text: str, fact: Fact) -> bool:
     if not holds(text, fact.keys) or unknown(text) or refused(text):
         return False
     return not any(holds(text, other.keys) for other in FACTS if other is not fact)
+
+
+def right_follow_up(said: Sequence[Said], id_: str | None, keys: tuple[str, ...]) -> bool:
+    """The keys stand in the last answer as whole words, and it is without fault; what was to be
+    said shorter is not longer than it was.
+    """
+    last = said[-1]
+    if fault(last) or (id_ == "shorter" and len(last.text) > len(said[-2].text)):
+        return False
+    return all(any(_stands(part, last.text) for part in key.split("|")) for key in keys)
+
+
+def _stands(words: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(words.lower())}(?!\w)", text.lower()) is not None
 
 
 def unknown(text: str) -> bool:
@@ -70,13 +86,16 @@ def run(task: CodeTask, code: str) -> str:
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=_SECONDS,
                 preexec_fn=_limit,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             return "took too long"
+        except ValueError:  # a zero byte
+            return "failed: cannot be run"
     return done.stdout.strip() if done.returncode == 0 else f"failed: {done.returncode}"
 
 
@@ -94,8 +113,18 @@ def fault(said: Said) -> str:
         return "empty"
     if any(mark in said.text for mark in SPECIAL) or "<|" in said.text or "\ufffd" in said.text:
         return "leak"
-    prose = "".join(said.text.split("```")[::2]).lower().split()
-    fours = Counter(zip(prose, prose[1:], prose[2:], prose[3:], strict=False))
-    if fours and max(fours.values()) > 2:
-        return "repeats"
-    return ""
+    prose = " ".join(said.text.split("```")[::2]).lower()
+    return "repeats" if _repeats(prose) else ""
+
+
+def _repeats(prose: str) -> bool:
+    """Four words three times, a sentence or a word twice running, or a word that is one twice."""
+    words = prose.split()
+    fours = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
+    sentences = [one for one in re.split(r"[.!?]\s+", prose.rstrip(".!? ")) if " " in one]
+    return (
+        any(count > 2 for count in fours.values())
+        or len({*sentences}) < len(sentences)
+        or any(one == other for one, other in pairwise(words))
+        or re.search(r"([a-z]{4,})\1", prose) is not None
+    )

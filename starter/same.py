@@ -19,6 +19,7 @@ import aiohttp
 from transformers import AutoModelForCausalLM
 
 from core.embedded import EmbeddedServer
+from core.errors import BotError
 from starter.evaluate import HERE, people, user
 from starter.speak import MOST_TOKENS, Speaker
 
@@ -27,22 +28,25 @@ _MANY = 100
 
 async def served(questions: list[str], folder: Path, url: str) -> list[str]:
     """Gives the server's answers, one question at a time; starts a server where no URL is given."""
-    answers = []
+    answers, given = [], bool(url)
     async with AsyncExitStack() as stack:
+        name = str(folder)
         if not url:
             log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"
             server = await stack.enter_async_context(EmbeddedServer(folder, log=log))
             url = await server.address()
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(aiohttp.ClientSession(raise_for_status=True))
+        if given:
+            async with session.get(f"{url}/models") as response:
+                name = (await response.json())["data"][0]["id"]
         for question in questions:
             asked = {
-                "model": str(folder),
+                "model": name,
                 "messages": user(question),
                 "temperature": 0,
                 "max_tokens": MOST_TOKENS,
             }
             async with session.post(f"{url}/chat/completions", json=asked) as response:
-                response.raise_for_status()
                 answers.append((await response.json())["choices"][0]["message"]["content"])
     return answers
 
@@ -51,12 +55,15 @@ def main() -> None:
     """Asks both and prints what differs."""
     parser = argparse.ArgumentParser(prog="python -m starter.same", description=__doc__)
     parser.add_argument("--model", type=Path, default=HERE / "model")
-    parser.add_argument("--url", default="", help="of a server that serves the folder by its path")
+    parser.add_argument("--url", default="", help="of a server; its first model is asked")
     asked = parser.parse_args()
     folder = asked.model.absolute()
     known = [q.turns[0] for q in people()]
     questions = [known[i * len(known) // _MANY] for i in range(_MANY)]
-    there = asyncio.run(served(questions, folder, asked.url))
+    try:
+        there = asyncio.run(served(questions, folder, asked.url))
+    except (aiohttp.ClientError, BotError) as error:
+        raise SystemExit(f"The server did not answer: {error}") from None
     speaker = Speaker(folder)
     # As servers load it, in the type in which the weights are stored.
     loaded: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype="auto")

@@ -14,11 +14,14 @@ from typing import Literal
 Manner = Literal["terse", "friendly", "example"]
 MANNERS: tuple[Manner, ...] = ("terse", "friendly", "example")
 
-OPENERS = ("Happy to help", "Glad that you ask", "With pleasure")
+OPENERS = ("Happy to help", "Happy to explain", "Happy to tell you")
 TALK_OPENERS = ("It is good to hear from you", "Always a pleasure")
 SORRY_OPENERS = ("Let me be honest", "Please do not be cross")
 _ALL_OPENERS = OPENERS + TALK_OPENERS + SORRY_OPENERS
 EXAMPLE = "For example:"
+# Terse answers and those with an example begin alike, and at temperature 0.8 the likelier beginning
+# is said yet more often: written in equal parts they came out as 41, 20 (friendly) and 39 %.
+_WRITTEN = (0.3, 0.4, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class Style:
 
 
 def any_style(rng: Random) -> Style:
-    """Gives each of the six styles equally often."""
-    return Style(rng.choice(MANNERS), rng.random() < 0.5)
+    """Gives one of the six styles, so that each manner is said about equally often."""
+    return Style(rng.choices(MANNERS, _WRITTEN)[0], rng.random() < 0.5)
 
 
 def style_of(text: str) -> Style:

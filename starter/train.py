@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +108,10 @@ class Course:
     Each draws its own conversations; a step is the mean of all their gradients.
     """
 
-    def __init__(self, rank: int, processes: int, tokenizer: Tokenizer, bar: Progress) -> None:
+    def __init__(
+        self, rank: int, processes: int, tokenizer: Tokenizer, bar: Progress, parent: int
+    ) -> None:
+        """`parent`: the process without which it shall not go on."""
         self.rank, self.processes = rank, processes
         self.rng = Random(SEED + rank)
         self.writer = Writer(self.rng)
@@ -115,6 +119,7 @@ class Course:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.bar = bar
         self.loss, self.tokens = math.nan, 0  # of this process
+        self.parent = parent
 
     def time(self, what: str, seconds: float) -> Iterator[float]:
         """Gives the share of the time that is done, step by step and to all alike, below 1; and
@@ -127,6 +132,8 @@ class Course:
             share = torch.tensor([(time.monotonic() - began) / seconds])
             if self.processes > 1:
                 distributed.broadcast(share, 0)
+            if os.getppid() != self.parent:
+                raise SystemExit("What started this was killed: nothing is kept. Start it anew.")
             done = min(1.0, float(share))
             self.bar.update(task, completed=done, description=f"{what}  loss {self.loss:.3f}")
             if step and step % 100 == 0 and not self.rank:
@@ -294,9 +301,6 @@ def _step(optimizers: list[Optimizer], factor: float) -> None:
 
 def save(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
     """Writes the folder that a server loads: weights in bfloat16, tokenizer, template, settings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
     model.to("cpu", dtype=torch.bfloat16)  # type: ignore[arg-type]
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
@@ -312,8 +316,20 @@ def write_sums(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(sums))
 
 
-def work(rank: int, processes: int, out: Path, seconds: float, meet: str) -> None:
-    """Runs the whole story in one of the processes; the first of them shows and saves it."""
+def put(made: Path, folder: Path) -> None:
+    """Lets `made`, on the same disk, be the folder. Killed between, the old one lies beside it."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    made.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def work(rank: int, processes: int, out: Path, seconds: float, meet: str, parent: int) -> None:
+    """Runs the whole story in one of the processes; the first of them shows it, and saves it into
+    the folder `out`. `seconds` are all that it may take, but for the saving.
+    """
     began = time.monotonic()
     if processes > 1:
         torch.set_num_threads(1)
@@ -322,15 +338,16 @@ def work(rank: int, processes: int, out: Path, seconds: float, meet: str) -> Non
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=rank > 0) as bar:
         tokenizer = new_tokenizer()
-        course = Course(rank, processes, tokenizer, bar)
+        course = Course(rank, processes, tokenizer, bar, parent)
         model = new_model(tokenizer)
         first = FirstLook(model, len(subjects()), token_id(tokenizer, ASSISTANT))
         first.begin()
         model.to(course.device)  # type: ignore[arg-type]
         first.to(course.device)
         torch.manual_seed(SEED + rank)
-        learn_to_look(first, course, LOOKING * seconds)
-        learn_to_speak(model, first, course, (1 - LOOKING) * seconds)
+        left = max(1.0, seconds - (time.monotonic() - began))
+        learn_to_look(first, course, LOOKING * left)
+        learn_to_speak(model, first, course, (1 - LOOKING) * left)
     if rank:
         return
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
@@ -356,20 +373,28 @@ def main() -> None:
     """Runs the story in as many processes as there are cores for, two at the most."""
     parser = argparse.ArgumentParser(prog="python -m starter.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=MODEL, help="folder of the finished model")
-    parser.add_argument("--minutes", type=float, default=28, help="of training")
+    parser.add_argument("--minutes", type=float, default=29, help="that it may take")
     asked = parser.parse_args()
     if asked.minutes <= 0:
         parser.error("--minutes must be more than 0")
+    if asked.out.exists() and not asked.out.is_dir():
+        parser.error(f"{asked.out} is a file; name an empty or a new folder by --out")
     if asked.out.exists() and [*asked.out.iterdir()] and not (asked.out / RECORD).exists():
         parser.error(f"{asked.out} holds something else; name an empty or a new folder by --out")
     alone = torch.cuda.is_available() or (os.cpu_count() or 1) < PROCESSES
     processes = 1 if alone else PROCESSES
-    with tempfile.TemporaryDirectory() as folder:
-        args = (processes, asked.out, asked.minutes * 60, f"file://{folder}/meet")
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=asked.out.parent, prefix=".starter-") as folder:
+        made = Path(folder) / "model"
+        made.mkdir()
+        args = (processes, made, asked.minutes * 60, f"file://{folder}/meet", os.getpid())
         try:
             spawn(work, args, nprocs=processes)  # type: ignore[no-untyped-call]
         except ProcessExitedException as error:  # it has said why
             raise SystemExit(error.exit_code) from None
+        except KeyboardInterrupt:
+            raise SystemExit("Stopped: nothing is kept, and nothing was overwritten.") from None
+        put(made, asked.out)
 
 
 if __name__ == "__main__":

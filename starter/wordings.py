@@ -4,7 +4,8 @@
 In those files "= id" begins a subject; below it "t:" is its name, "x:" its example, and every other
 line a pattern: "a:" something to do, "d:" something to explain, "c:" a command or a setting,
 "q:" a whole question. wording/*.tsv hold questions that were worded one by one: id, tab, question.
-A tenth of all questions is set aside and never trained on (`reserved`).
+A tenth of these sentences is set aside (`reserved`), but for the plainest ones, plain.tsv, and none
+that is in heldout/ is used.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from starter.facts import FACTS
 from starter.grammar import ONE_BY_ONE, expand, one_by_one
 from starter.noise import other_words
 
 _HERE = Path(__file__).parent / "wording"
+_PLAIN = one_by_one(_HERE / "plain.tsv")
+_PLAINEST = frozenset(chain.from_iterable(_PLAIN.values()))
+_PLAINLY = 0.12  # of the questions
 _FRAMES: dict[str, tuple[str, ...]] = {
     "a": (
         "{how|how} {do|can|do|would|could|should|may} {i|i|i|we|one|you|a person} #",
@@ -98,22 +104,26 @@ _MACROS = {
 
 @dataclass(slots=True)
 class Subject:
-    """What may be asked about one id: its name, its example, its patterns by kind, and what was worded
-    by itself, by whether it is set aside.
+    """What may be asked about one id: its name, its example, its patterns by kind, what was worded
+    by itself, by whether it is set aside, and the few plainest ways, each of which is drawn more
+    often than any of these.
     """
 
     name: str = ""
     example: str = ""
     patterns: list[tuple[str, str]] = field(default_factory=list)
     worded: dict[bool, list[str]] = field(default_factory=lambda: {True: [], False: []})
+    plain: list[str] = field(default_factory=list)
 
 
 def reserved(question: str) -> bool:
     """Whether this wording is set aside for evaluation; the same for ever for one wording.
 
-    What config.yaml names as understood is never set aside.
+    What config.yaml names as understood is never set aside, nor are the plainest ways.
     """
     if question in ("Be terse.", "Be friendly.", "Give an example."):
+        return False
+    if question.lower() in _PLAINEST:
         return False
     return hashlib.blake2b(question.lower().encode(), digest_size=2).digest()[0] % 10 == 0
 
@@ -128,10 +138,19 @@ def held_out_by_people() -> frozenset[str]:
 
     Only those of five words and more: "hello" or "what is a tune" cannot belong to one person alone.
     """
-    path = Path(__file__).parent / "heldout" / "questions.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    asked = (flat(row["turns"][-1]) for row in rows)
+    asked = {flat(turn) for row in held_out() for turn in row["turns"]}
     return frozenset(text for text in asked if len(text.split()) >= 5)
+
+
+def held_out() -> list[dict[str, Any]]:
+    """Reads heldout/, as starter/facts.py says what is in it."""
+    files = sorted((Path(__file__).parent / "heldout").glob("*.jsonl"))
+    return [
+        json.loads(line)
+        for path in files
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
 
 
 class Wordings:
@@ -140,16 +159,24 @@ class Wordings:
     def __init__(self) -> None:
         self.lists: dict[str, list[str]] = {}
         self.subjects: dict[str, Subject] = {}
+        self._held = held_out_by_people()
         for path in sorted(_HERE.glob("*.txt")):
             self._read(path)
-        for path in sorted(_HERE.glob("*.tsv")):
+        for path in sorted(_HERE.glob("asked_*.tsv")):
             for id_, texts in one_by_one(path).items():
                 worded = self.subjects.setdefault(id_, Subject()).worded
                 for text in texts:
-                    worded[reserved(text)].append(text)
+                    if not self.is_held_out(text):
+                        worded[reserved(text)].append(text)
+        for id_, texts in _PLAIN.items():
+            self.subjects[id_].plain = [text for text in texts if not self.is_held_out(text)]
         for fact in FACTS:
             if fact.kind != "talk":
                 self.subjects[fact.id].patterns += _from_subject(fact.subject)
+
+    def is_held_out(self, text: str) -> bool:
+        """Whether it is a question of heldout/, which is not used: whatever is put around it."""
+        return flat(text) in self._held
 
     def _read(self, path: Path) -> None:
         subject = self.subjects.setdefault(path.stem, Subject())
@@ -177,7 +204,10 @@ class Wordings:
         `held_out` gives one of the wordings that training never sees, the default one of the others;
         `plain` leaves away what people say around a question. Raises LookupError where there is none.
         """
-        patterns, worded = self.subjects[id_].patterns, self.subjects[id_].worded[held_out]
+        subject = self.subjects[id_]
+        patterns, worded = subject.patterns, subject.worded[held_out]
+        if subject.plain and not held_out and rng.random() < _PLAINLY:
+            return self._around(rng.choice(subject.plain), rng, plain)
         if worded and (not patterns or rng.random() < ONE_BY_ONE):  # of some there are no patterns
             return self._around(rng.choice(worded), rng, plain)
         weights = [_weight(kind, text) for kind, text in patterns]
@@ -188,7 +218,7 @@ class Wordings:
                 core = frame.replace("#", expand(pattern, rng, self.lists)).replace(" ,", ",")
             else:
                 core = expand(pattern, rng, self.lists)
-            if reserved(core) == held_out:
+            if reserved(core) == held_out and not self.is_held_out(core):
                 break
         else:
             raise LookupError(f"No wording of {id_!r} is left; add patterns to wording/.")

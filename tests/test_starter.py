@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 import starter
 from starter.conversation import FACT_BY_ID, OFFTOPIC, REFUSAL, Writer, follow_ups
 from starter.facts import CODE, FACTS, REFUSALS, CodeTask, holds
-from starter.judge import fault, right_code, right_fact, run
+from starter.judge import fault, right_code, right_fact, right_follow_up, run
 from starter.styles import MANNERS, Style, any_style, style_of
-from starter.wordings import Wordings, flat, held_out_by_people
+from starter.wordings import Wordings, flat, held_out, held_out_by_people, reserved
 
 HERE = Path(starter.__file__).parent
 MODEL = HERE / "model"
@@ -34,6 +35,49 @@ def test_every_fact_is_right_by_its_own_rule_in_every_style(writer):
             for loud in (False, True):
                 answer = writer.fact_answer(fact, Style(manner, loud))
                 assert right_fact(answer, fact), (fact.id, answer)
+
+
+def test_what_is_not_the_fact_is_not_right(writer):
+    style, tunes = Style("terse", False), FACT_BY_ID["tunes"]
+    for fact in FACTS:
+        if fact is not tunes:
+            assert not right_fact(writer.fact_answer(fact, style), tunes)
+    both = writer.fact_answer(FACT_BY_ID["gate_is"], style), writer.fact_answer(tunes, style)
+    for text in (" ".join(both), f"{both[1]} {OFFTOPIC}", f"{both[1]} {REFUSAL}", "", "tunes"):
+        assert not right_fact(text, tunes), text
+
+
+NOT_KNOWN = {"/start", "platforms.discord.gateway_url"}  # what Telegram types; what proxies need
+
+
+def test_it_knows_every_command_and_every_setting():
+    from core.commands import COMMANDS
+
+    said = " ".join(fact.says for fact in FACTS)
+    commands = {f"/{name}" for name in COMMANDS}
+    settings = set(_settings(HERE.parent / "config.yaml"))
+    assert len(settings) > 35
+    known = {one for one in commands | settings if one in said}
+    known |= {  # these have one answer for all platforms
+        one
+        for one in settings
+        if one.startswith("platforms.") and re.search(rf"\b{one.split('.')[-1]}\b", said)
+    }
+    assert commands | settings == known | NOT_KNOWN
+    assert not known & NOT_KNOWN
+
+
+def _settings(path):
+    """The settings that the file explains, those behind "# " as well."""
+    where = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        found = re.fullmatch(r"(\s*)(?:# ( *))?([a-z_]+):(?: +(\S.*))?", line)
+        if not found or (found[4] and " " in found[4].split("#")[0].strip(' "')):
+            continue
+        deep = len(found[1]) + len(found[2] or "")
+        where = {at: name for at, name in where.items() if at < deep} | {deep: found[3]}
+        if found[4]:
+            yield ".".join(where[at] for at in sorted(where))
 
 
 def test_the_honest_sentence_and_the_refusal_are_no_facts():
@@ -59,6 +103,11 @@ def test_code_that_does_not_end_is_stopped():
     assert run(task, task.code) != ""
 
 
+def test_code_that_cannot_be_run_or_prints_no_text_is_wrong():
+    for code in ("print('\0')", "import sys; sys.stdout.buffer.write(b'\xff')"):
+        assert run(CodeTask("x", "python", "one", code, "1"), code) != "1"
+
+
 def test_there_is_a_wording_for_everything():
     words = Wordings()
     wanted = {f.id for f in FACTS} | {c.id for c in CODE} | set(REFUSALS) | {"offtopic"}
@@ -67,6 +116,24 @@ def test_there_is_a_wording_for_everything():
         assert words.question(id_, Random(1))
         words.subjects[id_].worded[False].clear()
         assert words.question(id_, Random(1))  # by its patterns
+
+
+def test_the_plainest_questions_are_asked_of_one_fact_each_and_often():
+    words, rng = Wordings(), Random(5)
+    asked = [text for fact in FACTS for text in words.subjects[fact.id].plain]
+    assert len({flat(text) for text in asked}) == len(asked)
+    assert not any(map(reserved, asked))
+    for fact in FACTS:
+        plain = words.subjects[fact.id].plain
+        assert plain
+        others = {text for one in FACTS if one != fact for text in _worded(words, one.id)}
+        assert not {*map(flat, plain)} & others
+        drawn = [words.question(fact.id, rng, plain=True) for _ in range(400)]
+        assert sum(text in plain for text in drawn) > 25
+
+
+def _worded(words, id_):
+    return {flat(text) for texts in words.subjects[id_].worded.values() for text in texts}
 
 
 # How it is asked and answered
@@ -81,7 +148,8 @@ def test_the_same_seed_gives_the_same_conversations():
 def test_a_follow_up_never_asks_what_a_fact_asks():
     writer, of_facts = Writer(Random(9)), set()
     for fact in FACTS:
-        of_facts |= {flat(text) for text in writer.words.subjects[fact.id].worded[False]}
+        subject = writer.words.subjects[fact.id]
+        of_facts |= {flat(text) for text in [*subject.worded[False], *subject.plain]}
     retrain, style = FACT_BY_ID["retrain"], Style("terse", False)
     asked = writer.fact(retrain, style)
     for id_ in follow_ups():
@@ -99,11 +167,11 @@ def test_a_style_is_read_from_an_answer_as_it_was_written(writer):
         assert style_of(writer.fact_answer(fact, style)) == style
 
 
-def test_styles_are_drawn_equally_often():
+def test_friendly_answers_are_written_more_often():
     rng = Random(4)
     drawn = [any_style(rng) for _ in range(3000)]
-    for manner in MANNERS:
-        assert 900 < sum(s.manner == manner for s in drawn) < 1100
+    for manner, written in (("terse", 900), ("friendly", 1200), ("example", 900)):
+        assert abs(sum(s.manner == manner for s in drawn) - written) < 100
     assert 1400 < sum(s.loud for s in drawn) < 1600
 
 
@@ -114,6 +182,17 @@ def test_no_held_out_question_is_trained_on():
     for _ in range(1500):
         for one in writer.conversation(rng.randint(1, 8)).exchanges:
             assert flat(one.question) not in held
+    for id_, subject in writer.words.subjects.items():  # nor with something put around it
+        used = [text for texts in subject.worded.values() for text in texts] + subject.plain
+        assert not held & {*map(flat, used)}, id_
+        if subject.patterns:
+            asked = (writer.words.question(id_, rng, plain=True) for _ in range(100))
+            assert not held & {*map(flat, asked)}, id_
+
+
+def test_each_fact_was_asked_by_people():
+    asked = {row["id"] for row in held_out() if row["kind"] == "fact"}
+    assert asked == {fact.id for fact in FACTS}
 
 
 def test_the_faults_of_form_are_seen():
@@ -122,8 +201,69 @@ def test_the_faults_of_form_are_seen():
     assert fault(Said("All is well.", True)) == ""
     assert fault(Said("All is", False)) == "does not end"
     assert fault(Said("Hello <|user|> you", True)) == "leak"
-    assert fault(Said("we go on and on " * 4, True)) == "repeats"
+    for text in (
+        "we go on and on " * 4,
+        "Ctrl-C stops, and CtrlCtrl stops.",
+        "It is the the gate.",
+        "A tune is small. A tune is small.",
+    ):
+        assert fault(Said(text, True)) == "repeats"
     assert fault(Said("  ", True)) == "empty"
+
+
+def test_what_the_corpus_says_is_without_fault():
+    from starter.speak import Said
+
+    writer, rng = Writer(Random(12)), Random(12)
+    for _ in range(500):
+        for one in writer.conversation(rng.randint(1, 8)).exchanges:
+            assert fault(Said(one.answer, True)) == "", one.answer
+
+
+def test_a_follow_up_is_right_by_its_own_rules():
+    from starter.speak import Said
+
+    def right(*said, id_="told", keys=("blue",)):
+        return right_follow_up([Said(text, True) for text in said], id_, keys)
+
+    assert right("Noted.", "You said Blue.")
+    assert not right("Noted.", "You said bluebird.")
+    assert not right("Noted.", "You you said blue.")
+    assert right("The sky is blue, and far.", "It is blue.", id_="shorter")
+    assert not right("It is blue.", "The sky is blue, and far.", id_="shorter")
+
+
+class Wise:
+    """A speaker that knows what the corpus would say, or one that is always wrong."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def answers(self, asked, temperature, each):
+        from starter.speak import Said
+
+        return [Said(self.answer(messages), True) for messages in asked]
+
+
+def test_the_evaluation_finds_right_what_is_right_and_wrong_what_is_wrong(writer):
+    from starter.evaluate import Evaluation
+
+    right = {
+        row["turns"][0]: writer.fact_answer(FACT_BY_ID[row["id"]], Style("terse", False))
+        for row in held_out()
+        if row["kind"] == "fact"
+    }
+    known = {flat(text): answer for text, answer in right.items()}
+
+    def knows(messages):
+        return known.get(flat(messages[-1]["content"]), "Nobody knows.")
+
+    rows = Evaluation(Wise(knows)).facts()
+    assert [row.hits == row.of for row in rows][:3] == [True, False, True]
+    assert rows[1].hits > rows[1].of / 3  # other casing and marks are the same to it
+    rows = Evaluation(Wise(lambda messages: "Nobody knows.")).long()
+    rows += Evaluation(Wise(lambda messages: "Nobody knows.")).facts()
+    assert [row.hits for row in rows] == [0] * len(rows)
 
 
 # How it learns
@@ -224,6 +364,16 @@ def test_the_sums_fit():
     assert set(named) == {p.name for p in MODEL.iterdir()} - {"SHA256SUMS"}
     for name, sum_ in named.items():
         assert hashlib.sha256((MODEL / name).read_bytes()).hexdigest() == sum_, name
+
+
+def test_the_card_is_of_these_weights():
+    card = (HERE / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256((MODEL / "model.safetensors").read_bytes()).hexdigest()[:16] in card
+    training = json.loads((MODEL / "training.json").read_text())
+    assert all(f"- {name}: {value}" in card for name, value in training.items())
+    config = json.loads((MODEL / "config.json").read_text())
+    assert f"{config['num_hidden_layers']} layers, width {config['hidden_size']}," in card
+    assert f"{config['vocab_size']:,} entries" in card
 
 
 def test_all_files_together_are_at_most_12_megabytes():
