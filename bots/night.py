@@ -37,8 +37,9 @@ SLACK = timedelta(minutes=30)  # of a run beyond its limit: a server is waited f
 
 FIRST = "Nothing yet: the bot has just come, and begins with its next night."
 BROKEN_OFF = (
-    "It was broken off: the bot ended in the middle of it, or could not write. It is not begun"
-    " again; the next night learns from the same votes, and so does `/retrain`."
+    "It was broken off: the bot ended in the middle of it, or could not write. `/tunes` shows"
+    " whether a tune came of it. It is not begun again; else the next night learns from the same"
+    " votes, and so does `/retrain`."
 )
 
 

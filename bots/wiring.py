@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from adapters import PLATFORMS
 from bots.canary import CanaryKeeper
 from bots.config import Config
 from bots.door import door
@@ -214,14 +215,11 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
 def canary_share(config: Config) -> float:
     """Of new conversations. None where there is only the console.
 
-    A platform that the file names counts though it is not served now: its people are answered from
-    the same store at the next start.
+    A platform that the file names, or whose votes train, counts though it is not served now: its
+    people are answered from the same store at the next start.
     """
-    return config.training.canary if _with_canary(config) else 0.0
-
-
-def _with_canary(config: Config) -> set[str]:
-    return {*config.platforms, *config.named} - {CONSOLE}
+    there = {*config.platforms, *config.named, *config.training.platforms} - {CONSOLE}
+    return config.training.canary if there else 0.0
 
 
 def trainer_of(
@@ -242,7 +240,7 @@ def trainer_of(
         merge=config.generation.url is None,
         announcements=announcements,
         share=share,
-        jury=Jury(store, _with_canary(config), now=now),
+        jury=Jury(store, PLATFORMS.keys() - {CONSOLE}, now=now),
         now=now,
     )
 

@@ -125,7 +125,7 @@ def counted(
             continue  # of neither
         if canary.by == person(label.thread.channel, label.asked_by):
             continue
-        if is_drawn(canary, label.thread, label.opening) != is_canary:
+        if label.is_older or is_drawn(canary, label.thread, label.opening) != is_canary:
             continue
         whose = label.thread, label.opening, label.voter
         before = last.get(whose)

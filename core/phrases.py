@@ -100,6 +100,7 @@ class Phrases(BaseModel):
     why_forgotten: str = (
         "Something that it learnt from is forgotten since: it goes when the next tune takes over."
     )
+    why_gone: str = "Something that it learnt from is forgotten since, and it is gone."
     stopping: str = "I stopped the answer under way."
     nothing_to_stop: str = "There is no answer under way."
     admins_only: str = "Sorry, only the people who run me may do that: {command}."

@@ -383,6 +383,7 @@ class Label:
     voter: str
     score: Score
     opening: str = ""  # the id of the message that began the conversation; "": a thread did
+    is_older: bool = False  # others than who started the run were answered in it before the canary
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,9 @@ def checked(report: Report | None, words: Phrases) -> str:
 
 
 def forgotten(tune: Tune, words: Phrases) -> str:
-    return f" {words.why_forgotten}" if tune.forgotten else ""
+    if not tune.forgotten:
+        return ""
+    return f" {words.why_forgotten if tune.path else words.why_gone}"
 
 
 def of(count: int, one: str, many: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
 from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
 from storage.openings import openings_of
+from storage.rows import CONVERSATION, conversation
 from storage.standing import not_left_out
-from storage.tables import canaries, feedback, servings, tunes, turns
+from storage.tables import PROMPTED, canaries, feedback, servings, tunes, turns
 from storage.tunes import is_forgotten, now_serving
 
 
@@ -76,6 +77,14 @@ class SqlCanaries:
                 if not thread.thread
             )
             began = openings_of(connection, in_channels, rows[0].after) if rows else {}
+            talks = [
+                (thread, began.get(row.id, "")) for row, thread in zip(rows, threads, strict=True)
+            ]
+            older = {
+                talk
+                for talk in set(talks)
+                if went_before(connection, *talk, rows[0].after, rows[0].by)
+            }
             return [
                 Label(
                     row.model,
@@ -84,12 +93,24 @@ class SqlCanaries:
                     row.at,
                     row.voter,
                     cast(Score, row.score),
-                    began.get(row.id, ""),
+                    talk[1],
+                    talk in older,
                 )
-                for row, thread in zip(rows, threads, strict=True)
+                for row, thread, talk in zip(rows, threads, talks, strict=True)
             ]
 
         return await self.database.read(work)
+
+
+def went_before(
+    connection: Connection, thread: ThreadRef, opening: str, after: int, by: str | None
+) -> bool:
+    """Whether the conversation is from before the turn `after`: then it keeps its model, whatever
+    the lot says, but where only the person `by` had asked. `opening`: its first message, or where
+    it goes on from before, the newest until then; "": a thread's.
+    """
+    where = {**conversation(thread), "until": after, "starter": by or "", "opening": opening}
+    return connection.scalar(BEFORE if thread.thread else NEWEST_BEFORE, where) is not None
 
 
 def running(connection: Connection) -> Canary | None:
@@ -117,12 +138,25 @@ SAY_WHY = (
     .where(tunes.c.name == bindparam("which"))
     .values(summary=tunes.c.summary + bindparam("added"))
 )
+_starter = turns.c.platform + ":" + turns.c.account + ":" + turns.c.author_id
+BEFORE = (
+    select(turns.c.id)
+    .where(
+        CONVERSATION,
+        turns.c.id <= bindparam("until"),
+        text(PROMPTED),
+        _starter != bindparam("starter"),
+    )
+    .limit(1)
+)
+NEWEST_BEFORE = BEFORE.where(turns.c.message == bindparam("opening"))
 # By the key of what was voted on: nothing that was said before the canary is looked at.
 LABELS = (
     select(
         turns.c.id,
         turns.c.message,
         canaries.c.after,
+        canaries.c.by,
         turns.c.platform,
         turns.c.account,
         turns.c.channel,

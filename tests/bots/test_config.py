@@ -329,6 +329,11 @@ def test_where_only_the_console_is_served_the_platforms_in_the_file_count_too(wr
     assert canary_share(config) == 0.2
 
 
+def test_where_the_file_names_the_console_alone_the_platforms_that_train_count_too(written):
+    text = "training: {platforms: [console, slack]}\nplatforms: {console: {}}"
+    assert canary_share(load(written(text), ["console"], env={})) == 0.2
+
+
 @pytest.mark.parametrize("share", ["0.6", "-0.1", "much"])
 def test_no_share_is_more_than_half(written, share):
     with pytest.raises(ConfigError, match=r":1: `training\.canary`"):

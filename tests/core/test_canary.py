@@ -195,6 +195,7 @@ def test_in_a_chat_a_vote_counts_where_the_lot_fell_on_its_conversation():
     [
         label(THEIRS, CANARY.tune),
         label(OURS, SERVING),  # it went on as it began before the canary
+        replace(label(THEIRS, SERVING), is_older=True),  # the same, with luck
         label(OURS, CANARY.tune, asked_by="bob"),  # the starter's own
         label(THEIRS, SERVING, asked_by="bob"),
         label(THEIRS, "mynah@000000"),

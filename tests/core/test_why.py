@@ -1,5 +1,7 @@
 """`/why`: what shaped an answer, in counts; and telling once whoever corrected."""
 
+from dataclasses import replace
+
 from core.desk import serve
 from core.errors import AdapterError
 from core.types import Correction, Feedback, MessageRef, Tune, Used
@@ -57,7 +59,7 @@ async def why(store, *before, trainer=None, ask=None):
     adapter = ListAdapter(*before, ask)
     engine = engine_on(store, ScriptedGenerator(["An answer."]), trainer=trainer)
     await serve(engine, adapter)
-    return adapter.shown["9"]
+    return adapter.shown[ask.ref.id]
 
 
 async def test_where_nothing_was_answered_there_is_nothing_to_explain(store):
@@ -111,6 +113,10 @@ async def test_a_report_that_is_gone_and_words_that_were_forgotten_are_said_to_b
     told = await why(store, trainer=Reports())
     assert "from 0 votes and corrections of 0 people." in told
     assert told.endswith(f"{WORDS.why_no_report} {WORDS.why_forgotten}")
+    (tune,) = await store.tunes()
+    await store.put_tune(replace(tune, path=""))
+    told = await why(store, trainer=Reports(), ask=asked("/why", "10", "T"))
+    assert told.endswith(WORDS.why_gone)
 
 
 async def test_a_slash_command_beside_the_threads_is_about_the_channels_last_answer(store):

@@ -157,6 +157,28 @@ async def test_labels_are_the_verdicts_since_it_began_in_the_order_in_which_they
     assert await tuned.labels() == []
 
 
+@pytest.mark.parametrize("thread", ["", "t"])
+@pytest.mark.parametrize(
+    ("before", "is_older"), [(["U4"], True), (["U1"], False), (["U1", "U4"], True), ([], False)]
+)
+async def test_labels_say_whether_others_had_been_answered_there_before(
+    tuned, thread, before, is_older
+):
+    for author in before:
+        await answered(tuned, FIRST, by=author, thread=thread)
+    await answered(tuned, FIRST, by="U4", thread="elsewhere")
+    await tuned.begin_canary(CANARY)
+    await answered(tuned, FIRST, by="U4", thread=thread, votes=[("U2", -1, 2)])
+    assert [label.is_older for label in await tuned.labels()] == [is_older]
+
+
+async def test_in_a_channel_what_is_eight_hours_old_is_another_conversation(tuned):
+    await answered(tuned, FIRST, by="U4")
+    await tuned.begin_canary(CANARY)
+    await answered(tuned, FIRST, by="U4", hours=9, votes=[("U2", -1, 2)])
+    assert [label.is_older for label in await tuned.labels()] == [False]
+
+
 async def test_what_an_admin_left_out_is_no_label(tuned):
     await tuned.begin_canary(CANARY)
     ours = await answered(tuned, SECOND, votes=[("U2", 1, 1), ("U3", -1, 2), ("U4", -1, 3)])
