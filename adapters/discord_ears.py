@@ -117,7 +117,10 @@ class Ears:
         for thread, last in self._seen.items():
             channel_id = int(thread.channel.id)
             newest[channel_id] = max(last, newest.get(channel_id, 0))
-        for thread, last in (self.client.active_since(newest) | self._seen).items():
+        # A channel is read too where only its threads spoke to us.
+        channels = {ThreadRef(self.client.ref(id)): last for id, last in newest.items()}
+        talks = channels | self.client.active_since(newest) | self._seen
+        for thread, last in talks.items():
             self.aside(self._hear_since(thread, last, gate))
 
     async def _hear_since(self, thread: ThreadRef, last: int, gate: asyncio.Semaphore) -> None:

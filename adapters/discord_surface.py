@@ -45,7 +45,7 @@ CHANNEL, MESSAGE = "/channels/{channel_id}", MESSAGES + "/{message_id}"
 FOLLOW_UP, SHOWN = "/webhooks/{webhook_id}/{webhook_token}", "/messages/{message_id}"
 _UNKNOWN = re.compile(r"~{3,}|`{4,}|#{4,6}[ \t]")
 _FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d+[.)][ \t])*(`{3,}|~{3,})(.*)")
-_SMALL_HEADING = re.compile(r" {0,3}#{4,6}[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_SMALL_HEADING = re.compile(r" {0,3}#{4,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
 
 
 class InChannel:
@@ -296,7 +296,8 @@ def render(text: str) -> str:
         elif found and not (found[1][0] == "`" and "`" in found[2]):
             fence, opened = found[1], number
         elif heading := _SMALL_HEADING.match(line):
-            lines[number] = f"**{heading[1].replace('**', '')}**"
+            words = heading[1]  # Discord has three levels; code may hold what makes text bold
+            lines[number] = f"### {words}" if "`" in words else f"**{words.replace('**', '')}**"
     return "\n".join(lines)
 
 

@@ -36,7 +36,7 @@ QUESTION = "What should I have said?"
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
 USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
-NO_VOTE = "Not kept: your vote on this answer is gone. Vote again, and send it once more."
+NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
 NO_BUTTONS = "Voting by button is switched off here."
 
 

@@ -80,8 +80,15 @@ class SlackAdapter:
             talks = Talks(
                 {talk.thread: talk.last if is_ts(talk.last) else ts_of(talk.at) for talk in seen}
             )
-            by_reaction = self._settings.votes in ("both", "reactions")
-            votes = Votes(self._api, inbox, self._answers, self._later, by_reaction)
+            counts = self._settings.votes
+            votes = Votes(
+                self._api,
+                inbox,
+                self._answers,
+                self._later,
+                by_reaction=counts in ("both", "reactions"),
+                by_button=counts in ("both", "buttons"),
+            )
             hearing = Hearing(
                 self._api, self._ears, inbox, votes, self._lanes, talks, self._urls, self._answers
             )
@@ -132,6 +139,8 @@ class SlackAdapter:
                     logger.warning("slack: connection lost")
                     seen = dict(hearing.talks)  # what is heard later may be newer than what we miss
                 was_up = is_up
+                if self._api.revoked:
+                    raise self._api.revoked
         finally:
             await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
             await hearing.end()

@@ -49,6 +49,9 @@ RATES: dict[str, tuple[int, float] | AtOnce] = {
 BREATH_S = 0.5  # after which what the tempo left out is tried again
 MOST_REFUSALS = 3  # of blocks: from then on answers are sent as text, without buttons
 WRONG_TOKEN = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
+AT_THE_START = ("auth_test", "apps_connections_open")  # what is called before anything is heard
+# With status 200; it may have been done: https://docs.slack.dev/reference/methods/chat.postMessage
+OUT_OF_ORDER = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
 GONE = (
     "channel_not_found",
     "is_archived",
@@ -93,6 +96,7 @@ class Api:
         self.streams: set[str] = set()  # those under way
         self._has_streams = True
         self._refusals = 0  # of blocks, by answers one after the other
+        self.revoked: Refused | None = None  # the bot token, meanwhile
 
     async def call(self, method: str, **arguments: Any) -> Any:
         """One call. Raises ApiError, RateLimited, Refused, and AdapterError where Slack cannot be
@@ -116,13 +120,17 @@ class Api:
             wait_s = retry_after_s(response.headers)
             self.tempo.hold(wait_s, posts(channel) if method == "chat_postMessage" else method)
             return RateLimited(f"Slack: {method} is limited", retry_after_s=wait_s)
-        if status >= 500 or not error:
-            return AdapterError(f"Slack: {method} failed with status {status}")
+        if status >= 500 or not error or error in OUT_OF_ORDER:
+            return AdapterError(f"Slack: {method} failed with status {status} {error}".rstrip())
         if error in WRONG_TOKEN:
-            return Refused(
+            refused = Refused(
                 f"Slack does not accept the bot token ({error}): put the one that begins with xoxb-"
                 " into the variable that platforms.slack.bot_token_env names."
             )
+            if method in AT_THE_START:
+                return refused
+            self.revoked = refused  # it ends the platform, and no answer
+            return AdapterError(f"Slack: {method} failed ({error})")
         if error == "missing_scope":
             needed = data.get("needed", "") if isinstance(data, dict) else ""
             return ApiError(error, f"Slack: {method} needs the scope {needed}: add it to the app")

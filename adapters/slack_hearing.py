@@ -29,6 +29,7 @@ from core.types import ChannelRef, IncomingMessage, MessageRef, Place, ThreadRef
 
 logger = logging.getLogger(__name__)
 
+MOST_KNOWN = 10_000  # events that are not done a second time
 PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}  # and the others: private
 
 
@@ -42,6 +43,7 @@ class Hearing:
     talks: Talks
     urls: ResponseUrls
     answers: UnderWay
+    _done: dict[str, None] = field(default_factory=dict)  # events, by id, the oldest first
     _places: dict[str, Place] = field(default_factory=dict)  # by channel
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -74,11 +76,22 @@ class Hearing:
         """What is said in a channel is stored as it came, though one waits for a file; and so are
         the votes there.
         """
-        event = body.get("event") or {}
-        voted_in = (event.get("item") or {}).get("channel") or ""
-        where = self.ears.channel(event.get("channel") or voted_in)
-        async with self.lanes.enter(ThreadRef(where, "votes" if voted_in else "")):
+        if body.get("type") == "view_submission":
             return await deed()
+        event, id = body.get("event") or {}, body.get("event_id")
+        voted_in = (event.get("item") or {}).get("channel") or (body.get("channel") or {}).get("id")
+        where = event.get("channel") or voted_in or body.get("channel_id") or ""
+        lane = "commands" if "command" in body else "votes" if voted_in else ""
+        async with self.lanes.enter(ThreadRef(self.ears.channel(where), lane)):
+            # It comes again where Slack did not hear that it came, and something newer came since.
+            if id in self._done:
+                return None
+            outcome = await deed()
+            if id and outcome is None:
+                self._done[id] = None
+                if len(self._done) > MOST_KNOWN:
+                    self._done.pop(next(iter(self._done)))
+            return outcome
 
     def _deed(self, body: dict[str, Any]) -> Deed | None:
         """What is to be done about an envelope; None: nothing."""

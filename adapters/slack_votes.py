@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 ASKED = "What should I have said?"
 VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
-NO_VOTE = "Not kept: your vote on this answer is gone. Vote again, and send this once more."
+NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
+NO_BUTTONS = "Voting by button is switched off here."
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 
@@ -43,6 +44,7 @@ class Votes:
     answers: UnderWay
     later: Callable[[Coroutine[Any, Any, Any]], object]  # does what nobody waits for
     by_reaction: bool  # whether reactions count
+    by_button: bool  # whether buttons do: older answers have some
 
     async def vote(
         self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
@@ -50,6 +52,9 @@ class Votes:
         """`thread`: where the answer stands; None: unknown, as for reactions. `trigger`: of a
         press. Raises StoreError and Closing where it is not kept, but for a press.
         """
+        if trigger and not self.by_button:
+            self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NO_BUTTONS))
+            return
         try:
             noted = await self._judged(reaction)
         except (StoreError, Closing):

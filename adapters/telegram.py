@@ -85,7 +85,15 @@ class TelegramAdapter:
             with ours():
                 await self._line.bot.delete_webhook()  # it sends there or lets us poll, not both
             await inbox.ready(str(us.id))
-            ears = Ears(us, self._line, inbox, self._voters, moved=self._moved, aside=self._aside)
+            ears = Ears(
+                us,
+                self._line,
+                inbox,
+                self._voters,
+                moved=self._moved,
+                aside=self._aside,
+                by_button=self._settings.votes in ("both", "buttons"),
+            )
             wanted = ["message", "edited_message", "callback_query"]
             if self._settings.votes in ("both", "reactions"):
                 wanted.append("message_reaction")

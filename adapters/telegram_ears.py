@@ -26,6 +26,9 @@ from core.types import (
     ThreadRef,
 )
 
+NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
+NO_BUTTONS = "Voting by button is switched off here."
+
 
 class Ears:
     def __init__(
@@ -37,10 +40,13 @@ class Ears:
         *,
         moved: dict[int, int],
         aside: Callable[[Coroutine[Any, Any, None]], object],
+        by_button: bool,
     ) -> None:
         """`moved`: groups that became supergroups, and which; what is heard of it is added.
-        `aside`: does what nobody waits for.
+        `aside`: does what nobody waits for. `by_button`: whether buttons count; older answers have
+        some.
         """
+        self._by_button = by_button
         self._us, self._line, self._inbox, self._voters = us, line, inbox, voters
         self._moved, self._aside = moved, aside
 
@@ -66,10 +72,13 @@ class Ears:
             self._moved[said.chat.id] = said.migrate_to_chat_id
         if said.is_automatic_forward or not heard.says_something(said):
             return
-        if target := heard.corrected(us, said):
+        target = None if heard.begins_with_command(said) else heard.corrected(us, said)
+        if target:
             better = heard.words_of(us, said)
             if await inbox.correction(self._ref(*target), author, better):
                 self._aside(self._voters.thank(said))
+            elif better:
+                self._aside(self._voters.tell(said.chat.id, NO_VOTE, under=said.message_id))
             return
         if is_new and not any(heard.is_for(us, part, COMMANDS) for part in parts):
             return
@@ -100,8 +109,9 @@ class Ears:
 
     async def _pressed(self, press: tg.CallbackQuery) -> None:
         emoji, message = VOTES.get(press.data or ""), press.message
-        if emoji is None or message is None:
-            self._aside(self._voters.toast(press, ""))
+        if emoji is None or message is None or not self._by_button:
+            why = "" if self._by_button else NO_BUTTONS
+            self._aside(self._voters.toast(press, why))
             return
         target, voter = self._ref(message.chat.id, message.message_id), press.from_user
         vote = IncomingReaction(target, heard.person(voter), emoji, True, datetime.now(UTC))

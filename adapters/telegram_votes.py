@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import telegram as tg
-from telegram.error import BadRequest, ChatMigrated
+from telegram.error import BadRequest, ChatMigrated, TelegramError
 
 from adapters.telegram_heard import topic_of
 from adapters.telegram_line import Line, ours
@@ -35,7 +35,8 @@ class Voters:
 
     async def pressed(self, press: tg.CallbackQuery, target: MessageRef, noted: Noted) -> None:
         words = f"{YOUR_VOTE[noted.score]}\n{noted.words}".strip()
-        await self.toast(press, words, is_long=bool(noted.words))
+        with suppress(TelegramError):  # one that is too old is answered no more; the vote is kept
+            await self.toast(press, words, is_long=bool(noted.words))
         message, stands = press.message, noted.score
         if stands and message and message.chat.type == message.chat.PRIVATE:
             chat, marked = message.chat.id, keyboard(stands)

@@ -150,6 +150,16 @@ async def test_a_thread_that_began_while_the_bot_was_down_is_read_too(discord, p
         assert (await here.heard(late)).thread.thread == thread.id
 
 
+async def test_a_channel_in_which_only_its_threads_spoke_to_the_bot_is_read_too(discord):
+    thread = await discord.open_thread("birds")
+    async with served(discord) as here:
+        first = await here.asked("one", thread)
+    late = await discord.says(here.ada, discord.general, f"{discord.mention} two")
+    seen = [Seen(first.thread, first.ref.id, first.at)]
+    async with served(discord, ListInbox(seen=seen)) as here:
+        assert (await here.heard(late)).thread.thread == ""
+
+
 async def test_threads_of_channels_where_nobody_speaks_to_the_bot_are_left_alone(discord):
     async with served(discord) as here:
         first = await here.asked("one", discord.direct(here.ada))

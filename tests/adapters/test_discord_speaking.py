@@ -37,6 +37,8 @@ async def test_no_message_is_too_long_however_discord_counts(here: Served):
     [
         ("#### Mynahs\n### Birds", "**Mynahs**\n### Birds"),
         ("###### **Small** birds ##", "**Small birds**"),
+        ("#### Examples in C#", "**Examples in C#**"),
+        ("#### The `**` operator", "### The `**` operator"),
         ("~~~py\n#### no heading\n~~~\n", "```py\n#### no heading\n```"),
         ("- ~~~~\n  x = 1\n  ~~~~", "- ```\n  x = 1\n  ```"),
         ("````\ncode\n`````\n#### Then", "```\ncode\n```\n**Then**"),

@@ -150,7 +150,7 @@ async def test_right_words_without_a_vote_are_not_thanked_for(here: Served):
     opened = await pressed(here, press.shown, QUESTION)
     sent = await here.fake.fills_in(opened, "A mynah is a bird.")
     await until(lambda: sent.response)
-    assert press.shown.content.startswith("Not kept: your vote")
+    assert press.shown.content.startswith("Not kept: no vote")
 
 
 async def test_buttons_and_forms_work_after_a_restart(discord):

@@ -213,7 +213,7 @@ async def test_nothing_is_taken_for_deleted_that_slack_only_does_not_list(slack,
     """It may list late what was said just now, and whatever is older is asked for once more."""
     lost = ago(seconds=age_s)
     if age_s > 60:
-        slack.fail("conversations.replies", "internal_error")
+        slack.fail("conversations.replies", "no_permission")
     inbox = seen_at((lost, lost))
     async with moved_in(slack, inbox) as house:
         await house.asked("still there?", channel=DIRECT)

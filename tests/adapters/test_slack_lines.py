@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
 from adapters.slack import Settings, SlackAdapter, missing, who_am_i
-from adapters.slack_calls import SILENT, Api, new_ticket, open_session
+from adapters.slack_calls import SILENT, Api, ApiError, new_ticket, open_session
 from adapters.slack_socket import Line
 from core.errors import AdapterError, Refused
 from tests.adapters.slack_served import (
@@ -107,8 +107,54 @@ async def test_doubled_deliveries_and_lost_acknowledgements_change_nothing(slack
     for n in range(10):
         slack.says(f"message {n}", mention=True)
     await house.heard(10)
-    await until(lambda: len(house.inbox.messages) > 20)
+    await until(lambda: len(slack.acknowledged) > 20)
     assert sorted(message.text for message in house.once()) == [f"message {n}" for n in range(10)]
+
+
+async def test_what_comes_again_undoes_nothing_that_came_since(slack, house):
+    """Slack did not hear that it had come."""
+    item = {"type": "message", "channel": ROOM, "ts": "1.000000"}
+    thumb = {"user": "U0ANN", "reaction": "+1", "event_ts": "1.000100", "item": item}
+    added = {**thumb, "type": "reaction_added"}
+    first = slack.event(added)
+    await until(lambda: len(house.inbox.reactions) == 1)
+    slack.event({**thumb, "type": "reaction_removed", "event_ts": "1.000200"})
+    await until(lambda: len(house.inbox.reactions) == 2)
+    slack.event(added, event_id=first)
+    slack.event({**added, "event_ts": "1.000300"})  # given once more
+    await until(lambda: len(house.inbox.reactions) == 3)
+    await slack.until(lambda: not slack.unacknowledged)
+    assert [one.added for one in house.inbox.reactions] == [True, False, True]
+
+
+async def test_what_could_not_be_kept_is_done_when_it_comes_again(slack, house):
+    house.inbox.full, slack.retries_s = True, (0.1,) * 50
+    slack.says("keep this", channel=DIRECT)
+    await until(lambda: slack.acknowledged or house.inbox.messages or slack.unacknowledged)
+    house.inbox.full = False
+    assert (await house.heard())[0].text == "keep this"
+
+
+@pytest.mark.parametrize("channel", [ROOM, DIRECT])
+async def test_a_bot_token_that_is_revoked_meanwhile_ends_the_platform_and_no_answer(
+    slack, house, channel
+):
+    to = await house.asked("hello", channel=channel, mention=channel == ROOM)
+    for method in ("chat.startStream", "chat.postMessage"):
+        slack.fail(method, "token_revoked", times=9)
+    with pytest.raises(AdapterError) as error:
+        await house.answer(to, "Hello.")
+    assert not isinstance(error.value, Refused)  # it is tried again after the next start
+    with pytest.raises(Refused, match=r"platforms\.slack\.bot_token_env"):
+        await asyncio.wait_for(house.running, 5)
+
+
+async def test_slack_out_of_order_is_no_refusal(slack, house):
+    to = await house.asked(channel=DIRECT)
+    slack.fail("chat.postMessage", "internal_error", times=9)
+    with pytest.raises(AdapterError) as error:
+        await house.answer(to, "Hello.")
+    assert not isinstance(error.value, Refused | ApiError)
 
 
 # Tokens

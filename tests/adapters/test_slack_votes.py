@@ -64,7 +64,7 @@ async def test_a_correction_without_a_vote_is_not_thanked_for(house):
     house.slack.presses(answer.refs[0].id, "negative")
     await house.slack.until(lambda: house.slack.views)
     house.slack.submits("A better answer")
-    await house.slack.until(lambda: "Not kept: your vote" in str(house.slack.acknowledged))
+    await house.slack.until(lambda: "Not kept: no vote" in str(house.slack.acknowledged))
     assert house.inbox.corrections
     assert house.slack.ephemerals == []
 
@@ -211,6 +211,41 @@ async def test_reactions_and_buttons_are_a_setting(slack, votes):
         slack.reacts(answer.refs[0].id)
         await slack.until(lambda: not slack.unacknowledged)
         assert len(house.inbox.reactions) == (votes in ("both", "reactions"))
+
+
+@pytest.mark.parametrize("votes", ["reactions", "none"])
+async def test_an_older_answers_buttons_count_no_more_where_they_are_switched_off(slack, votes):
+    async with moved_in(slack) as house:
+        answer = await voted(house, 1)
+    async with moved_in(slack, votes=votes) as house:
+        slack.presses(answer.refs[0].id, "positive")
+        await slack.until(slack.told)
+        assert slack.told() == ["Voting by button is switched off here."]
+        assert house.inbox.reactions == []
+
+
+class Slow(ListInbox):
+    """Keeps a vote only when it is let."""
+
+    let: asyncio.Event
+
+    async def reaction(self, reaction):
+        await super().reaction(reaction)
+        await self.let.wait()
+        return Noted(1)
+
+
+async def test_a_press_that_takes_long_holds_up_no_command(slack):
+    inbox = Slow()
+    inbox.let = asyncio.Event()
+    async with moved_in(slack, inbox) as house:
+        answer = await voted(house, 1)
+        slack.presses(answer.refs[0].id, "positive")
+        await until(lambda: inbox.reactions)
+        slack.commands("/mynah", "help")
+        await until(lambda: inbox.messages[-1].text == "/help")
+        inbox.let.set()
+        await slack.until(slack.told)
 
 
 @pytest.mark.parametrize("outcome", ["command", "refused"])

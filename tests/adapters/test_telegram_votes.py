@@ -5,6 +5,7 @@ import pytest
 from adapters.telegram import TelegramAdapter
 from core.types import Noted
 from tests.adapters.telegram_served import served, settings
+from tests.fake_telegram_chats import Complaint
 from tests.fakes import until
 
 LONG = "Your vote is kept, but nothing trains until somebody here says `/training channel on`. " * 3
@@ -192,6 +193,37 @@ async def test_only_who_voted_is_thanked_for_a_correction(rig):
     assert [text for *_, text in rig.inbox.corrections] == ["as Bob says", "as Ann says"]
 
 
+async def test_who_corrects_without_a_vote_is_told(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted, ann = Noted(-1), rig.people[""]
+    rig.telegram.presses(shown, ann, "👎")
+    await until(rig.offers)
+    [offer], rig.inbox.strangers = rig.offers(), {str(ann.id)}
+    rig.telegram.says(shown.chat, ann, "in words", reply_to=offer)
+    await until(lambda: "Not kept: no vote" in rig.telegram.by_bot(shown.chat)[-1].text)
+    assert rig.telegram.bot_reactions == {}
+
+
+@pytest.mark.parametrize("room", ["direct", "public"])
+async def test_a_command_in_the_field_for_better_words_is_a_command(rig, room):
+    shown = await rig.answered(await rig.asked(room=room))
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    rig.telegram.says(shown.chat, rig.people[""], "/forget me", reply_to=rig.offers()[0])
+    await until(lambda: rig.inbox.messages[-1].text == "/forget me")
+    assert rig.inbox.corrections == []
+
+
+async def test_who_pressed_too_long_ago_for_a_toast_is_asked_and_sees_the_mark(rig):
+    shown = await rig.answered(await rig.asked())
+    rig.inbox.noted = Noted(-1)
+    old = Complaint(400, "Bad Request: query is too old and response timeout expired")
+    rig.telegram.fail("answerCallbackQuery", old)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+
+
 async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
     shown = await rig.answered(await rig.asked())
     rig.telegram.reacts(shown, rig.people[""], "👍")
@@ -270,6 +302,17 @@ async def test_how_people_vote_is_a_setting(votes, has_buttons, hears_reactions)
         rig.telegram.reacts(shown, rig.people[""], "👍")
         await rig.settled()
         assert bool(rig.inbox.reactions) == hears_reactions
+
+
+async def test_an_older_answers_buttons_count_no_more_where_they_are_switched_off():
+    async with served() as rig:
+        shown = await rig.answered(await rig.asked())
+        await rig.stop()
+        rig.adapter = TelegramAdapter(settings(rig.telegram, votes="reactions"))
+        await rig.start()
+        rig.telegram.presses(shown, rig.people[""], "👍")
+        await until(lambda: rig.telegram.called("answerCallbackQuery"))
+        assert rig.inbox.reactions == []
 
 
 @pytest.mark.parametrize("outcome", ["command", "refused"])
