@@ -242,8 +242,14 @@ DISCORD_HEARING = [
     (
         "threads that began during an absence are not read",
         EARS,
-        "(self.client.active_since(newest) | self._seen).items()",
-        "self._seen.items()",
+        "channels | self.client.active_since(newest) | self._seen",
+        "channels | self._seen",
+    ),
+    (
+        "a channel whose threads alone spoke is not read after an absence",
+        EARS,
+        "channels | self.client.active_since(newest) | self._seen",
+        "self.client.active_since(newest) | self._seen",
     ),
     (
         "what was edited during an absence stays as it was",

@@ -37,8 +37,38 @@ SLACK_HEARING = [
     (
         "a channel's events overtake each other",
         HEARING,
-        '        async with self.lanes.enter(ThreadRef(where, "votes" if voted_in else "")):\n            return await deed()\n',
-        "        return await deed()\n",
+        "        async with self.lanes.enter(ThreadRef(self.ears.channel(where), lane)):\n",
+        "        if True:\n",
+    ),
+    (
+        "what comes again is done again",
+        HEARING,
+        "            if id in self._done:\n",
+        "            if False:\n",
+    ),
+    (
+        "what could not be kept counts as done",
+        HEARING,
+        "            outcome = await deed()\n            if id",
+        "            self._done[id or ''] = None\n            outcome = await deed()\n            if id",
+    ),
+    (
+        "commands wait for presses",
+        HEARING,
+        'lane = "commands" if "command" in body else "votes" if voted_in else ""',
+        'where, lane = "", ""',
+    ),
+    (
+        "a token that is revoked meanwhile ends answers",
+        "adapters/slack_calls.py",
+        "            if method in AT_THE_START:\n",
+        "            if True:\n",
+    ),
+    (
+        "a token that is revoked meanwhile ends no platform",
+        ADAPTER,
+        "                if self._api.revoked:\n",
+        "                if False:\n",
     ),
     (
         "messages with files are not heard",

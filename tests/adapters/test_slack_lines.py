@@ -15,7 +15,7 @@ from slack_bolt.response import BoltResponse
 from adapters.slack import Settings, SlackAdapter, missing, who_am_i
 from adapters.slack_calls import SILENT, Api, ApiError, new_ticket, open_session
 from adapters.slack_socket import Line
-from core.errors import AdapterError, Refused
+from core.errors import AdapterError, Refused, StoreError
 from tests.adapters.slack_served import (
     DIRECT,
     ROOM,
@@ -127,12 +127,19 @@ async def test_what_comes_again_undoes_nothing_that_came_since(slack, house):
     assert [one.added for one in house.inbox.reactions] == [True, False, True]
 
 
-async def test_what_could_not_be_kept_is_done_when_it_comes_again(slack, house):
-    house.inbox.full, slack.retries_s = True, (0.1,) * 50
-    slack.says("keep this", channel=DIRECT)
-    await until(lambda: slack.acknowledged or house.inbox.messages or slack.unacknowledged)
-    house.inbox.full = False
-    assert (await house.heard())[0].text == "keep this"
+class FullAtFirst(ListInbox):
+    async def message(self, message):
+        if not self.accounts[1:]:
+            self.accounts.append("was full")
+            raise StoreError("The disk is full.")
+        await super().message(message)
+
+
+async def test_what_could_not_be_kept_is_done_when_it_comes_again(slack):
+    slack.retries_s = (0.1,) * 50
+    async with moved_in(slack, FullAtFirst()) as house:
+        slack.says("keep this", channel=DIRECT)
+        assert (await house.heard())[0].text == "keep this"
 
 
 @pytest.mark.parametrize("channel", [ROOM, DIRECT])
