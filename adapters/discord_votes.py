@@ -30,6 +30,7 @@ from core.ports import Inbox
 from core.types import Author, IncomingReaction, MessageRef, Noted, ThreadRef
 
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
+PLACED_AT_LAST_S = 30.0
 LINK = "https://discord.com/channels"
 CORRECTING = "mynah:say:"  # and the answer's channel and id
 QUESTION = "What should I have said?"
@@ -37,6 +38,7 @@ STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours s
 USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
 NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
+NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 NO_BUTTONS = "Voting by button is switched off here."
 
 
@@ -72,10 +74,18 @@ class Votes:
         target = MessageRef(thread.channel, str(event.message_id))
         author = author_of(event.member) if event.member else Author(str(event.user_id), "")
         added = event.event_type == "REACTION_ADD"
-        noted = await self._judged(target, author, event.emoji.name or "", added=added)
-        if noted.words or (added and noted.score == -1):
-            answer = (event.guild_id, event.channel_id, event.message_id)
-            self._aside(self._tell(answer, event.user_id, noted, target))
+        answer = (event.guild_id, event.channel_id, event.message_id)
+
+        def tell(noted: Noted) -> None:
+            if noted.words or (added and noted.score == -1):
+                self._aside(self._tell(answer, event.user_id, noted, target))
+
+        judge = partial(self._judged, target, author, event.emoji.name or "", added=added)
+        noted = await judge()
+        if noted == Noted(None) and self._may_be_ours_soon(target):
+            self._aside(self._judged_late(judge, tell))
+        else:
+            tell(noted)
 
     async def found(
         self, message: discord.Message, target: MessageRef, by: discord.abc.User, emoji: str
@@ -90,11 +100,25 @@ class Votes:
             answer = (guild_id, message.channel.id, message.id)
             self._aside(self._tell(answer, by.id, noted, target))
 
-    async def _judged(self, target: MessageRef, by: Author, emoji: str, *, added: bool) -> Noted:
+    async def _judged_late(
+        self, judge: Callable[..., Coroutine[Any, Any, Noted]], tell: Callable[[Noted], object]
+    ) -> None:
+        """Discord says it once: this waits longer, beside the other votes."""
+        tell(await judge(within_s=PLACED_AT_LAST_S))
+
+    async def _judged(
+        self,
+        target: MessageRef,
+        by: Author,
+        emoji: str,
+        *,
+        added: bool,
+        within_s: float = PLACED_WITHIN_S,
+    ) -> Noted:
         """The vote is handed over when the message is known to be ours: a person sees it before
         Discord's answer to our call is here, which the library holds back at a rate limit."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PLACED_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 while self._may_be_ours_soon(target):  # noqa: ASYNC110 - an answer tells nobody
                     await asyncio.sleep(LOOK_AGAIN_S)
         reaction = IncomingReaction(target, by, emoji, added, datetime.now(UTC))
@@ -136,8 +160,9 @@ class Votes:
     ) -> None:
         if self._by in ("both", "buttons"):
             target = MessageRef(thread.channel, str(answer_id))
-            author = author_of(interaction.user)
-            body = told(await self._judged(target, author, emoji, added=True), target)
+            noted = await self._judged(target, author_of(interaction.user), emoji, added=True)
+            is_unknown = noted == Noted(None) and self._may_be_ours_soon(target)
+            body = {"content": NOT_KEPT} if is_unknown else told(noted, target)
         else:
             body = {"content": NO_BUTTONS}
         await self._respond(interaction, 4, body | {"flags": EPHEMERAL})

@@ -17,7 +17,7 @@ from slack_bolt.response import BoltResponse
 from adapters.slack_calls import Api, tell
 from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP, VOTE
 from adapters.slack_history import thread_of
-from adapters.slack_socket import answered
+from adapters.slack_socket import AGAIN, answered
 from adapters.slack_text import written
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
@@ -48,22 +48,28 @@ class Votes:
 
     async def vote(
         self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
-    ) -> None:
+    ) -> BoltResponse | None:
         """`thread`: where the answer stands; None: unknown, as for reactions. `trigger`: of a
-        press. Raises StoreError and Closing where it is not kept, but for a press.
+        press. AGAIN where it may be a vote on an answer whose place is not known yet. Raises
+        StoreError and Closing where it is not kept, but for a press.
         """
         if trigger and not self.by_button:
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NO_BUTTONS))
-            return
+            return None
         try:
-            noted = await self._judged(reaction)
+            noted: Noted | None = await self._judged(reaction)
         except (StoreError, Closing):
-            if trigger:  # Slack does not deliver a press again
-                self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT))
-                return
-            raise
-        if noted.score is not None or noted.words:
+            if not trigger:
+                raise
+            noted = None
+        if noted and (noted.score is not None or noted.words):
             self.later(answer_vote(self.api, reaction, noted, thread, trigger))
+        elif noted is None or self._may_be_ours_soon(reaction.target):
+            if not trigger:
+                return AGAIN
+            # Slack does not deliver a press again.
+            self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT))
+        return None
 
     async def _judged(self, reaction: IncomingReaction) -> Noted:
         """A person sees an answer before we know its place: the vote waits for that, and is handed

@@ -20,7 +20,7 @@ SLACK_VOTES = [
     (
         "a vote on what is not known yet to be ours is lost",
         VOTES,
-        "            noted = await self._judged(reaction)\n",
+        "            noted: Noted | None = await self._judged(reaction)\n",
         "            noted = await self.inbox.reaction(reaction)\n",
     ),
     (
@@ -32,8 +32,14 @@ SLACK_VOTES = [
     (
         "a reaction that was not stored is acknowledged",
         VOTES,
-        "                return\n            raise\n        if noted.score",
-        "                return\n            return\n        if noted.score",
+        "            if not trigger:\n                raise\n",
+        "            if not trigger:\n                return None\n",
+    ),
+    (
+        "a vote whose place stays unknown is acknowledged",
+        VOTES,
+        "                return AGAIN\n",
+        "                return None\n",
     ),
     (
         "who pressed is not told that the vote was not kept",

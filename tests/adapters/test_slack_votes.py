@@ -143,12 +143,15 @@ class OnceItIsPlaced(ListInbox):
     """
 
     answer: Answer | None = None
+    waited: bool = False  # its place was unknown for longer than anybody waited
 
     async def reaction(self, reaction):
         await super().reaction(reaction)
         answer = self.answer
         refs = [*answer.refs] if answer else []
-        await until(lambda: not (answer and answer.unsure))
+        self.waited |= bool(answer and answer.unsure)
+        if not self.waited:
+            await until(lambda: not (answer and answer.unsure))
         return Noted(1 if reaction.target in refs else None)
 
 
@@ -163,6 +166,24 @@ async def test_a_vote_on_what_people_see_before_we_know_its_place_counts(slack):
             replying = asyncio.create_task(house.adapter.reply(to, inbox.answer))
             await slack.until(lambda: slack.bots(DIRECT))
             slack.reacts(slack.bots(DIRECT)[0]["ts"], channel=DIRECT)
+            await slack.until(slack.told)
+            await replying
+    assert slack.told() == ["Your vote: 👍"]
+
+
+async def test_a_vote_whose_place_stays_unknown_counts_when_it_comes_again(slack, monkeypatch):
+    monkeypatch.setattr("adapters.slack_votes.PLACED_WITHIN_S", 0.05)
+    inbox = OnceItIsPlaced()
+    async with moved_in(slack, inbox) as house:
+        to, slack.retries_s = await house.asked(channel=DIRECT), (0.1,) * 50
+        slack.fail("chat.postMessage", "reset", after=True)
+        slack.fail("conversations.history", "500", times=2)
+        inbox.answer = Answer(said(["like it?"]))
+        async with inbox.answer:
+            replying = asyncio.create_task(house.adapter.reply(to, inbox.answer))
+            await slack.until(lambda: slack.bots(DIRECT))
+            slack.reacts(slack.bots(DIRECT)[0]["ts"], channel=DIRECT)
+            await until(lambda: inbox.waited)
             await slack.until(slack.told)
             await replying
     assert slack.told() == ["Your vote: 👍"]
