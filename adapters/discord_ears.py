@@ -117,8 +117,14 @@ class Ears:
         for thread, last in self._seen.items():
             channel_id = int(thread.channel.id)
             newest[channel_id] = max(last, newest.get(channel_id, 0))
-        # A channel is read too where only its threads spoke to us.
-        channels = {ThreadRef(self.client.ref(id)): last for id, last in newest.items()}
+        # A channel is read too where only its threads spoke to us; some stand for themselves.
+        threads = {thread.thread for thread in self._seen}
+        channels = {
+            ThreadRef(self.client.ref(id)): last
+            for id, last in newest.items()
+            if str(id) not in threads
+            and not isinstance(self.client.get_channel(id), discord.ForumChannel)
+        }
         talks = channels | self.client.active_since(newest) | self._seen
         for thread, last in talks.items():
             self.aside(self._hear_since(thread, last, gate))

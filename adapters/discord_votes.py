@@ -26,6 +26,7 @@ from adapters.discord_surface import (
     InChannel,
 )
 from core.errors import AdapterError
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS
 from core.ports import Inbox
 from core.types import Author, IncomingReaction, MessageRef, Noted, ThreadRef
 
@@ -37,9 +38,7 @@ QUESTION = "What should I have said?"
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
 USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
-NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
-NO_BUTTONS = "Voting by button is switched off here."
 
 
 class Votes:
@@ -59,6 +58,8 @@ class Votes:
         """
         self._client, self._inbox, self._aside, self._by = client, inbox, aside, by
         self._under_way = under_way
+        # What people did on messages whose place is not known yet, and when the last of it is done.
+        self._late: dict[tuple[MessageRef, str], asyncio.Event] = {}
 
     @property
     def by_reaction(self) -> bool:
@@ -81,9 +82,12 @@ class Votes:
                 self._aside(self._tell(answer, event.user_id, noted, target))
 
         judge = partial(self._judged, target, author, event.emoji.name or "", added=added)
-        noted = await judge()
-        if noted == Noted(None) and self._may_be_ours_soon(target):
-            self._aside(self._judged_late(judge, tell))
+        whose = target, author.id
+        noted = Noted(None) if whose in self._late else await judge()
+        if whose in self._late or (noted == Noted(None) and self._may_be_ours_soon(target)):
+            before = self._late.get(whose)
+            self._late[whose] = done = asyncio.Event()
+            self._aside(self._judged_late(judge, tell, whose, before, done))
         else:
             tell(noted)
 
@@ -101,10 +105,24 @@ class Votes:
             self._aside(self._tell(answer, by.id, noted, target))
 
     async def _judged_late(
-        self, judge: Callable[..., Coroutine[Any, Any, Noted]], tell: Callable[[Noted], object]
+        self,
+        judge: Callable[..., Coroutine[Any, Any, Noted]],
+        tell: Callable[[Noted], object],
+        whose: tuple[MessageRef, str],
+        before: asyncio.Event | None,
+        done: asyncio.Event,
     ) -> None:
-        """Discord says it once: this waits longer, beside the other votes."""
-        tell(await judge(within_s=PLACED_AT_LAST_S))
+        """Discord says it once: this waits longer, beside the other votes, and behind what the same
+        person did on the same message `before`.
+        """
+        try:
+            if before:
+                await before.wait()
+            tell(await judge(within_s=PLACED_AT_LAST_S))
+        finally:
+            done.set()
+            if self._late.get(whose) is done:
+                del self._late[whose]
 
     async def _judged(
         self,
@@ -174,8 +192,9 @@ class Votes:
             await self._respond(interaction, 9, form(target))
             return
         author = author_of(interaction.user)
-        is_kept = await kept(partial(self._inbox.correction, target, author, value_in(data)))
-        words = CORRECTED if is_kept else NO_VOTE
+        better = value_in(data)
+        is_kept = await kept(partial(self._inbox.correction, target, author, better))
+        words = CORRECTED if is_kept else NO_VOTE if better.strip() else NO_WORDS
         body = {"content": words, "components": [], "allowed_mentions": NOBODY}
         await self._respond(interaction, 7, body)
 

@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from slack_bolt.response import BoltResponse
@@ -21,6 +22,7 @@ from adapters.slack_socket import AGAIN, answered
 from adapters.slack_text import written
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS
 from core.ports import Inbox
 from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted
 
@@ -29,9 +31,8 @@ logger = logging.getLogger(__name__)
 ASKED = "What should I have said?"
 VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
-NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
-NO_BUTTONS = "Voting by button is switched off here."
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
+MOST_KNOWN = 10_000
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 
 UnderWay = list[tuple[IncomingMessage, Answer]]  # what is answered just now
@@ -45,6 +46,8 @@ class Votes:
     later: Callable[[Coroutine[Any, Any, Any]], object]  # does what nobody waits for
     by_reaction: bool  # whether reactions count
     by_button: bool  # whether buttons do: older answers have some
+    # By message and person, when the newest was given that is done: what comes late is older.
+    _newest: dict[tuple[MessageRef, str], datetime] = field(default_factory=dict)
 
     async def vote(
         self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
@@ -55,6 +58,9 @@ class Votes:
         """
         if trigger and not self.by_button:
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NO_BUTTONS))
+            return None
+        whose = reaction.target, reaction.author.id
+        if reaction.at < self._newest.get(whose, reaction.at):
             return None
         try:
             noted: Noted | None = await self._judged(reaction)
@@ -69,6 +75,9 @@ class Votes:
                 return AGAIN
             # Slack does not deliver a press again.
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT))
+        self._newest[whose] = reaction.at
+        if len(self._newest) > MOST_KNOWN:
+            self._newest.pop(next(iter(self._newest)))
         return None
 
     async def _judged(self, reaction: IncomingReaction) -> Noted:
@@ -105,7 +114,8 @@ class Votes:
             logger.warning("slack: a correction is not kept: %s", error)
             return answered({"response_action": "errors", "errors": {CORRECTION: NOT_KEPT}})
         if not is_kept:
-            return answered({"response_action": "errors", "errors": {CORRECTION: NO_VOTE}})
+            why = NO_VOTE if text.strip() else NO_WORDS
+            return answered({"response_action": "errors", "errors": {CORRECTION: why}})
         self.later(whisper(self.api, target, author.id, thread, KEPT))
         return None
 

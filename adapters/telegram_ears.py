@@ -17,6 +17,7 @@ from adapters.telegram_paper import VOTES
 from adapters.telegram_votes import Voters
 from core import attachments
 from core.commands import COMMANDS
+from core.phrases import NO_BUTTONS, NO_VOTE
 from core.ports import Inbox
 from core.types import (
     ChannelRef,
@@ -25,9 +26,6 @@ from core.types import (
     MessageRef,
     ThreadRef,
 )
-
-NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
-NO_BUTTONS = "Voting by button is switched off here."
 
 
 class Ears:
@@ -72,9 +70,9 @@ class Ears:
             self._moved[said.chat.id] = said.migrate_to_chat_id
         if said.is_automatic_forward or not heard.says_something(said):
             return
-        target = None if heard.begins_with_command(said) else heard.corrected(us, said)
+        better = heard.words_of(us, said)
+        target = None if is_command(better) else heard.corrected(us, said)
         if target:
-            better = heard.words_of(us, said)
             if await inbox.correction(self._ref(*target), author, better):
                 self._aside(self._voters.thank(said))
             elif better:
@@ -139,6 +137,13 @@ class Ears:
 
     def _ref(self, chat: int, message: int | str) -> MessageRef:
         return MessageRef(ChannelRef("telegram", str(self._us.id), str(chat)), str(message))
+
+
+def is_command(text: str) -> bool:
+    """Whether all of it is a command of ours, and not words that begin with one."""
+    name, _, words = " ".join(text.lower().split()).partition(" ")
+    command = COMMANDS.get(name.removeprefix("/")) if name.startswith("/") else None
+    return command is not None and command.takes(words)
 
 
 def emojis(reactions: tuple[tg.ReactionType, ...]) -> list[str]:

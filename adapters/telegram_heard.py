@@ -83,10 +83,6 @@ def is_for(us: tg.User, said: tg.Message, commands: Collection[str]) -> bool:
     return replies_to(us, said) and not is_to_another
 
 
-def begins_with_command(said: tg.Message) -> bool:
-    return any(one.type == one.BOT_COMMAND and one.offset == 0 for one in said.entities)
-
-
 def replies_to(us: tg.User, said: tg.Message) -> bool:
     """In a topic every message seems to reply to the one that opened it."""
     replied = said.reply_to_message

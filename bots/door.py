@@ -1,4 +1,4 @@
-"""The Unix socket beside the store: how other commands ask the process that holds the lock.
+"""The Unix socket of the process that holds the store's lock: how other commands ask it.
 
 One request is one line of JSON, `{"verb": "retrain", "dry": true}`; the reply is lines of JSON,
 `{"say": "..."}` as they come and `{"end": true}` at last. Only the file's owner may connect.

@@ -27,7 +27,7 @@ from core.announcements import Announcements
 from core.commands import Commands
 from core.embedded import EmbeddedServer
 from core.engine import Engine, utc_now
-from core.errors import ConfigError
+from core.errors import BotError, ConfigError
 from core.examples import MOST
 from core.generation import ModelServer
 from core.jury import Jury
@@ -147,9 +147,14 @@ async def house(
         meter = Meter(generator.metrics_page, generator.tally, lambda: line.waiting)
         await stack.enter_async_context(meter)
         path = await asyncio.to_thread(socket_of, config.storage)
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
         verbs = {**trainer.verbs(), "metrics": lambda asked: metrics(meter)}
-        await stack.enter_async_context(door(path, verbs))
+        try:
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            await stack.enter_async_context(door(path, verbs))
+        except (OSError, BotError) as error:
+            if await asyncio.to_thread(lambda: config.storage.path):
+                raise
+            logger.warning("other commands cannot ask this bot: %s", error)  # it needs no file
         yield House(store, engine, trainer, ready)
 
 

@@ -182,11 +182,19 @@ class Commands:
             yield self._phrases.forgot_person.format(turns=count)
             yield await self._tunes_forget()
             return
-        last = await self._store.own_last(call.turn)
+        last = await self._own_last_question(call.turn)
         gone = last is not None and await self._store.forget_turn(last, message.author.id)
         yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
         if gone:
             yield await self._tunes_forget()
+
+    async def _own_last_question(self, turn: Turn) -> int | None:
+        """A command may have ended as questions do: too old, or broken off."""
+        while (id := await self._store.own_last(turn)) is not None:
+            turn = await self._store.turn(id)
+            if not self.find(turn.message.text):
+                break
+        return id
 
     async def _why(self, call: Call) -> AsyncGenerator[str]:
         said = (await self._store.history(call.turn, limit=1)).turns

@@ -53,6 +53,7 @@ async def serve(
                 task.cancel()
         running.cancel()
         closing.cancel()
+        turns.end()
         desk.too_old.say()
 
 
@@ -106,7 +107,7 @@ class Desk:
         self._turns.changed(ref, text)
         with self._engine.watching_for_damage():
             if await self._engine.store.change(ref, text):
-                self._turns.aside(self._engine.commands.forgotten())
+                self._turns.forget()
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> bool:
         with self._engine.watching_for_damage():

@@ -14,6 +14,11 @@ LONGEST_NAME = 80  # of a file, as we repeat it
 _MARKUP = re.compile(r"[^\w .()+-]")
 
 
+NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
+NO_WORDS = "Not kept: it says nothing."
+NO_BUTTONS = "Voting by button is switched off here."
+
+
 class Phrases(BaseModel):
     """CommonMark. Names in braces are filled in."""
 

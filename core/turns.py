@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from core.answer import Answer
 from core.commands import Call, said
@@ -48,6 +47,8 @@ class Turns:
         # By lane, what is answered; None: the answer is being prepared.
         self._under_way: dict[ThreadRef, tuple[IncomingMessage, Answer | None]] = {}
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
+        self._forgetting: asyncio.Task[None] | None = None
+        self._is_forgetting_more = False
         # What changed on the platform while a turn was about to quote it.
         self._meanwhile: dict[int, dict[MessageRef, str | None]] = {}
 
@@ -62,9 +63,25 @@ class Turns:
         self._engine.on_their_way += 1
         self.tasks[turn.id].add_done_callback(partial(self._ended, turn))
 
-    def aside(self, work: Coroutine[Any, Any, object]) -> None:
-        """Something that never raises, and that no turn waits for."""
-        self._group.create_task(work)
+    def forget(self) -> None:
+        """Something was deleted: have the trainer let go of it, once for all that comes meanwhile.
+        No turn waits for it; what a shutdown cuts off, the next start does.
+        """
+        self._is_forgetting_more = True
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = self._group.create_task(self._forget(), name="forgetting")
+
+    async def _forget(self) -> None:
+        while self._is_forgetting_more:
+            self._is_forgetting_more = False
+            try:
+                await self._engine.commands.forgotten()
+            except Exception:  # a fault of ours; the next start does it
+                logger.exception("what was deleted is not forgotten everywhere")
+
+    def end(self) -> None:
+        if self._forgetting:
+            self._forgetting.cancel()
 
     def _ended(self, turn: Turn, task: asyncio.Task[None]) -> None:
         self.tasks.pop(turn.id)

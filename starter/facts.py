@@ -15,7 +15,7 @@ FOLLOW_UPS kinds of questions that need an earlier turn.
 Anything else (world knowledge, sums, cooking, politics, other programs' settings, code that is not in
 CODE ...) is off-topic; correct is an answer with OFFTOPIC_KEY ("small demonstration model").
 
-The held-out questions (heldout/questions.jsonl), one JSON object per line:
+The held-out questions (heldout/*.jsonl), one JSON object per line:
   kind   "fact" | "offtopic" | "refusal" | "code" | "followup"
   id     the id from the list here; null for off-topic
   turns  what the person says, one string per turn; one string unless the kind is "followup". The model

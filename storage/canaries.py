@@ -7,13 +7,15 @@ from typing import cast
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
-from core.types import Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
+from core.types import SILENCE, Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
 from storage.openings import openings_of
 from storage.rows import CONVERSATION, conversation
 from storage.standing import not_left_out
-from storage.tables import PROMPTED, canaries, feedback, servings, tunes, turns
+from storage.tables import PROMPTED, RESETS, canaries, feedback, servings, tunes, turns
 from storage.tunes import is_forgotten, now_serving
+
+MOST_OF_ONE = 100  # turns of a channel that are read to find another than who started the run
 
 
 class SqlCanaries:
@@ -83,7 +85,7 @@ class SqlCanaries:
             older = {
                 talk
                 for talk in set(talks)
-                if went_before(connection, *talk, rows[0].after, rows[0].by)
+                if talk[1] and went_before(connection, *talk, rows[0].after, rows[0].by or "")
             }
             return [
                 Label(
@@ -94,7 +96,7 @@ class SqlCanaries:
                     row.voter,
                     cast(Score, row.score),
                     talk[1],
-                    talk in older,
+                    row.is_older if thread.thread else talk in older,
                 )
                 for row, thread, talk in zip(rows, threads, talks, strict=True)
             ]
@@ -103,14 +105,23 @@ class SqlCanaries:
 
 
 def went_before(
-    connection: Connection, thread: ThreadRef, opening: str, after: int, by: str | None
+    connection: Connection, thread: ThreadRef, opening: str, after: int, by: str
 ) -> bool:
-    """Whether the conversation is from before the turn `after`: then it keeps its model, whatever
-    the lot says, but where only the person `by` had asked. `opening`: its first message, or where
-    it goes on from before, the newest until then; "": a thread's.
+    """Whether a conversation in a channel goes on from before the turn `after`, and others than the
+    person `by` were answered in it: then it keeps its model, whatever the lot says. `opening`: as
+    openings_of tells it.
     """
-    where = {**conversation(thread), "until": after, "starter": by or "", "opening": opening}
-    return connection.scalar(BEFORE if thread.thread else NEWEST_BEFORE, where) is not None
+    where = {**conversation(thread), "until": after}
+    later: datetime | None = None
+    for row in connection.execute(GOING_ON, where):
+        if later is None and row.message != opening:
+            return False  # it began afterwards
+        if later is not None and later - row.at > SILENCE:
+            return False
+        if row.who != by:
+            return True
+        later = row.at
+    return False
 
 
 def running(connection: Connection) -> Canary | None:
@@ -138,25 +149,40 @@ SAY_WHY = (
     .where(tunes.c.name == bindparam("which"))
     .values(summary=tunes.c.summary + bindparam("added"))
 )
-_starter = turns.c.platform + ":" + turns.c.account + ":" + turns.c.author_id
-BEFORE = (
-    select(turns.c.id)
+_reset = (
+    select(func.max(turns.c.id))
+    .where(CONVERSATION, turns.c.id <= bindparam("until"), text(RESETS))
+    .scalar_subquery()
+)
+_who = turns.c.platform + ":" + turns.c.account + ":" + turns.c.author_id
+GOING_ON = (
+    select(turns.c.message, turns.c.at, _who.label("who"))
     .where(
         CONVERSATION,
         turns.c.id <= bindparam("until"),
+        turns.c.id > func.coalesce(_reset, 0),
         text(PROMPTED),
-        _starter != bindparam("starter"),
     )
-    .limit(1)
+    .order_by(turns.c.id.desc())
+    .limit(MOST_OF_ONE)
 )
-NEWEST_BEFORE = BEFORE.where(turns.c.message == bindparam("opening"))
-# By the key of what was voted on: nothing that was said before the canary is looked at.
+# In threads: that they were begun before, by others than who started the run.
+_earlier = turns.alias("earlier")
+IS_OLDER = exists().where(
+    *(_earlier.c[name] == turns.c[name] for name in ("platform", "account", "channel", "thread")),
+    _earlier.c.id <= canaries.c.after,
+    _earlier.c.digest.is_not(None),
+    _earlier.c.platform + ":" + _earlier.c.account + ":" + _earlier.c.author_id
+    != func.coalesce(canaries.c.by, ""),
+)
+# By the key of what was voted on: of what was said before the canary only whether it was.
 LABELS = (
     select(
         turns.c.id,
         turns.c.message,
         canaries.c.after,
         canaries.c.by,
+        IS_OLDER.label("is_older"),
         turns.c.platform,
         turns.c.account,
         turns.c.channel,

@@ -106,7 +106,8 @@ class SqlVotes:
 
         def work(connection: Connection) -> bool:
             if text is None:
-                emptied = empty_turns(connection, message_is(turns, ref))
+                said = and_(message_is(turns, ref), ~turns.c.deleted)
+                emptied = empty_turns(connection, said)
                 return drop_quotes(connection, quoted) or emptied > 0
             edited = and_(message_is(turns, ref), ~turns.c.deleted)
             connection.execute(update(turns).where(edited).values(question=text))

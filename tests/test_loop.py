@@ -154,6 +154,6 @@ async def test_votes_become_a_tune_that_answers_in_the_new_way_until_it_is_rolle
     after = await loud(bot)
     assert "the base answers instead of `mynah@000001`" in await bot.command("/rollback")
     again = await loud(bot)
-    # Of 16; by luck alone, fair coins show so few in one of some five hundred runs.
+    # Of 16; by luck alone, fair coins show too few before or again in one of some 240 runs.
     assert (before >= 3, after <= 2, again >= 3) == (True, True, True), (before, after, again)
     assert bot.process.returncode is None

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -245,6 +246,10 @@ class Wise:
         return [Said(self.answer(messages), True) for messages in asked]
 
 
+def wise(answer: Any) -> Any:
+    return Wise(answer)
+
+
 def test_the_evaluation_finds_right_what_is_right_and_wrong_what_is_wrong(writer):
     from starter.evaluate import Evaluation
 
@@ -258,11 +263,11 @@ def test_the_evaluation_finds_right_what_is_right_and_wrong_what_is_wrong(writer
     def knows(messages):
         return known.get(flat(messages[-1]["content"]), "Nobody knows.")
 
-    rows = Evaluation(Wise(knows)).facts()
+    rows = Evaluation(wise(knows)).facts()
     assert [row.hits == row.of for row in rows][:3] == [True, False, True]
     assert rows[1].hits > rows[1].of / 3  # other casing and marks are the same to it
-    rows = Evaluation(Wise(lambda messages: "Nobody knows.")).long()
-    rows += Evaluation(Wise(lambda messages: "Nobody knows.")).facts()
+    rows = Evaluation(wise(lambda messages: "Nobody knows.")).long()
+    rows += Evaluation(wise(lambda messages: "Nobody knows.")).facts()
     assert [row.hits for row in rows] == [0] * len(rows)
 
 

@@ -165,7 +165,8 @@ def answers(
 
     found = []
     stop = ends(model, tokenizer)
-    batch = min(batch, answers_at_once(model, max(map(len, rows), default=1) + tokens))
+    if model.device.type == "cuda":
+        batch = min(batch, answers_at_once(model, max(map(len, rows), default=1) + tokens))
     with quiet(model), torch.random.fork_rng():
         torch.manual_seed(0)
         for start in range(0, len(rows), batch):

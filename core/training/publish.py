@@ -223,7 +223,9 @@ async def publish(
                 tune = replace(tune, path=str(folder), status="passed", summary=summary)
                 before, replaced = await store.answering()
                 # First: what is forgotten from here on marks it by itself.
-                if await store.put_tune(tune, verdicts) or await has_lost():
+                is_marked = await store.put_tune(tune, verdicts)
+                unrecorded.pop_all()
+                if is_marked or await has_lost():
                     raise NotServed(FORGOTTEN)
             except NotServed as error:
                 report |= refusal(str(error))
@@ -231,6 +233,8 @@ async def publish(
     if report["passed"]:
         if share:
             has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
+        elif await store.is_forgotten(tune.name):  # the canary goes on, then
+            has_begun = False
         else:
             why = f"`{tune.name}` replaced it."  # first: a kill in between leaves what served
             if replaced and not await store.end_canary(replaced.tune, "replaced", at, why):
@@ -259,11 +263,13 @@ async def to_the_end(do: Callable[..., object], *args: object) -> None:
     """Do it in a thread; when cancelled it is done all the same before this ends: a thread cannot
     be stopped.
     """
-    doing = asyncio.create_task(asyncio.to_thread(do, *args))
+    doing = asyncio.create_task(asyncio.to_thread(do, *args))  # no group: it would be cancelled
     try:
         await asyncio.shield(doing)
     except asyncio.CancelledError:
         await asyncio.wait([doing])
+        if error := doing.exception():
+            logger.warning("what was cancelled failed as well: %s", error)
         raise
 
 

@@ -215,6 +215,17 @@ async def test_a_command_in_the_field_for_better_words_is_a_command(rig, room):
     assert rig.inbox.corrections == []
 
 
+async def test_better_words_that_begin_with_a_command_are_better_words(rig):
+    shown = await rig.answered(await rig.asked(room="public"))
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
+    better = "/rollback goes back to the tune before"
+    rig.telegram.says(shown.chat, rig.people[""], better, reply_to=rig.offers()[0])
+    await until(lambda: rig.inbox.corrections)
+    assert rig.inbox.corrections[0][2] == better
+
+
 async def test_who_pressed_too_long_ago_for_a_toast_is_asked_and_sees_the_mark(rig):
     shown = await rig.answered(await rig.asked())
     rig.inbox.noted = Noted(-1)
@@ -222,6 +233,7 @@ async def test_who_pressed_too_long_ago_for_a_toast_is_asked_and_sees_the_mark(r
     rig.telegram.fail("answerCallbackQuery", old)
     rig.telegram.presses(shown, rig.people[""], "👎")
     await until(rig.offers)
+    assert rig.telegram.called("editMessageReplyMarkup")
 
 
 async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
@@ -312,6 +324,8 @@ async def test_an_older_answers_buttons_count_no_more_where_they_are_switched_of
         await rig.start()
         rig.telegram.presses(shown, rig.people[""], "👍")
         await until(lambda: rig.telegram.called("answerCallbackQuery"))
+        (toast,) = rig.telegram.called("answerCallbackQuery")
+        assert toast.params["text"] == "Voting by button is switched off here."
         assert rig.inbox.reactions == []
 
 

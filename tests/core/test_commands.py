@@ -150,6 +150,15 @@ async def test_forget_this_deletes_the_last_question_however_it_ended(store, out
     assert left == ["first", "", "help"]
 
 
+async def test_forget_this_passes_over_a_command_that_was_too_old_to_be_done(store):
+    await held(store, "Hello", adapter=ListAdapter(asked("my password", "1")))
+    turn = await store.hear(asked("help", "2"))
+    await store.settle(turn.id, "", "expired")
+    await store.finish(turn.id)
+    await held(store, adapter=ListAdapter(asked("/forget this", "3")))
+    assert (await store.heard(MessageRef(ROOM, "1"))).message.text == ""
+
+
 async def test_forget_this_deletes_what_was_said_before_a_reset_and_never_anothers(store):
     events = [asked("first", "1"), asked("reset", "2"), asked("bob's", "3", author=BOB)]
     await held(store, "Hello", adapter=ListAdapter(*events))
@@ -204,10 +213,12 @@ class Forgetting:
     """A trainer that only ever forgets."""
 
     def __init__(self, *, exported):
-        self.exported, self.times = exported, 0
+        self.exported, self.times, self.go_on = exported, 0, None
 
     async def forget(self):
         self.times += 1
+        if self.go_on:
+            await self.go_on.wait()
         return self.exported
 
 
@@ -242,9 +253,28 @@ async def test_a_deleted_message_that_we_heard_is_forgotten_by_the_trainer_as_we
         await until(lambda: adapter.seen is not None)
         await adapter.inbox.changed(MessageRef(ROOM, "2"), "edited")
         await adapter.inbox.changed(MessageRef(ROOM, "never heard"), None)
-        await adapter.inbox.changed(MessageRef(ROOM, "1"), None)
+        for _ in range(2):  # delivered twice
+            await adapter.inbox.changed(MessageRef(ROOM, "1"), None)
+            await until(lambda: trainer.times)
         adapter.stays.set()
     assert trainer.times == 1
+
+
+async def test_of_many_messages_deleted_at_once_the_trainer_is_told_twice_at_most(store):
+    questions = [asked("mine", str(n)) for n in range(9)]
+    await held(store, "Hello", adapter=ListAdapter(*questions))
+    adapter, trainer = ListAdapter(stays=True), Forgetting(exported="none")
+    trainer.go_on = asyncio.Event()
+    engine = engine_on(store, ScriptedGenerator([]), trainer=trainer)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, adapter))
+        await until(lambda: adapter.seen is not None)
+        for one in questions:
+            await adapter.inbox.changed(one.ref, None)
+        trainer.go_on.set()
+        await until(lambda: trainer.times == 2)
+        adapter.stays.set()
+    assert trainer.times == 2
 
 
 async def test_a_roll_back_passes_over_what_used_something_forgotten(store):

@@ -159,7 +159,8 @@ async def test_labels_are_the_verdicts_since_it_began_in_the_order_in_which_they
 
 @pytest.mark.parametrize("thread", ["", "t"])
 @pytest.mark.parametrize(
-    ("before", "is_older"), [(["U4"], True), (["U1"], False), (["U1", "U4"], True), ([], False)]
+    ("before", "is_older"),
+    [(["U4"], True), (["U1"], False), (["U1", "U4"], True), (["U4", "U1"], True), ([], False)],
 )
 async def test_labels_say_whether_others_had_been_answered_there_before(
     tuned, thread, before, is_older

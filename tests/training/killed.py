@@ -37,8 +37,9 @@ async def main(folder, step):
 
         async def serve(self, name, when):
             at("serve")
-            await super().serve(name, when)
+            does_serve = await super().serve(name, when)
             at("after serve")
+            return does_serve
 
         async def begin_canary(self, canary):
             at("begin_canary")

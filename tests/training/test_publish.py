@@ -267,6 +267,25 @@ async def test_who_cancels_while_it_is_placed_leaves_nothing_under_the_name(
     assert (await store.tunes(), await store.serving()) == ([], None)
 
 
+async def test_who_cancels_once_it_is_recorded_leaves_what_is_recorded(store, run):
+    shelf, begun = run.parent.parent, asyncio.Event()
+
+    async def has_lost():
+        begun.set()
+        await asyncio.Event().wait()
+
+    speaks = ScriptedGenerator(["I am"])
+    publishing = asyncio.ensure_future(
+        publish(store, speaks, run, shelf, NEW, base="base", at=NOON, has_lost=has_lost)
+    )
+    await asyncio.wait_for(begun.wait(), 5)
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    assert ([tune.name for tune in await store.tunes()], on_the_shelf(shelf)) == ([NEW.name],) * 2
+    assert await store.serving() is None
+
+
 async def test_the_last_ten_are_kept_and_what_a_rollback_leads_to(store, tmp_path):
     shelf = tmp_path / "tunes"
     await publish_all(store, shelf, range(1, 13))
