@@ -16,7 +16,7 @@ from typing import Any
 import discord
 
 from adapters.discord_client import MESSAGES, Client, author_of
-from adapters.discord_lanes import kept
+from adapters.discord_lanes import apart, kept
 from adapters.discord_surface import (
     EPHEMERAL,
     NOBODY,
@@ -81,7 +81,8 @@ class Votes:
             if noted.words or (added and noted.score == -1):
                 self._aside(self._tell(answer, event.user_id, noted, target))
 
-        judge = partial(self._judged, target, author, event.emoji.name or "", added=added)
+        emoji, at = event.emoji.name or "", datetime.now(UTC)
+        judge = partial(self._judged, target, author, emoji, added=added, at=at)
         whose = target, author.id
         noted = Noted(None) if whose in self._late else await judge()
         if whose in self._late or (noted == Noted(None) and self._may_be_ours_soon(target)):
@@ -116,9 +117,10 @@ class Votes:
         person did on the same message `before`.
         """
         try:
-            if before:
-                await before.wait()
-            tell(await judge(within_s=PLACED_AT_LAST_S))
+            with apart("vote"):
+                if before:
+                    await before.wait()
+                tell(await judge(within_s=PLACED_AT_LAST_S))
         finally:
             done.set()
             if self._late.get(whose) is done:
@@ -131,6 +133,7 @@ class Votes:
         emoji: str,
         *,
         added: bool,
+        at: datetime,
         within_s: float = PLACED_WITHIN_S,
     ) -> Noted:
         """The vote is handed over when the message is known to be ours: a person sees it before
@@ -139,7 +142,7 @@ class Votes:
             async with asyncio.timeout(within_s):
                 while self._may_be_ours_soon(target):  # noqa: ASYNC110 - an answer tells nobody
                     await asyncio.sleep(LOOK_AGAIN_S)
-        reaction = IncomingReaction(target, by, emoji, added, datetime.now(UTC))
+        reaction = IncomingReaction(target, by, emoji, added, at)
         return await kept(partial(self._inbox.reaction, reaction))
 
     def _may_be_ours_soon(self, ref: MessageRef) -> bool:
@@ -178,9 +181,13 @@ class Votes:
     ) -> None:
         if self._by in ("both", "buttons"):
             target = MessageRef(thread.channel, str(answer_id))
-            noted = await self._judged(target, author_of(interaction.user), emoji, added=True)
-            is_unknown = noted == Noted(None) and self._may_be_ours_soon(target)
-            body = {"content": NOT_KEPT} if is_unknown else told(noted, target)
+            author = author_of(interaction.user)
+            body = {"content": NOT_KEPT}
+            if (target, author.id) not in self._late:
+                at = datetime.now(UTC)
+                noted = await self._judged(target, author, emoji, added=True, at=at)
+                if noted != Noted(None) or not self._may_be_ours_soon(target):
+                    body = told(noted, target)
         else:
             body = {"content": NO_BUTTONS}
         await self._respond(interaction, 4, body | {"flags": EPHEMERAL})

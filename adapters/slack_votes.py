@@ -22,6 +22,7 @@ from adapters.slack_socket import AGAIN, answered
 from adapters.slack_text import written
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
+from core.feedback import score
 from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS
 from core.ports import Inbox
 from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted
@@ -35,6 +36,7 @@ NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 MOST_KNOWN = 10_000
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 
+Thumb = tuple[MessageRef, str, int | None]  # on which message, whose, up or down
 UnderWay = list[tuple[IncomingMessage, Answer]]  # what is answered just now
 
 
@@ -46,8 +48,8 @@ class Votes:
     later: Callable[[Coroutine[Any, Any, Any]], object]  # does what nobody waits for
     by_reaction: bool  # whether reactions count
     by_button: bool  # whether buttons do: older answers have some
-    # By message and person, when the newest was given that is done: what comes late is older.
-    _newest: dict[tuple[MessageRef, str], datetime] = field(default_factory=dict)
+    # Of each thumb, when it was given or taken back last: what comes late is older.
+    _newest: dict[Thumb, datetime] = field(default_factory=dict)
 
     async def vote(
         self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
@@ -59,8 +61,7 @@ class Votes:
         if trigger and not self.by_button:
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NO_BUTTONS))
             return None
-        whose = reaction.target, reaction.author.id
-        if reaction.at < self._newest.get(whose, reaction.at):
+        if self._is_old(reaction):
             return None
         try:
             noted: Noted | None = await self._judged(reaction)
@@ -75,10 +76,14 @@ class Votes:
                 return AGAIN
             # Slack does not deliver a press again.
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT))
-        self._newest[whose] = reaction.at
+            return None
+        self._newest[thumb(reaction)] = reaction.at
         if len(self._newest) > MOST_KNOWN:
             self._newest.pop(next(iter(self._newest)))
         return None
+
+    def _is_old(self, reaction: IncomingReaction) -> bool:
+        return reaction.at < self._newest.get(thumb(reaction), reaction.at)
 
     async def _judged(self, reaction: IncomingReaction) -> Noted:
         """A person sees an answer before we know its place: the vote waits for that, and is handed
@@ -97,7 +102,11 @@ class Votes:
         )
 
     async def found(self, reaction: IncomingReaction, thread: str) -> None:
-        """One that was given while we were away: its voter waits for no answer."""
+        """One that was given while we were away: its voter waits for no answer. What was heard of
+        it meanwhile is newer.
+        """
+        if thumb(reaction) in self._newest:
+            return
         noted = await self.inbox.reaction(reaction)
         if noted.words:
             self.later(answer_vote(self.api, reaction, noted, thread, ""))
@@ -118,6 +127,10 @@ class Votes:
             return answered({"response_action": "errors", "errors": {CORRECTION: why}})
         self.later(whisper(self.api, target, author.id, thread, KEPT))
         return None
+
+
+def thumb(reaction: IncomingReaction) -> Thumb:
+    return reaction.target, reaction.author.id, score(reaction.emoji)
 
 
 async def answer_vote(

@@ -140,10 +140,12 @@ class Ears:
 
 
 def is_command(text: str) -> bool:
-    """Whether all of it is a command of ours, and not words that begin with one."""
+    """Whether all of it is a command of ours, and not words that begin with one. Of one that takes
+    words its name alone is, too: Telegram's menu sends it so.
+    """
     name, _, words = " ".join(text.lower().split()).partition(" ")
     command = COMMANDS.get(name.removeprefix("/")) if name.startswith("/") else None
-    return command is not None and command.takes(words)
+    return command is not None and (not words or command.takes(words))
 
 
 def emojis(reactions: tuple[tg.ReactionType, ...]) -> list[str]:

@@ -35,8 +35,11 @@ class Voters:
 
     async def pressed(self, press: tg.CallbackQuery, target: MessageRef, noted: Noted) -> None:
         words = f"{YOUR_VOTE[noted.score]}\n{noted.words}".strip()
-        with suppress(TelegramError):  # one that is too old is answered no more; the vote is kept
+        is_new = True
+        try:
             await self.toast(press, words, is_long=bool(noted.words))
+        except TelegramError:  # too old, or delivered again after an end: the mark tells
+            is_new = False
         message, stands = press.message, noted.score
         if stands and message and message.chat.type == message.chat.PRIVATE:
             chat, marked = message.chat.id, keyboard(stands)
@@ -45,7 +48,8 @@ class Voters:
                     await self._line.bot.edit_message_reply_markup(
                         chat, message.message_id, reply_markup=marked
                     )
-        if stands == -1:
+                    is_new = True
+        if stands == -1 and is_new:
             await self.ask(press.from_user, target, topic_of(message))
 
     async def toast(self, press: tg.CallbackQuery, words: str, *, is_long: bool = False) -> None:

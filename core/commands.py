@@ -190,10 +190,11 @@ class Commands:
 
     async def _own_last_question(self, turn: Turn) -> int | None:
         """A command may have ended as questions do: too old, or broken off."""
-        while (id := await self._store.own_last(turn)) is not None:
-            turn = await self._store.turn(id)
-            if not self.find(turn.message.text):
+        commands: list[int] = []
+        while (id := await self._store.own_last(turn, commands)) is not None:
+            if not self.find((await self._store.turn(id)).message.text):
                 break
+            commands.append(id)
         return id
 
     async def _why(self, call: Call) -> AsyncGenerator[str]:

@@ -68,6 +68,7 @@ class Desk:
         engine, platform = self._engine, self._adapter.name
         engine.announcements.ready(self._adapter)
         with engine.watching_for_damage():
+            self._turns.forget()  # what an end of the adapter cut off
             for turn in await engine.store.unanswered(platform, account):
                 if not await self._is_too_old(turn):
                     self._turns.begin(Heard(turn))

@@ -61,10 +61,10 @@ class Conversations(Protocol):
         """
         ...
 
-    async def own_last(self, turn: Turn) -> int | None:
+    async def own_last(self, turn: Turn, but: Collection[int] = ()) -> int | None:
         """The newest question by the turn's author before it in its conversation, however it ended
         and whatever was reset since, that is not forgotten; None: there is none. Of a slash
-        command, which stands beside the threads: else in its channel.
+        command, which stands beside the threads: else in its channel. `but`: not these turns.
         """
         ...
 

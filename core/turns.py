@@ -48,7 +48,7 @@ class Turns:
         self._under_way: dict[ThreadRef, tuple[IncomingMessage, Answer | None]] = {}
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._forgetting: asyncio.Task[None] | None = None
-        self._is_forgetting_more = False
+        self._is_forgetting_more = self._has_ended = False
         # What changed on the platform while a turn was about to quote it.
         self._meanwhile: dict[int, dict[MessageRef, str | None]] = {}
 
@@ -67,7 +67,9 @@ class Turns:
         """Something was deleted: have the trainer let go of it, once for all that comes meanwhile.
         No turn waits for it; what a shutdown cuts off, the next start does.
         """
-        self._is_forgetting_more = True
+        self._is_forgetting_more = not self._has_ended
+        if not self._is_forgetting_more:
+            return
         if self._forgetting is None or self._forgetting.done():
             self._forgetting = self._group.create_task(self._forget(), name="forgetting")
 
@@ -80,6 +82,7 @@ class Turns:
                 logger.exception("what was deleted is not forgotten everywhere")
 
     def end(self) -> None:
+        self._has_ended = True
         if self._forgetting:
             self._forgetting.cancel()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -51,12 +51,13 @@ class SqlConversations:
         found = await self.database.read(lambda connection: read_turns(connection, LATEST, where))
         return tuple(replace(turn, recipe=None) for turn in reversed(found))
 
-    async def own_last(self, turn: Turn) -> int | None:
+    async def own_last(self, turn: Turn, but: Collection[int] = ()) -> int | None:
         asked = turn.message
-        where = {
+        where: dict[str, Any] = {
             **conversation(asked.thread),
             "before": turn.id,
             "author": asked.author.id,
+            "but": [*but],
         }
 
         def work(connection: Connection) -> int | None:
@@ -104,6 +105,7 @@ OWN = (
         turns.c.author_id == bindparam("author"),
         turns.c.outcome.is_not(None),
         turns.c.outcome != "command",
+        turns.c.id.not_in(bindparam("but", expanding=True)),
         ~turns.c.deleted,
     )
     .order_by(turns.c.id.desc())

@@ -135,6 +135,29 @@ class FullAtFirst(ListInbox):
         await super().message(message)
 
 
+class FullForThumbsDown(ListInbox):
+    async def reaction(self, reaction):
+        if reaction.emoji == "👎" and not self.accounts[1:]:
+            self.accounts.append("was full")
+            raise StoreError("The disk is full.")
+        return await super().reaction(reaction)
+
+
+async def test_who_changes_thumbs_while_the_disk_is_full_has_changed_them(slack):
+    slack.retries_s = (0.1,) * 50
+    thumb = {"user": "U0ANN", "item": {"type": "message", "channel": ROOM, "ts": "1.000000"}}
+    async with moved_in(slack, FullForThumbsDown()) as house:
+        for kind, name, at in (("added", "-1", 1), ("removed", "+1", 2)):
+            slack.event(
+                {**thumb, "type": f"reaction_{kind}", "reaction": name, "event_ts": f"{at}.000000"}
+            )
+        await until(lambda: len(house.inbox.reactions) == 2)
+    assert {(one.emoji, one.added) for one in house.inbox.reactions} == {
+        ("👎", True),
+        ("👍", False),
+    }
+
+
 async def test_what_could_not_be_kept_is_done_when_it_comes_again(slack):
     slack.retries_s = (0.1,) * 50
     async with moved_in(slack, FullAtFirst()) as house:

@@ -205,13 +205,14 @@ async def test_who_corrects_without_a_vote_is_told(rig):
 
 
 @pytest.mark.parametrize("room", ["direct", "public"])
-async def test_a_command_in_the_field_for_better_words_is_a_command(rig, room):
+@pytest.mark.parametrize("text", ["/forget me", "/forget"])
+async def test_a_command_in_the_field_for_better_words_is_a_command(rig, room, text):
     shown = await rig.answered(await rig.asked(room=room))
     rig.inbox.noted = Noted(-1)
     rig.telegram.presses(shown, rig.people[""], "👎")
     await until(rig.offers)
-    rig.telegram.says(shown.chat, rig.people[""], "/forget me", reply_to=rig.offers()[0])
-    await until(lambda: rig.inbox.messages[-1].text == "/forget me")
+    rig.telegram.says(shown.chat, rig.people[""], text, reply_to=rig.offers()[0])
+    await until(lambda: rig.inbox.messages[-1].text == text)
     assert rig.inbox.corrections == []
 
 
