@@ -40,8 +40,8 @@ TELEGRAM_VOTES = [
     (
         "whoever votes up is asked for better words",
         VOTES,
-        "        if stands == -1:\n            await self.ask(press.from_user",
-        "        if stands:\n            await self.ask(press.from_user",
+        "        if stands == -1 and is_new:\n            await self.ask(press.from_user",
+        "        if stands and is_new:\n            await self.ask(press.from_user",
     ),
     (
         "who reacts with a thumb down is not asked",
