@@ -94,8 +94,8 @@ TELEGRAM_VOTES = [
     (
         "a press is not confirmed",
         VOTES,
-        "        await self.toast(press, words, is_long=bool(noted.words))\n",
-        "",
+        "            await self.toast(press, words, is_long=bool(noted.words))\n",
+        "            pass\n",
     ),
     (
         "a toast is longer than Telegram takes",
