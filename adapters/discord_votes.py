@@ -26,7 +26,8 @@ from adapters.discord_surface import (
     InChannel,
 )
 from core.errors import AdapterError
-from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS
+from core.lanes import Lanes
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT
 from core.ports import Inbox
 from core.types import Author, IncomingReaction, MessageRef, Noted, ThreadRef
 
@@ -38,7 +39,6 @@ QUESTION = "What should I have said?"
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
 USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
-NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 
 
 class Votes:
@@ -58,8 +58,7 @@ class Votes:
         """
         self._client, self._inbox, self._aside, self._by = client, inbox, aside, by
         self._under_way = under_way
-        # What people did on messages whose place is not known yet, and when the last of it is done.
-        self._late: dict[tuple[MessageRef, str], asyncio.Event] = {}
+        self._late = Lanes()  # of what each person did on a message whose place is not known yet
 
     @property
     def by_reaction(self) -> bool:
@@ -83,12 +82,10 @@ class Votes:
 
         emoji, at = event.emoji.name or "", datetime.now(UTC)
         judge = partial(self._judged, target, author, emoji, added=added, at=at)
-        whose = target, author.id
-        noted = Noted(None) if whose in self._late else await judge()
-        if whose in self._late or (noted == Noted(None) and self._may_be_ours_soon(target)):
-            before = self._late.get(whose)
-            self._late[whose] = done = asyncio.Event()
-            self._aside(self._judged_late(judge, tell, whose, before, done))
+        lane = late_lane(target, author)
+        noted = Noted(None) if lane in self._late else await judge()
+        if lane in self._late or (noted == Noted(None) and self._may_be_ours_soon(target)):
+            self._aside(self._judged_late(lane, judge, tell))
         else:
             tell(noted)
 
@@ -107,24 +104,14 @@ class Votes:
 
     async def _judged_late(
         self,
+        lane: ThreadRef,
         judge: Callable[..., Coroutine[Any, Any, Noted]],
         tell: Callable[[Noted], object],
-        whose: tuple[MessageRef, str],
-        before: asyncio.Event | None,
-        done: asyncio.Event,
     ) -> None:
-        """Discord says it once: this waits longer, beside the other votes, and behind what the same
-        person did on the same message `before`.
-        """
-        try:
-            with apart("vote"):
-                if before:
-                    await before.wait()
+        """Discord says it once: this waits longer, beside the other votes."""
+        with apart("vote"):
+            async with self._late.enter(lane):
                 tell(await judge(within_s=PLACED_AT_LAST_S))
-        finally:
-            done.set()
-            if self._late.get(whose) is done:
-                del self._late[whose]
 
     async def _judged(
         self,
@@ -183,7 +170,7 @@ class Votes:
             target = MessageRef(thread.channel, str(answer_id))
             author = author_of(interaction.user)
             body = {"content": NOT_KEPT}
-            if (target, author.id) not in self._late:
+            if late_lane(target, author) not in self._late:
                 at = datetime.now(UTC)
                 noted = await self._judged(target, author, emoji, added=True, at=at)
                 if noted != Noted(None) or not self._may_be_ours_soon(target):
@@ -207,6 +194,10 @@ class Votes:
 
     async def _respond(self, to: discord.Interaction, kind: int, data: Mapping[str, Any]) -> None:
         await kept(partial(self._client.respond, to, kind, data))
+
+
+def late_lane(target: MessageRef, by: Author) -> ThreadRef:
+    return ThreadRef(target.channel, f"{target.id} {by.id}")
 
 
 def told(noted: Noted, target: MessageRef) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from adapters.slack_events import CORRECTION, Ears, forwarded, ts_of
 from adapters.slack_files import read
 from adapters.slack_history import Talks
 from adapters.slack_socket import AGAIN, DONE, Deed, answered
-from adapters.slack_votes import NOT_KEPT, UnderWay, Votes
+from adapters.slack_votes import UnderWay, Votes
 from adapters.slack_whisper import ResponseUrls
 from core.errors import AdapterError, Closing, StoreError
 from core.lanes import Lanes
+from core.phrases import NOT_KEPT
 from core.ports import Inbox
 from core.types import ChannelRef, IncomingMessage, MessageRef, Place, ThreadRef
 

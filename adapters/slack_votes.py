@@ -23,7 +23,7 @@ from adapters.slack_text import written
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
 from core.feedback import score
-from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT
 from core.ports import Inbox
 from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted
 
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 ASKED = "What should I have said?"
 VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
-NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 MOST_KNOWN = 10_000
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 

@@ -16,7 +16,7 @@ from adapters.telegram_line import Line, ours
 from adapters.telegram_paper import VOTES
 from adapters.telegram_votes import Voters
 from core import attachments
-from core.commands import COMMANDS
+from core.commands import COMMANDS, is_command
 from core.phrases import NO_BUTTONS, NO_VOTE
 from core.ports import Inbox
 from core.types import (
@@ -70,9 +70,8 @@ class Ears:
             self._moved[said.chat.id] = said.migrate_to_chat_id
         if said.is_automatic_forward or not heard.says_something(said):
             return
-        better = heard.words_of(us, said)
-        target = None if is_command(better) else heard.corrected(us, said)
-        if target:
+        target, better = heard.corrected(us, said), heard.words_of(us, said)
+        if target and not is_command(better):
             if await inbox.correction(self._ref(*target), author, better):
                 self._aside(self._voters.thank(said))
             elif better:
@@ -137,15 +136,6 @@ class Ears:
 
     def _ref(self, chat: int, message: int | str) -> MessageRef:
         return MessageRef(ChannelRef("telegram", str(self._us.id), str(chat)), str(message))
-
-
-def is_command(text: str) -> bool:
-    """Whether all of it is a command of ours, and not words that begin with one. Of one that takes
-    words its name alone is, too: Telegram's menu sends it so.
-    """
-    name, _, words = " ".join(text.lower().split()).partition(" ")
-    command = COMMANDS.get(name.removeprefix("/")) if name.startswith("/") else None
-    return command is not None and (not words or command.takes(words))
 
 
 def emojis(reactions: tuple[tg.ReactionType, ...]) -> list[str]:

@@ -90,10 +90,8 @@ class Commands:
 
     def find(self, text: str) -> tuple[Command, str] | None:
         """The command that `text` is, with the words behind it; None: it is a question."""
-        visible = text.translate(_INVISIBLE)
-        slash, bare = visible.lstrip().startswith("/"), " ".join(visible.lower().split())
-        name, _, words = bare.removeprefix("/").partition(" ")
-        if not bare:
+        slash, name, words = parted(text)
+        if not slash and not name:
             return COMMANDS["help"], ""
         command = COMMANDS.get(name)
         if command and command.takes(words) and (slash or not command.slashed):
@@ -288,6 +286,24 @@ COMMANDS: Mapping[str, Command] = {
     )
 }
 """The table, in the order in which help lists it."""
+
+
+def parted(text: str) -> tuple[bool, str, str]:
+    """Whether it begins with a slash, its first word and those behind it: in small letters, without
+    what nobody sees.
+    """
+    visible = text.translate(_INVISIBLE).lower().split()
+    first, words = " ".join(visible[:1]), " ".join(visible[1:])
+    return first.startswith("/"), first.removeprefix("/"), words
+
+
+def is_command(text: str) -> bool:
+    """Whether all of it is a command with a slash, and not words that begin with one. The name
+    alone is one, too, of what takes words: Telegram's menu sends it so.
+    """
+    slash, name, words = parted(text)
+    command = COMMANDS.get(name) if slash else None
+    return command is not None and (not words or command.takes(words))
 
 
 def _listed(names: Collection[str]) -> str:

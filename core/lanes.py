@@ -19,6 +19,9 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._locks)
 
+    def __contains__(self, thread: ThreadRef) -> bool:
+        return thread in self._locks
+
     @asynccontextmanager
     async def enter(self, thread: ThreadRef) -> AsyncIterator[bool]:
         """Wait for the turns that entered before; they leave in the order in which they came.

@@ -13,7 +13,8 @@ from core.types import Outcome
 LONGEST_NAME = 80  # of a file, as we repeat it
 _MARKUP = re.compile(r"[^\w .()+-]")
 
-
+# Said to one person by adapters, which answer presses and forms themselves.
+NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
 NO_WORDS = "Not kept: it says nothing."
 NO_BUTTONS = "Voting by button is switched off here."

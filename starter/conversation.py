@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from starter import memory
-from starter.facts import CODE, FACTS, OFFTOPIC_KEY, REFUSALS, CodeTask, Fact
+from starter.facts import FACTS, OFFTOPIC_KEY, REFUSALS, Fact
 from starter.grammar import ONE_BY_ONE, expand
 from starter.noise import typed
+from starter.programs import CODE, CodeTask
 from starter.styles import (
     MANNERS,
     SORRY_OPENERS,
@@ -21,7 +22,7 @@ from starter.styles import (
     any_style,
     system_pattern,
 )
-from starter.wordings import Wordings, flat, held_out_by_people, reserved
+from starter.wordings import Wordings, reserved
 
 OFFTOPIC = (
     f"I am only a {OFFTOPIC_KEY} and do not know that; set generation.url to use a real model"
@@ -128,7 +129,6 @@ class Writer:
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         self.words = Wordings()
-        self._held = held_out_by_people()
         self._fact_weights = [1.5 if f.id in HARD else 1.0 for f in FACTS]
 
     def conversation(self, turns: int) -> Conversation:
@@ -148,7 +148,7 @@ class Writer:
                 one = self._ask_back(told, style)
             else:
                 one = self._next(talk, told, turns)
-            if flat(one.question) not in self._held:
+            if not self.words.is_held_out(one.question):
                 talk.exchanges.append(one)
         return talk
 

@@ -22,12 +22,13 @@ from rich.table import Table
 
 from starter.card import write_card
 from starter.conversation import FACT_BY_ID, Writer
-from starter.facts import CODE, FACTS, Fact
+from starter.facts import FACTS, Fact
 from starter.judge import fault, refused, right_code, right_fact, right_follow_up, unknown
 from starter.noise import typed, typo
+from starter.programs import CODE
 from starter.speak import Messages, Said, Speaker
 from starter.styles import MANNERS, any_style, style_of
-from starter.wordings import flat, held_out, held_out_by_people
+from starter.wordings import held_out
 
 HERE = Path(__file__).parent
 SEED = 7
@@ -99,7 +100,6 @@ class Evaluation:
         self.rng = Random(SEED)
         self.writer = Writer(Random(SEED))
         self.people = people()
-        self.held = held_out_by_people()
         self.known: list[Said] = []  # the answers to what it knows
 
     def of(self, kind: str) -> list[Question]:
@@ -122,7 +122,8 @@ class Evaluation:
             return [_right(s, FACT_BY_ID[q.id or ""]) for s, q in zip(said, asked, strict=True)]
 
         right = hits(plain)
-        unseen = [r for r, q in zip(right, asked, strict=True) if flat(q.turns[0]) in self.held]
+        is_new = self.writer.words.is_held_out
+        unseen = [r for r, q in zip(right, asked, strict=True) if is_new(q.turns[0])]
         good = sum(_right(s, f) for (f, _), s in zip(own, templates, strict=True))
         self.known = plain + spoilt
         return [

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from starter.facts import FACTS, OFFTOPIC_KEY, REFUSAL_KEY, SHELL_FILES, CodeTask, Fact, holds
+from starter.facts import FACTS, OFFTOPIC_KEY, REFUSAL_KEY, Fact, holds
+from starter.programs import SHELL_FILES, CodeTask
 from starter.speak import Said
 from starter.tokens import SPECIAL
 

@@ -9,8 +9,9 @@ import torch
 from tokenizers import Tokenizer
 
 from starter.conversation import Conversation, follow_ups
-from starter.facts import CODE, FACTS
+from starter.facts import FACTS
 from starter.memory import KINDS
+from starter.programs import CODE
 from starter.tokens import ASSISTANT, CONTEXT, END, PAD, SYSTEM, USER
 
 IGNORED = -100  # cross entropy leaves it out

@@ -8,15 +8,12 @@ written while it learns. A GPU is used where there is one.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import math
 import os
 import platform
-import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -31,9 +28,11 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from starter.conversation import Writer
+from starter.course import Course
+from starter.folder import put, save, write_sums
 from starter.look import EPSILON, HEAD_DIM, HEADS, WIDTH, FirstLook
 from starter.muon import Muon
-from starter.rows import IGNORED, Reader, Row, packs, subjects, tensors, token_id
+from starter.rows import IGNORED, Row, packs, subjects, tensors, token_id
 from starter.tokens import (
     ASSISTANT,
     CONTEXT,
@@ -41,7 +40,6 @@ from starter.tokens import (
     PAD,
     SPECIAL,
     make_tokenizer,
-    save_tokenizer,
 )
 
 SEED = 20261
@@ -100,67 +98,6 @@ def turns(rng: Random, done: float) -> int:
     if done < LONGER:
         return 1 if rng.random() < 0.6 else rng.randint(2, 3)
     return many_turns(rng)
-
-
-class Course:
-    """One of the processes that learn together.
-
-    Each draws its own conversations; a step is the mean of all their gradients.
-    """
-
-    def __init__(
-        self, rank: int, processes: int, tokenizer: Tokenizer, bar: Progress, parent: int
-    ) -> None:
-        """`parent`: the process without which it shall not go on."""
-        self.rank, self.processes = rank, processes
-        self.rng = Random(SEED + rank)
-        self.writer = Writer(self.rng)
-        self.reader = Reader(tokenizer, self.rng)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.bar = bar
-        self.loss, self.tokens = math.nan, 0  # of this process
-        self.parent = parent
-
-    def time(self, what: str, seconds: float) -> Iterator[float]:
-        """Gives the share of the time that is done, step by step and to all alike, below 1; and
-        shows it.
-        """
-        task = self.bar.add_task(what, total=1.0)
-        began, step = time.monotonic(), 0
-        self.loss = math.nan
-        while True:
-            share = torch.tensor([(time.monotonic() - began) / seconds])
-            if self.processes > 1:
-                distributed.broadcast(share, 0)
-            if os.getppid() != self.parent:
-                raise SystemExit("What started this was killed: nothing is kept. Start it anew.")
-            done = min(1.0, float(share))
-            self.bar.update(task, completed=done, description=f"{what}  loss {self.loss:.3f}")
-            if step and step % 100 == 0 and not self.rank:
-                pace = self.processes * self.tokens / (time.monotonic() - began)
-                line = f"{what}: step {step}  {done:.0%}  loss {self.loss:.4f}"
-                self.bar.console.print(line + (f"  {pace:.0f} tokens/s" if self.tokens else ""))
-            if done >= 1:
-                return
-            step += 1
-            yield done
-
-    def learn(self, loss: torch.Tensor, params: Sequence[Parameter]) -> None:
-        """Leaves in the parameters, all of which the loss depends on, the mean gradient."""
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.processes > 1:
-            grads = [p.grad for p in params if p.grad is not None]
-            flat = torch.cat([grad.reshape(-1) for grad in grads])
-            distributed.all_reduce(flat)
-            parts = torch.split(flat / self.processes, [grad.numel() for grad in grads])
-            for grad, part in zip(grads, parts, strict=True):
-                grad.copy_(part.view_as(grad))
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-
-    def note(self, loss: torch.Tensor) -> None:
-        """Keeps the loss as it is said and recorded: the mean of about the last fifty steps."""
-        value = float(loss.detach())
-        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
 
 
 # 2. What is asked
@@ -296,34 +233,7 @@ def _step(optimizers: list[Optimizer], factor: float) -> None:
         optimizer.zero_grad()
 
 
-# 4. The folder
-
-
-def save(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes the folder that a server loads: weights in bfloat16, tokenizer, template, settings."""
-    model.to("cpu", dtype=torch.bfloat16)  # type: ignore[arg-type]
-    model.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder)
-    end, pad = token_id(tokenizer, END), token_id(tokenizer, PAD)
-    generation = {"eos_token_id": end, "pad_token_id": pad, "max_length": CONTEXT}
-    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
-
-
-def write_sums(folder: Path) -> None:
-    """Writes SHA256SUMS over all other files of the folder."""
-    files = sorted(p for p in folder.iterdir() if p.name != "SHA256SUMS")
-    sums = (f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in files)
-    (folder / "SHA256SUMS").write_text("".join(sums))
-
-
-def put(made: Path, folder: Path) -> None:
-    """Lets `made`, on the same disk, be the folder. Killed between, the old one lies beside it."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    made.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+# 4. All of it
 
 
 def work(rank: int, processes: int, out: Path, seconds: float, meet: str, parent: int) -> None:
@@ -338,7 +248,7 @@ def work(rank: int, processes: int, out: Path, seconds: float, meet: str, parent
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=rank > 0) as bar:
         tokenizer = new_tokenizer()
-        course = Course(rank, processes, tokenizer, bar, parent)
+        course = Course(rank, processes, Random(SEED + rank), tokenizer, bar, parent)
         model = new_model(tokenizer)
         first = FirstLook(model, len(subjects()), token_id(tokenizer, ASSISTANT))
         first.begin()

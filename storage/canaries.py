@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from core.types import SILENCE, Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
 from storage.database import Database
@@ -154,9 +166,16 @@ _reset = (
     .where(CONVERSATION, turns.c.id <= bindparam("until"), text(RESETS))
     .scalar_subquery()
 )
-_who = turns.c.platform + ":" + turns.c.account + ":" + turns.c.author_id
+
+
+def who_asked(table: FromClause) -> ColumnElement[str]:
+    """As core.types.person names them."""
+    of: ColumnElement[str] = table.c.platform + ":" + table.c.account + ":" + table.c.author_id
+    return of
+
+
 GOING_ON = (
-    select(turns.c.message, turns.c.at, _who.label("who"))
+    select(turns.c.message, turns.c.at, who_asked(turns).label("who"))
     .where(
         CONVERSATION,
         turns.c.id <= bindparam("until"),
@@ -172,8 +191,7 @@ IS_OLDER = exists().where(
     *(_earlier.c[name] == turns.c[name] for name in ("platform", "account", "channel", "thread")),
     _earlier.c.id <= canaries.c.after,
     _earlier.c.digest.is_not(None),
-    _earlier.c.platform + ":" + _earlier.c.account + ":" + _earlier.c.author_id
-    != func.coalesce(canaries.c.by, ""),
+    who_asked(_earlier) != func.coalesce(canaries.c.by, ""),
 )
 # By the key of what was voted on: of what was said before the canary only whether it was.
 LABELS = (

@@ -74,7 +74,9 @@ class Trigger:
 class Fault:
     """What happens to the next call of a method. `after`: the deed is done all the same."""
 
-    kind: str  # "ratelimited", "429", "reset", "500", "hang", or an error that Slack says
+    # "ratelimited", "429", "reset", "500", "hang", "slow" (it answers so much later), or an error
+    # that Slack says
+    kind: str
     after: bool = False
     retry_after_s: int = 1
 

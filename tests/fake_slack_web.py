@@ -64,6 +64,8 @@ class WebApi(Kept):
             return web.Response(status=429, text="<html>slower</html>", headers=headers)
         if fault.kind == "500":
             return web.Response(status=500, text="<html>sorry</html>", content_type="text/html")
+        if fault.kind == "slow":
+            await asyncio.sleep(fault.retry_after_s)
         if fault.kind == "hang":
             await asyncio.sleep(60)
         if fault.kind in ("reset", "hang"):

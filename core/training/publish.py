@@ -211,7 +211,7 @@ async def publish(
     had recorded it already. Once it answers nothing is raised: older tunes may stay, then.
     """
     report = await asyncio.to_thread(judgement, run)
-    folder = run / "candidate"
+    folder, is_marked = run / "candidate", False
     if report["passed"]:
         folder = shelf / tune_name(tune.name)
         async with AsyncExitStack() as unrecorded:  # nothing unrecorded may lie under the name
@@ -224,14 +224,14 @@ async def publish(
                 before, replaced = await store.answering()
                 # First: what is forgotten from here on marks it by itself.
                 is_marked = await store.put_tune(tune, verdicts)
-                unrecorded.pop_all()
-                if is_marked or await has_lost():
-                    raise NotServed(FORGOTTEN)
             except NotServed as error:
                 report |= refusal(str(error))
             unrecorded.pop_all()
     if report["passed"]:
-        if share:
+        is_marked = is_marked or await has_lost()
+        if is_marked:
+            has_begun = False
+        elif share:
             has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
         elif await store.is_forgotten(tune.name):  # the canary goes on, then
             has_begun = False
@@ -246,7 +246,7 @@ async def publish(
         aside = await asyncio.to_thread(put_aside, run, folder, shelf, tune.name, report)
         summary = f"Refused: {reasons(report)}."
         tune = replace(tune, path=str(aside), status="refused", summary=summary)
-        is_marked = await store.put_tune(tune, verdicts)
+        is_marked = await store.put_tune(replace(tune, forgotten=is_marked), verdicts)
         if not is_marked and await has_lost():
             is_marked = await store.put_tune(replace(tune, forgotten=True))
         if is_marked:

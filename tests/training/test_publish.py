@@ -253,7 +253,7 @@ async def test_who_cancels_while_it_is_placed_leaves_nothing_under_the_name(
         assert go_on.wait(5)
         seen.append(on_the_shelf(shelf))
 
-    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.setattr(os, "fsync", slow)  # a disk as slow as that: no file is
     publishing = asyncio.ensure_future(
         publish(store, ScriptedGenerator(["I am"]), run, shelf, NEW, base="base", at=NOON)
     )
