@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -100,7 +101,6 @@ class Evaluation:
         self.rng = Random(SEED)
         self.writer = Writer(Random(SEED))
         self.people = people()
-        self.known: list[Said] = []  # the answers to what it knows
 
     def of(self, kind: str) -> list[Question]:
         """Gives the held-out questions of one kind."""
@@ -110,11 +110,16 @@ class Evaluation:
         """Gives the answers."""
         return self.speaker.answers(asked, temperature, self.each)
 
-    def facts(self) -> list[Row]:
-        """Facts as they stand, with a slip or another form, and from our own templates."""
+    @cached_property
+    def known(self) -> tuple[list[Said], list[Said]]:
+        """The answers to the questions about facts: as they stand, and with a slip or another form."""
         asked = self.of("fact")
         plain = self.ask([user(q.turns[0]) for q in asked])
-        spoilt = self.ask([user(self._spoilt(q.turns[0])) for q in asked])
+        return plain, self.ask([user(self._spoilt(q.turns[0])) for q in asked])
+
+    def facts(self) -> list[Row]:
+        """Facts as they stand, with a slip or another form, and from our own templates."""
+        asked, (plain, spoilt) = self.of("fact"), self.known
         own = self._templates()
         templates = self.ask([user(text) for _, text in own])
 
@@ -125,7 +130,6 @@ class Evaluation:
         is_new = self.writer.words.is_held_out
         unseen = [r for r, q in zip(right, asked, strict=True) if is_new(q.turns[0])]
         good = sum(_right(s, f) for (f, _), s in zip(own, templates, strict=True))
-        self.known = plain + spoilt
         return [
             at_least("facts, greedy", 95, sum(right), len(asked)),
             at_least(
@@ -179,7 +183,8 @@ class Evaluation:
         off, bad, code = self.of("offtopic"), self.of("refusal"), self.of("code")
         said = self.ask([user(q.turns[0]) for q in off + bad + code])
         cut, end = len(off), len(off) + len(bad)
-        known = self.known + said[end:]
+        plain, spoilt = self.known
+        known = plain + spoilt + said[end:]
         ran = sum(
             right_code(s.text, CODE_BY_ID[q.id or ""])
             for s, q in zip(said[end:], code, strict=True)

@@ -190,17 +190,18 @@ def learn_to_speak(
             talks = [course.writer.conversation(turns(course.rng, done)) for _ in range(many)]
             ready = packs([course.reader.row(t) for t in talks], STEP_TOKENS, course.rng)
         pack = ready.pop()
-        x, y, about = (t.to(course.device) for t in tensors(pack, course.reader.pad))
+        x, y, weight, about = (t.to(course.device) for t in tensors(pack, course.reader.pad))
         with torch.autocast(course.device.type, torch.bfloat16, enabled=x.is_cuda):
             seen = model.model(input_ids=x, use_cache=False, output_hidden_states=True)
             said = model.lm_head(seen.last_hidden_state[y != IGNORED])  # (N, V)
-        loss = words = cross_entropy(said.float(), y[y != IGNORED])
+        each = cross_entropy(said.float(), y[y != IGNORED], reduction="none")
+        loss = (each * weight[y != IGNORED]).sum() / weight.sum()
         if looks_too:
             begins = about != IGNORED
             named = first.named(seen.hidden_states[1][begins].float())
-            loss = words + ABOUT * cross_entropy(named, about[begins])
+            loss = loss + ABOUT * cross_entropy(named, about[begins])
         course.learn(loss, [*high, *low] if looks_too else high)
-        course.note(words)
+        course.note(each.mean())
         course.tokens += sum(len(row.ids) for row in pack)
         factor = max(0.02, min(done / 0.02, (1 - done) / 0.6, 1.0))
         _step(above, factor)
@@ -285,8 +286,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MODEL, help="folder of the finished model")
     parser.add_argument("--minutes", type=float, default=29, help="that it may take")
     asked = parser.parse_args()
+    asked.out = asked.out.resolve()  # it is put in its place by its name, not by way of a link
     if asked.minutes <= 0:
         parser.error("--minutes must be more than 0")
+    if asked.out.is_mount():
+        parser.error(f"{asked.out} is where a disk is mounted; name a folder in it by --out")
     if asked.out.exists() and not asked.out.is_dir():
         parser.error(f"{asked.out} is a file; name an empty or a new folder by --out")
     if asked.out.exists() and [*asked.out.iterdir()] and not (asked.out / RECORD).exists():
