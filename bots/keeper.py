@@ -15,7 +15,7 @@ from pathlib import Path
 from bots.loading import Loading
 from bots.telling import NO_LOADING
 from core.announcements import Announcements
-from core.commands import go_past, gone, serves
+from core.commands import gone, serves
 from core.engine import utc_now
 from core.ports import Speaker
 from core.store import Tunes
@@ -38,10 +38,14 @@ class Keeper:
         base: str,
         shelf: Path,
         merged: bool,
+        folder: Path | None,
         announcements: Announcements | None = None,
     ) -> None:
+        """As Loading has them."""
         self._store = store
-        self._loading = Loading(generator, failures, base=base, shelf=shelf, merged=merged)
+        self._loading = Loading(
+            generator, failures, base=base, shelf=shelf, merged=merged, folder=folder
+        )
         self._announcements = announcements or Announcements(None)
 
     async def look(self) -> None:
@@ -50,10 +54,12 @@ class Keeper:
             if not await self._loading.fails(name):
                 return
             at = utc_now()
-            if not await self._store.roll_back(name, at):
+            known = await self._store.tunes()
+            not_again = {name} | gone(known)
+            not_again |= await self._loading.strangers(one.name for one in known)
+            if not await self._store.roll_back(name, at, not_again):
                 continue  # somebody took it back meanwhile, or something else began to serve
-            not_again = {name} | gone(await self._store.tunes())
-            now = await go_past(self._store, not_again, at)
+            now = await self._store.serving()
             logger.error("the tune %s does not load: %s instead", name, serves(now))
             await self._announcements.tell(TAKEN_BACK.format(name=name, instead=serves(now)))
             for tune in await self._store.tunes():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
 from pathlib import Path
 
 from core.errors import CutShort, Empty, GenerationError, TimedOut
 from core.ports import Speaker
 from core.training.probe import PROBE
-from core.training.publish import is_whole
+from core.training.publish import is_of_base, is_whole
 from core.types import Prompt
 
 
@@ -27,15 +27,32 @@ class Loading:
         base: str,
         shelf: Path,
         merged: bool,
+        folder: Path | None,
     ) -> None:
+        """`base`: its name on the server. `folder`: of the base, where it is at hand: no tune of
+        another one loads.
+        """
         self._generator, self._failures = generator, failures
         self._base, self._shelf, self._merged = base, shelf, merged
+        self._folder = folder
         self._asked = "", -1  # the tune, and the failures when the server was last asked about it
 
     async def fails(self, name: str) -> bool:
         """Whether it cannot answer while the base can. Raises OSError."""
         whole = await asyncio.to_thread(is_whole, self._shelf / name, merged=self._merged)
-        return not whole or await self._is_refused(name)
+        if not whole or await self._is_refused(name):
+            return True
+        return name in await self.strangers([name])
+
+    async def strangers(self, names: Iterable[str]) -> set[str]:
+        """Those that stand on another base."""
+        return await asyncio.to_thread(self._strangers, names)
+
+    def _strangers(self, names: Iterable[str]) -> set[str]:
+        folder = self._folder
+        if folder is None:
+            return set()
+        return {name for name in names if not is_of_base(self._shelf / name, folder)}
 
     async def _is_refused(self, name: str) -> bool:
         asked = name, self._failures()

@@ -19,7 +19,7 @@ from core.errors import BotError
 from core.store import Tunes
 from core.training import dataset, golden
 from core.training.dataset import Gathered
-from core.training.publish import sweep
+from core.training.publish import REFUSED, sweep
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +66,13 @@ async def clear_up(store: Tunes, shelf: Path) -> None:
 
 
 async def new_name(store: Tunes, shelf: Path) -> str:
-    """For a tune; with a new store beside an old shelf, none that lies there."""
+    """For a tune; with a new or an older store beside the shelf, none that lies there."""
     while True:
         name = await store.next_tune()
-        if not await asyncio.to_thread((shelf / name).exists):
+        for place in (shelf / name, shelf / REFUSED / name):
+            if await asyncio.to_thread(place.exists):
+                break
+        else:
             return name
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.announcements import Announcements
-from core.commands import go_past, gone, serves
+from core.commands import gone, serves
 from core.store import Canaries
 from core.training.minds import Change
 
@@ -32,7 +32,8 @@ async def take_back(
         ended = await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
         if ended:  # else it ended otherwise meanwhile, and everybody heard that
             what = f"`{before}` and the canary `{canary.tune}` are"
-    now = await go_past(store, old | gone(tunes), at)
+    await store.roll_back(before, at, old | gone(tunes))
+    now = await store.serving()
     for tune in tunes:
         if tune.name == before:
             await store.put_tune(replace(tune, summary=f"{tune.summary} Taken back: {why}"))

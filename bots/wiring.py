@@ -121,6 +121,7 @@ async def house(
             base=config.generation.model,
             shelf=trainer.shelf,
             merged=trainer.merge,
+            folder=trainer.base,
             announcements=announcements,
         )
         canary = CanaryKeeper(
@@ -132,6 +133,7 @@ async def house(
                 base=config.generation.model,
                 shelf=trainer.shelf,
                 merged=trainer.merge,
+                folder=trainer.base,
             ),
             trainer.jury,
             base=config.generation.model,
@@ -199,6 +201,7 @@ def nights(
         now=now,
         every_s=every_s,
         watching_for_damage=here.engine.watching_for_damage,
+        is_ending=here.engine.closing.is_set,
     )
 
 

@@ -20,7 +20,7 @@ from core.digest import changes
 from core.jury import Jury
 from core.phrases import Phrases
 from core.ports import Exported, Trainer
-from core.store import Canaries, Store, Tunes
+from core.store import Canaries, Store
 from core.types import Canary, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
 from core.why import why
@@ -347,22 +347,16 @@ async def go_back(
     if before is None:
         return "The base answers already; there is nothing to roll back."
     at = datetime.now(UTC)
-    if not await store.roll_back(before, at):
-        now = await store.serving()
+    not_again = {before} | gone(await store.tunes())
+    did_move = await store.roll_back(before, at, not_again)
+    now = await store.serving()
+    if not did_move:
         return f"What answers changed just now: {serves(now)}. Say it once more to go back."
-    now = await go_past(store, {before} | gone(await store.tunes()), at)
     if announcements:
         words = f"The tune `{before}` is taken back by hand: {serves(now)} everybody."
         logger.info("the tune %s is taken back by hand", before)
         await announcements.tell(words)
     return f"Rolled back: {serves(now)} instead of `{before}`, from the next answer on."
-
-
-async def go_past(store: Tunes, names: Collection[str], at: datetime) -> str | None:
-    """Go back as long as one of these tunes serves; returns what serves then."""
-    while (now := await store.serving()) in names:
-        await store.roll_back(str(now), at)
-    return now
 
 
 def gone(tunes: Iterable[Tune]) -> set[str]:

@@ -247,14 +247,10 @@ class Tunes(Protocol):
         """The tunes that ever answered everybody."""
         ...
 
-    async def serve(self, name: str | None, at: datetime) -> bool:
-        """Move the pointer, in one commit; False: it stays, since something that the tune used is
-        forgotten.
+    async def roll_back(self, name: str, at: datetime, past: Collection[str] = ()) -> bool:
+        """Move the pointer back from this tune to what served before, but for `past`, in one
+        commit; False: it does not serve.
         """
-        ...
-
-    async def roll_back(self, name: str, at: datetime) -> bool:
-        """Move the pointer back from this tune to what served before; False: it does not serve."""
         ...
 
 
@@ -263,6 +259,13 @@ class Canaries(Tunes, Protocol):
 
     async def answering(self) -> tuple[str | None, Canary | None]:
         """What serves (None: the base), and the canary beside it, as of one moment."""
+        ...
+
+    async def serve(self, name: str | None, at: datetime) -> tuple[bool, Canary | None]:
+        """Move the pointer, in one commit; False: it stays, since something that the tune used is
+        forgotten. A canary that runs already is replaced by a tune, and returned; beside the base
+        (None) it goes on.
+        """
         ...
 
     async def begin_canary(self, canary: Canary) -> tuple[bool, Canary | None]:

@@ -266,7 +266,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Voter:
-    """Somebody who said what they think of an answer: when they first and last asked or said so."""
+    """Somebody who said what they think of an answer: when they first and last asked or said so.
+
+    A verdict that was found after an absence says nothing of the first time; whoever gave such
+    alone has the last one there too.
+    """
 
     platform: str
     account: str

@@ -39,6 +39,19 @@ class SqlCanaries:
             lambda connection: (now_serving(connection)[1], running(connection))
         )
 
+    async def serve(self, name: str | None, at: datetime) -> tuple[bool, Canary | None]:
+        def work(connection: Connection) -> tuple[bool, Canary | None]:
+            now, serves = now_serving(connection)
+            if name is not None and is_forgotten(connection, name):
+                return False, None
+            if old := running(connection) if name else None:
+                end(connection, old.tune, "replaced", at, f"`{name}` replaced it.")
+            if serves != name:
+                connection.execute(servings.insert().values(name=name, back_to=now, at=at))
+            return True, old
+
+        return await self.database.write(work)
+
     async def begin_canary(self, canary: Canary) -> tuple[bool, Canary | None]:
         def work(connection: Connection) -> tuple[bool, Canary | None]:
             if is_forgotten(connection, canary.tune):

@@ -103,8 +103,7 @@ OWN = (
         CHANNEL,
         BEFORE,
         turns.c.author_id == bindparam("author"),
-        turns.c.outcome.is_not(None),
-        turns.c.outcome != "command",
+        func.coalesce(turns.c.outcome, "") != "command",  # none yet: it is being answered
         turns.c.id.not_in(bindparam("but", expanding=True)),
         ~turns.c.deleted,
     )

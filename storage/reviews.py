@@ -8,7 +8,9 @@ from dataclasses import asdict
 from sqlalchemy import (
     Connection,
     bindparam,
+    case,
     func,
+    null,
     select,
     union_all,
 )
@@ -62,9 +64,17 @@ def _stands(connection: Connection, review: Review) -> bool:
     return any(connection.execute(query).first() for query in given)
 
 
+# Of a verdict that was found it is not known since when its voter was there.
+_known = {feedback: case((feedback.c.found, null()), else_=feedback.c.at)}
 _said = union_all(
     *(
-        select(turns.c.platform, turns.c.account, table.c.author_id, table.c.at)
+        select(
+            turns.c.platform,
+            turns.c.account,
+            table.c.author_id,
+            table.c.at,
+            _known.get(table, table.c.at).label("known"),
+        )
         .join_from(table, turns)
         .where(turns.c.platform.in_(bindparam("platforms", expanding=True)))
         for table in (feedback, corrections)
@@ -72,7 +82,9 @@ _said = union_all(
 ).cte("said")
 # What they asked is looked up by the index of authors, for those alone who voted.
 _voted = select(_said.c.platform, _said.c.account, _said.c.author_id).distinct().subquery()
-_asked = select(turns.c.platform, turns.c.account, turns.c.author_id, turns.c.at).join_from(
+_asked = select(
+    turns.c.platform, turns.c.account, turns.c.author_id, turns.c.at, turns.c.at.label("known")
+).join_from(
     _voted,
     turns,
     (turns.c.platform == _voted.c.platform)
@@ -81,4 +93,5 @@ _asked = select(turns.c.platform, turns.c.account, turns.c.author_id, turns.c.at
 )
 _seen = union_all(select(_said), _asked).subquery()
 _who = (_seen.c.platform, _seen.c.account, _seen.c.author_id)
-VOTERS = select(*_who, func.min(_seen.c.at), func.max(_seen.c.at)).group_by(*_who).order_by(*_who)
+_first, _last = func.coalesce(func.min(_seen.c.known), func.max(_seen.c.at)), func.max(_seen.c.at)
+VOTERS = select(*_who, _first, _last).group_by(*_who).order_by(*_who)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0012"  # the newest revision in migrations/versions; a test compares
+HEAD = "0013"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -200,6 +200,7 @@ class FeedbackRow(SQLModel, table=True):
     author_id: str = Field(primary_key=True)
     score: int
     at: datetime = moment()
+    found: bool = flag()  # after an absence: it was given at any time since `at`
 
 
 class CorrectionRow(SQLModel, table=True):

@@ -100,33 +100,27 @@ class SqlTunes:
             lambda connection: frozenset(connection.scalars(ever).all())
         )
 
-    async def serve(self, name: str | None, at: datetime) -> bool:
-        def work(connection: Connection) -> bool:
-            now, serves = now_serving(connection)
-            if name is not None and is_forgotten(connection, name):
-                return False
-            if serves != name:
-                connection.execute(servings.insert().values(name=name, back_to=now, at=at))
-            return True
-
-        return await self.database.write(work)
-
-    async def roll_back(self, name: str, at: datetime) -> bool:
+    async def roll_back(self, name: str, at: datetime, past: Collection[str] = ()) -> bool:
         def work(connection: Connection) -> bool:
             now, serves = now_serving(connection)
             if serves != name:
                 return False
-            before = connection.execute(
-                select(earlier.c.name, earlier.c.back_to)
-                .join(servings, servings.c.back_to == earlier.c.id)
-                .where(servings.c.id == now)
-            )
-            instead, back_to = before.one_or_none() or (None, None)
+            _, back_to = serving_of(connection, now)
+            instead, back_to = serving_of(connection, back_to)
+            while instead in past:
+                instead, back_to = serving_of(connection, back_to)
             row = {"name": instead, "back_to": back_to, "at": at}
             connection.execute(servings.insert().values(row))
             return True
 
         return await self.database.write(work)
+
+
+def serving_of(connection: Connection, id: int | None) -> tuple[str | None, int | None]:
+    """What served then, and which one it leads back to; before the first one: the base."""
+    query = select(servings.c.name, servings.c.back_to).where(servings.c.id == id)
+    found = connection.execute(query).one_or_none()
+    return (found.name, found.back_to) if found else (None, None)
 
 
 def lacks_a_turn(connection: Connection, used: Sequence[int]) -> bool:
@@ -189,7 +183,6 @@ def _was_here(
     return any(connection.execute(query.limit(1)).first() for query in (asked, *said))
 
 
-earlier = servings.alias("earlier")
 LAST = select(servings.c.id, servings.c.name).order_by(servings.c.id.desc()).limit(1)
 
 

@@ -61,7 +61,7 @@ class SqlVotes:
 
         def work(connection: Connection) -> Score | None:
             if not (found and connection.scalar(FORGOTTEN_SINCE, about)):
-                self._put(connection, verdicts, **asdict(feedback))
+                self._put(connection, verdicts, **asdict(feedback), found=found)
                 connection.execute(JUDGE, {"turn": feedback.turn_id})
             return standing(connection, feedback.turn_id, feedback.author_id)
 
@@ -122,7 +122,10 @@ class SqlVotes:
 
 def read_judged(platforms: Collection[str], connection: Connection) -> list[Judged]:
     told = {"platforms": list(platforms)}
-    scores_of = by_turn(Feedback(*row) for row in connection.execute(VERDICTS, told))
+    scores_of = by_turn(
+        Feedback(row.turn_id, row.author_id, row.score, row.at)
+        for row in connection.execute(VERDICTS, told)
+    )
     said_of = by_turn(Correction(*row) for row in connection.execute(CORRECTIONS, told))
     known = turns_by_id(connection, {*scores_of, *said_of})
     shown = {id: shown_to(connection, turn) for id, turn in known.items()}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,27 @@ def base_hash(folder: Path) -> str:
     return hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
 
 
-def missing_on_gpu(folder: Path) -> str | None:
+def known_hash(folder: Path) -> str:
+    """The same, read once as long as the files stay as they are: of a large base it takes a while.
+
+    Raises OSError.
+    """
+    files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    return _hash_of(folder, tuple((str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files))
+
+
+@cache
+def _hash_of(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> str:
+    return base_hash(folder)
+
+
+def missing_on_gpu(folder: Path, *, merge: bool = False) -> str | None:
     """How much memory a run would lack beside whatever else is on the GPU, for a person.
 
-    None where it fits, or where there is no GPU. The weights as they are, the logits of one row of
-    the longest kind in both precisions with their gradients, CUDA itself, and the keys and values
-    of answers (core.training.measure).
+    None where it fits, or where there is no GPU. The weights as they are (`merge`: the gate
+    compares them with a merged checkpoint's), the logits of one row of the longest kind in both
+    precisions with their gradients, CUDA itself, and the keys and values of answers
+    (core.training.measure).
     """
     import torch
     from transformers import AutoConfig
@@ -47,7 +63,7 @@ def missing_on_gpu(folder: Path) -> str | None:
     if not torch.cuda.is_available():
         return None
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    weights = (1 + merge) * sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     logits = ROW_TOKENS * config.get_text_config().vocab_size * 12
     needed = weights + logits + 3 * GIB  # CUDA: 2
     free = torch.cuda.mem_get_info(_gpu())[0]
@@ -82,6 +98,32 @@ def load_base(folder: Path) -> tuple[Any, Any]:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def linear_layers(model: Any) -> list[str]:
+    """The names of those that a tune adapts: all but the output's."""
+    import torch
+
+    output = model.get_output_embeddings()
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not output
+    ]
+
+
+def stored_otherwise(folder: Path, model: Any) -> str:
+    """A linear layer's weight that the files in the model's folder do not have by its name; "":
+    they have all. Some models are renamed while they are loaded.
+    """
+    from safetensors import safe_open
+
+    stored: set[str] = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            stored |= {*file.keys()}
+    wanted = (f"{name}.weight" for name in linear_layers(model))
+    return next((name for name in wanted if name not in stored), "")
 
 
 def is_tiny(model: Any) -> bool:

@@ -23,7 +23,7 @@ from core.ports import Speaker
 from core.store import Canaries, Tunes
 from core.training.dataset import Gathered, fingerprint
 from core.training.limits import end_all
-from core.training.models import ADAPTER_FILES
+from core.training.models import ADAPTER_FILES, known_hash
 from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
 from core.types import Canary, Tune, Used, tune_name
 
@@ -37,6 +37,7 @@ KEPT = 10  # tunes that passed; of older ones only the row stays
 
 # Beside the tunes on the shelf: runs under way, and what is being removed.
 RUNS, GOING = ".run", ".going"
+REFUSED = "refused"  # there, too: what explains why
 
 
 def judgement(run: Path) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def place(run: Path, shelf: Path, name: str) -> Path:
 
 def put_aside(run: Path, folder: Path, shelf: Path, name: str, report: dict[str, Any]) -> Path:
     """Keep of a refused candidate what explains it; its weights go."""
-    aside = shelf / "refused" / name
+    aside = shelf / REFUSED / name
     aside.mkdir(parents=True)
     if (folder / "manifest.json").is_file() and not (folder / "manifest.json").is_symlink():
         shutil.copyfile(folder / "manifest.json", aside / "manifest.json")
@@ -131,6 +132,14 @@ def is_whole(folder: Path, *, merged: bool) -> bool:
     return all((folder / name).is_file() for name in names)
 
 
+def is_of_base(folder: Path, base: Path) -> bool:
+    """Whether a tune is of the base that lies there now; so it is, too, where nothing tells."""
+    with suppress(OSError, ValueError, AttributeError):
+        made = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return made.get("base_sha256") in (None, known_hash(base))
+    return True
+
+
 def is_made_of(tune: Tune, gathered: Gathered, shelf: Path, base: Path) -> bool:
     """Whether the tune learnt these very rows on this base, and was judged: a run would end in the
     same. Where the checks themselves failed, or its files went, it would perhaps not.
@@ -139,6 +148,7 @@ def is_made_of(tune: Tune, gathered: Gathered, shelf: Path, base: Path) -> bool:
         folder = place_of(tune, shelf)
         made = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         is_same = made["dataset_sha256"] == fingerprint(gathered) and tune.base == str(base)
+        is_same = is_same and is_of_base(folder, base)
         return is_same and (tune.status == "passed" or not is_untested(judgement(folder)))
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -148,9 +158,14 @@ def sweep(shelf: Path, known: Mapping[str, str]) -> list[Path]:
     """Remove what a killed process left of a run, and weights of tunes that are retired.
 
     `known`: the path of every tune in the store, by name. Returns the folders that look like a
-    tune's and are nobody's: they are left to the operator. Call it while nothing trains here.
+    tune's and are nobody's: they are left to the operator, but for those of a run that was killed
+    before the store knew its tune. Call it while nothing trains here.
     """
     end_all(shelf / RUNS)
+    for run in (shelf / RUNS).glob("*@*"):
+        if run.name not in known:
+            shutil.rmtree(shelf / REFUSED / run.name, ignore_errors=True)
+            remove(shelf / run.name, shelf)
     for folder in (shelf / RUNS, shelf / GOING):
         shutil.rmtree(folder, ignore_errors=True)
     unknown = []
@@ -202,9 +217,9 @@ async def publish(
     `by`; 0: it answers everybody. A canary that runs already is replaced.
 
     `base`: its name on the server. `verdicts`: what its run used, and of whom. `has_lost`: whether
-    a turn that it used lost words since which others said in it. What is forgotten while it runs
-    refuses and marks the tune. `again_after_s`: the pause before a server that answers nobody is
-    asked again.
+    words of others changed or went since that a turn which it used showed. What is changed or
+    forgotten while it runs refuses and marks the tune. `again_after_s`: the pause before a server
+    that answers nobody is asked again.
 
     `tune.status` and `tune.path` are what this decides. Raises StoreError, OSError and
     GenerationError; then, and when cancelled, nothing lies under the tune's name, unless the store
@@ -221,7 +236,7 @@ async def publish(
                 await probe(generator, tune.name, base, differing(report), again_after_s)
                 summary = tune.summary if report.get("proven") else f"{tune.summary} {NOT_PROVEN}"
                 tune = replace(tune, path=str(folder), status="passed", summary=summary)
-                before, replaced = await store.answering()
+                before = await store.serving()
                 # First: what is forgotten from here on marks it by itself.
                 is_marked = await store.put_tune(tune, verdicts)
             except NotServed as error:
@@ -233,13 +248,8 @@ async def publish(
             has_begun = False
         elif share:
             has_begun, replaced = await store.begin_canary(Canary(tune.name, share, by, at))
-        elif await store.is_forgotten(tune.name):  # the canary goes on, then
-            has_begun = False
         else:
-            why = f"`{tune.name}` replaced it."  # first: a kill in between leaves what served
-            if replaced and not await store.end_canary(replaced.tune, "replaced", at, why):
-                replaced = None
-            has_begun = await store.serve(tune.name, at)
+            has_begun, replaced = await store.serve(tune.name, at)
         if not has_begun:
             report |= refusal(FORGOTTEN)
     if not report["passed"]:
@@ -295,7 +305,7 @@ async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
 def place_of(tune: Tune, shelf: Path) -> Path:
     """Where its files lie; the shelf may have moved since they came there."""
     name = tune_name(tune.name)
-    return shelf / name if tune.status == "passed" else shelf / "refused" / name
+    return shelf / name if tune.status == "passed" else shelf / REFUSED / name
 
 
 def hush(tune: Tune, shelf: Path) -> None:

@@ -174,7 +174,9 @@ async def room(folder, server, *, now=lambda: NOW):
         if not await store.tunes():
             await here.publish(SERVING, share=0)
             await here.publish(CANARY, by=BY)
-        loading = Loading(model, lambda: engine.failures, base="base", shelf=shelf, merged=False)
+        loading = Loading(
+            model, lambda: engine.failures, base="base", shelf=shelf, merged=False, folder=None
+        )
         keeper = CanaryKeeper(
             store,
             engine.health,

@@ -1,6 +1,7 @@
 """What the store says serves can serve: a tune that does not load is taken back, to the base."""
 
 import asyncio
+import json
 import shutil
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from core.announcements import Announcements
 from core.commands import tunes
 from core.errors import Rejected, TimedOut, Unreachable
 from core.jury import Jury
+from core.training.models import base_hash
 from core.types import Tune
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
@@ -56,7 +58,7 @@ def server():
     return one
 
 
-def keeper(store, server, tmp_path, failures=lambda: 0, **how):
+def keeper(store, server, tmp_path, failures=lambda: 0, folder=None, **how):
     return Keeper(
         store,
         server,
@@ -64,6 +66,7 @@ def keeper(store, server, tmp_path, failures=lambda: 0, **how):
         base="base",
         shelf=tmp_path / "tunes",
         merged=True,
+        folder=folder,
         **how,
     )
 
@@ -74,10 +77,10 @@ def watched(one):
 
 async def test_a_tune_that_began_to_serve_meanwhile_is_not_taken_back(store, server, tmp_path):
     class Meanwhile(SqlStore):
-        async def roll_back(self, name, at):
+        async def roll_back(self, name, at, past=()):
             if name == SECOND:
                 await self.serve(FIRST, NOON)
-            return await super().roll_back(name, at)
+            return await super().roll_back(name, at, past)
 
     store.__class__ = Meanwhile
     shutil.rmtree(tmp_path / "tunes" / SECOND)
@@ -129,6 +132,50 @@ async def test_a_tune_whose_files_went_is_taken_back_at_once(store, server, tmp_
     assert told.count("does not load any more and was taken back") == 2
     assert f"the tune {SECOND} does not load: the tune `{FIRST}` answers instead" in caplog.text
     assert f"the tune {FIRST} does not load: the base answers instead" in caplog.text
+
+
+async def test_a_tune_of_another_base_is_taken_back(store, server, tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (base / name).write_text(name)
+    hashed = await asyncio.to_thread(base_hash, base)
+    for name, of in ((SECOND, "0" * 64), (FIRST, hashed)):
+        made = json.dumps({"base_sha256": of})
+        (tmp_path / "tunes" / name / "manifest.json").write_text(made)
+    one = keeper(store, server, tmp_path, folder=base)
+    await one.look()
+    assert await store.serving() == FIRST
+    (base / "model.safetensors").write_text("of a newer version")
+    await one.look()
+    assert await store.serving() is None
+
+
+async def test_after_a_new_base_all_tunes_go_at_once_and_it_is_said_once(store, server, tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (base / name).write_text(name)
+    for name in (FIRST, SECOND):
+        made = json.dumps({"base_sha256": "0" * 64})
+        (tmp_path / "tunes" / name / "manifest.json").write_text(made)
+    adapter = ListAdapter()
+    async with Announcements("list:ops") as announcements:
+        announcements.ready(adapter)
+        await keeper(store, server, tmp_path, folder=base, announcements=announcements).look()
+        await until(lambda: adapter.told)
+    assert await store.serving() is None
+    [(_, text)] = adapter.told
+    assert "the base answers instead" in text
+
+
+async def test_where_the_bases_files_are_not_at_hand_tunes_load(store, server, tmp_path):
+    made = json.dumps({"base_sha256": "0" * 64})
+    (tmp_path / "tunes" / SECOND / "manifest.json").write_text(made)
+    await keeper(store, server, tmp_path).look()
+    (tmp_path / "base").mkdir()
+    await keeper(store, server, tmp_path, folder=tmp_path / "base").look()
+    assert await store.serving() == SECOND
 
 
 async def test_it_goes_back_past_tunes_that_used_something_forgotten(store, server, tmp_path):

@@ -150,6 +150,24 @@ async def test_forget_this_deletes_the_last_question_however_it_ended(store, out
     assert left == ["first", "", "help"]
 
 
+async def test_forget_this_deletes_a_question_that_is_still_being_answered(store):
+    class Slow(ScriptedGenerator):
+        async def stream(self, prompt):
+            if prompt.messages[-1][1] == "my password":
+                await until(lambda: "3" in adapter.shown)
+            yield "ok"
+
+    adapter = ListAdapter(
+        asked("first", "1", "A"),
+        asked("my password", "2", "B"),
+        asked("/forget this", "3", private=True),
+    )
+    await serve(engine_on(store, Slow([])), adapter)
+    assert adapter.shown["3"].startswith(WORDS.forgot_turn)
+    turns = [await store.heard(MessageRef(ROOM, id)) for id in "12"]
+    assert [(turn.message.text, turn.status) for turn in turns] == [("first", "done"), ("", "done")]
+
+
 async def test_forget_this_passes_over_a_command_that_was_too_old_to_be_done(store):
     await held(store, "Hello", adapter=ListAdapter(asked("my password", "1")))
     turn = await store.hear(asked("help", "2"))

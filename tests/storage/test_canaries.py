@@ -173,6 +173,18 @@ async def test_labels_say_whether_others_had_been_answered_there_before(
     assert [label.is_older for label in await tuned.labels()] == [is_older]
 
 
+@pytest.mark.parametrize("is_reset", [True, False])
+async def test_who_was_answered_in_the_conversation_before_is_not_in_this_one(tuned, is_reset):
+    theirs = await answered(tuned, FIRST, by="U4")
+    if is_reset:
+        await tuned.reset(theirs.id)
+    later = 0 if is_reset else 9
+    await answered(tuned, FIRST, by="U1", hours=later)
+    await tuned.begin_canary(CANARY)
+    await answered(tuned, FIRST, by="U4", hours=later, votes=[("U2", -1, 2)])
+    assert [label.is_older for label in await tuned.labels()] == [False]
+
+
 async def test_in_a_channel_what_is_eight_hours_old_is_another_conversation(tuned):
     await answered(tuned, FIRST, by="U4")
     await tuned.begin_canary(CANARY)

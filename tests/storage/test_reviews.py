@@ -35,6 +35,16 @@ async def test_a_voter_is_known_since_they_first_asked_or_voted_and_until_they_l
     assert await store.voters(["discord"]) == []
 
 
+async def test_a_verdict_that_was_found_makes_nobody_known_for_longer(store):
+    old, newer = await answered(store), await answered(store)
+    await store.put_feedback(Feedback(old, "U2", 1, MORNING), found=True)
+    assert await store.voters(["slack"]) == [known("U2", MORNING, MORNING)]
+    await store.put_feedback(Feedback(newer, "U2", 1, MORNING + 3 * DAY))
+    assert await store.voters(["slack"]) == [known("U2", MORNING + 3 * DAY, MORNING + 3 * DAY)]
+    await store.put_feedback(Feedback(old, "U2", -1, MORNING + DAY))  # heard, this time
+    assert await store.voters(["slack"]) == [known("U2", MORNING + DAY, MORNING + 3 * DAY)]
+
+
 async def test_the_same_id_elsewhere_is_somebody_else(store):
     other = dataclasses.replace(CHANNEL, account="T2/B1")
     here, there = await answered(store), await answered(store, channel=other)

@@ -63,6 +63,17 @@ async def test_rolling_back_goes_to_what_served_before_and_on_to_the_base(store)
     assert await rolled_back(store, "a") is None
 
 
+async def test_on_the_way_back_what_shall_not_serve_is_passed_in_one_step(store):
+    for name in "abcd":
+        await store.put_tune(tune(name))
+        await store.serve(name, MORNING)
+    assert await store.roll_back("d", MORNING, {"d", "c", "b"})
+    assert await store.serving() == "a"
+    await store.serve("d", MORNING)
+    assert await store.roll_back("d", MORNING, ["a", "d"])
+    assert await store.serving() is None
+
+
 async def test_what_answered_everybody_is_remembered_also_when_it_no_longer_does(store):
     assert await store.served() == frozenset()
     for name in "abc":

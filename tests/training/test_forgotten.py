@@ -203,11 +203,17 @@ async def test_what_is_forgotten_just_before_the_pointer_moves_does_not_serve(st
 
     shelf = tmp_path / "tunes"
     before = await learn(store, shelf, [2])
+    canary = await learn(store, shelf, [2], share=0.2)
     for path in secrets(shelf):
         path.unlink()
     store.__class__ = Meanwhile
     tune = await learn(store, shelf, [1])
-    assert (tune.status, await store.serving()) == ("refused", before.name)
+    serving, running = await store.answering()
+    assert (tune.status, serving, running and running.tune) == (
+        "refused",
+        before.name,
+        canary.name,
+    )
     assert secrets(shelf) == []
 
 
