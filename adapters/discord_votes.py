@@ -83,8 +83,8 @@ class Votes:
         emoji, at = event.emoji.name or "", datetime.now(UTC)
         judge = partial(self._judged, target, author, emoji, added=added, at=at)
         lane = late_lane(target, author)
-        noted = Noted(None) if lane in self._late else await judge()
-        if lane in self._late or (noted == Noted(None) and self._may_be_ours_soon(target)):
+        noted, may_be_ours = (Noted(None), True) if lane in self._late else await judge()
+        if lane in self._late or (noted == Noted(None) and may_be_ours):
             self._aside(self._judged_late(lane, judge, tell))
         else:
             tell(noted)
@@ -105,13 +105,14 @@ class Votes:
     async def _judged_late(
         self,
         lane: ThreadRef,
-        judge: Callable[..., Coroutine[Any, Any, Noted]],
+        judge: Callable[..., Coroutine[Any, Any, tuple[Noted, bool]]],
         tell: Callable[[Noted], object],
     ) -> None:
         """Discord says it once: this waits longer, beside the other votes."""
         with apart("vote"):
             async with self._late.enter(lane):
-                tell(await judge(within_s=PLACED_AT_LAST_S))
+                noted, _ = await judge(within_s=PLACED_AT_LAST_S)
+                tell(noted)
 
     async def _judged(
         self,
@@ -122,15 +123,19 @@ class Votes:
         added: bool,
         at: datetime,
         within_s: float = PLACED_WITHIN_S,
-    ) -> Noted:
-        """The vote is handed over when the message is known to be ours: a person sees it before
-        Discord's answer to our call is here, which the library holds back at a rate limit."""
+    ) -> tuple[Noted, bool]:
+        """What came of it, and whether it may be ours though nothing did.
+
+        The vote is handed over when the message is known to be ours: a person sees it before
+        Discord's answer to our call is here, which the library holds back at a rate limit.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._may_be_ours_soon(target):  # noqa: ASYNC110 - an answer tells nobody
                     await asyncio.sleep(LOOK_AGAIN_S)
         reaction = IncomingReaction(target, by, emoji, added, at)
-        return await kept(partial(self._inbox.reaction, reaction))
+        unsure = self._may_be_ours_soon(target)  # it may become known meanwhile
+        return await kept(partial(self._inbox.reaction, reaction)), unsure
 
     def _may_be_ours_soon(self, ref: MessageRef) -> bool:
         return any(surface.may_be_placing(ref) for surface in self._under_way)
@@ -172,8 +177,8 @@ class Votes:
             body = {"content": NOT_KEPT}
             if late_lane(target, author) not in self._late:
                 at = datetime.now(UTC)
-                noted = await self._judged(target, author, emoji, added=True, at=at)
-                if noted != Noted(None) or not self._may_be_ours_soon(target):
+                noted, may_be_ours = await self._judged(target, author, emoji, added=True, at=at)
+                if noted != Noted(None) or not may_be_ours:
                     body = told(noted, target)
         else:
             body = {"content": NO_BUTTONS}

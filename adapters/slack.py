@@ -138,6 +138,7 @@ class SlackAdapter:
                 elif was_up and not is_up:
                     logger.warning("slack: connection lost")
                     seen = dict(hearing.talks)  # what is heard later may be newer than what we miss
+                    hearing.votes.away()
                 was_up = is_up
                 if self._api.revoked:
                     raise self._api.revoked

@@ -15,7 +15,7 @@ from typing import Any
 
 from adapters.slack_calls import Api, ApiError
 from adapters.slack_events import Ears, ts_of
-from adapters.slack_hearing import Hearing
+from adapters.slack_hearing import VOTES, Hearing
 from adapters.slack_history import AFTER_START, Talks, since
 from adapters.slack_votes import Votes
 from core.errors import AdapterError, Closing, Refused, StoreError
@@ -92,4 +92,5 @@ class Absence:
             await self.hearing.edited(message, channel)
         elif is_ours and ts > newest and self.votes.by_reaction:
             for reaction in self.ears.thumbs(message, channel):
-                await self.votes.found(reaction, message.get("thread_ts") or "")
+                async with self.lanes.enter(ThreadRef(channel, VOTES)):
+                    await self.votes.found(reaction, message.get("thread_ts") or "")

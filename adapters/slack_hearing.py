@@ -1,6 +1,6 @@
 """What is heard on Slack: what is done about each envelope, and when it is acknowledged.
 
-What is said in a channel reaches the inbox in its order, and so do the votes there. Anything at all
+What is said in a channel reaches the inbox in its order, and so do reactions there. Anything at all
 is acknowledged but what could not be stored. It knows nothing of connections.
 """
 
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 MOST_KNOWN = 10_000  # events that are not done a second time
 PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}  # and the others: private
+
+VOTES = "votes"  # the lane in a channel of what its people think of our answers
 
 
 @dataclass
@@ -75,14 +77,16 @@ class Hearing:
 
     async def _in_order(self, body: dict[str, Any], deed: Deed) -> BoltResponse | None:
         """What is said in a channel is stored as it came, though one waits for a file; and so are
-        the votes there.
+        the reactions there.
         """
         if body.get("type") == "view_submission":
             return await deed()
         event, id = body.get("event") or {}, body.get("event_id")
         voted_in = (event.get("item") or {}).get("channel") or (body.get("channel") or {}).get("id")
         where = event.get("channel") or voted_in or body.get("channel_id") or ""
-        lane = "commands" if "command" in body else "votes" if voted_in else ""
+        lane = "commands" if "command" in body else VOTES if voted_in else ""
+        if body.get("type") == "block_actions":  # Slack waits three seconds for what is said of it
+            lane = "presses"
         async with self.lanes.enter(ThreadRef(self.ears.channel(where), lane)):
             # It comes again where Slack did not hear that it came, and something newer came since.
             if id in self._done:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ ASKED = "What should I have said?"
 VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
 MOST_KNOWN = 10_000
+KNOWN_WITHIN_S, ASK_AGAIN_S = 1.0, 30.0  # who votes
 PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 
 Thumb = tuple[MessageRef, str, int | None]  # on which message, whose, up or down
@@ -49,6 +51,9 @@ class Votes:
     by_button: bool  # whether buttons do: older answers have some
     # Of each thumb, when it was given or taken back last: what comes late is older.
     _newest: dict[Thumb, datetime] = field(default_factory=dict)
+    _is_bot_by_user: dict[str, bool] = field(default_factory=dict)
+    _ask_from: float = 0.0  # on the clock that only goes on
+    _heard: set[Thumb] = field(default_factory=set)  # of these, since we were away last
 
     async def vote(
         self, reaction: IncomingReaction, thread: str | None = None, trigger: str = ""
@@ -60,39 +65,60 @@ class Votes:
         if trigger and not self.by_button:
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NO_BUTTONS))
             return None
+        if not trigger and await self._is_bot(reaction.author.id):
+            return None
+        await self._placed(reaction.target)
         if self._is_old(reaction):
             return None
+        may_be_ours = self._may_be_ours_soon(reaction.target)  # it may become known meanwhile
         try:
-            noted: Noted | None = await self._judged(reaction)
+            noted = await self.inbox.reaction(reaction)
         except (StoreError, Closing):
             if not trigger:
                 raise
-            noted = None
-        if noted and (noted.score is not None or noted.words):
+            noted, may_be_ours = Noted(None), True
+        if noted.score is not None or noted.words:
             self.later(answer_vote(self.api, reaction, noted, thread, trigger))
-        elif noted is None or self._may_be_ours_soon(reaction.target):
+        elif may_be_ours:
             if not trigger:
                 return AGAIN
             # Slack does not deliver a press again.
             self.later(whisper(self.api, reaction.target, reaction.author.id, thread, NOT_KEPT))
             return None
         self._newest[thumb(reaction)] = reaction.at
+        self._heard.add(thumb(reaction))
         if len(self._newest) > MOST_KNOWN:
-            self._newest.pop(next(iter(self._newest)))
+            oldest = next(iter(self._newest))
+            del self._newest[oldest]
+            self._heard.discard(oldest)
         return None
+
+    async def _is_bot(self, user: str) -> bool:
+        """Slack tells it of nobody who reacts, but for the asking: once for each."""
+        if user not in self._is_bot_by_user:
+            if time.monotonic() < self._ask_from:
+                return False
+            try:
+                async with asyncio.timeout(KNOWN_WITHIN_S):
+                    about = (await self.api.call("users_info", user=user))["user"]
+            except (AdapterError, TimeoutError) as error:  # a person, so that no vote is lost
+                logger.info("slack: whether a voter is a bot is unknown: %s", error)
+                self._ask_from = time.monotonic() + ASK_AGAIN_S
+                return False
+            self._is_bot_by_user[user] = bool(about.get("is_bot"))
+        return self._is_bot_by_user[user]
 
     def _is_old(self, reaction: IncomingReaction) -> bool:
         return reaction.at < self._newest.get(thumb(reaction), reaction.at)
 
-    async def _judged(self, reaction: IncomingReaction) -> Noted:
+    async def _placed(self, ref: MessageRef) -> None:
         """A person sees an answer before we know its place: the vote waits for that, and is handed
         over afterwards, since what was looked for meanwhile may just have been missed.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(PLACED_WITHIN_S):
-                while self._may_be_ours_soon(reaction.target):  # noqa: ASYNC110 - nobody is told
+                while self._may_be_ours_soon(ref):  # noqa: ASYNC110 - nobody is told
                     await asyncio.sleep(LOOK_AGAIN_S)
-        return await self.inbox.reaction(reaction)
 
     def _may_be_ours_soon(self, ref: MessageRef) -> bool:
         return any(
@@ -102,13 +128,17 @@ class Votes:
 
     async def found(self, reaction: IncomingReaction, thread: str) -> None:
         """One that was given while we were away: its voter waits for no answer. What was heard of
-        it meanwhile is newer.
+        it since is newer.
         """
-        if thumb(reaction) in self._newest:
+        if thumb(reaction) in self._heard or await self._is_bot(reaction.author.id):
             return
         noted = await self.inbox.reaction(reaction)
         if noted.words:
             self.later(answer_vote(self.api, reaction, noted, thread, ""))
+
+    def away(self) -> None:
+        """The connection is lost: what was heard so far may be undone unheard."""
+        self._heard.clear()
 
     async def offer(self, trigger: str, about: str) -> None:
         self.later(open_modal(self.api, trigger, about, VOTED[-1]))

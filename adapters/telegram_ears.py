@@ -17,7 +17,7 @@ from adapters.telegram_paper import VOTES
 from adapters.telegram_votes import Voters
 from core import attachments
 from core.commands import COMMANDS, is_command
-from core.phrases import NO_BUTTONS, NO_VOTE
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS
 from core.ports import Inbox
 from core.types import (
     ChannelRef,
@@ -70,12 +70,14 @@ class Ears:
             self._moved[said.chat.id] = said.migrate_to_chat_id
         if said.is_automatic_forward or not heard.says_something(said):
             return
-        target, better = heard.corrected(us, said), heard.words_of(us, said)
+        target = heard.corrected(us, said)
+        better = "\n".join(filter(None, (heard.words_of(us, part) for part in parts)))
         if target and not is_command(better):
             if await inbox.correction(self._ref(*target), author, better):
                 self._aside(self._voters.thank(said))
-            elif better:
-                self._aside(self._voters.tell(said.chat.id, NO_VOTE, under=said.message_id))
+            else:
+                words = NO_VOTE if better else NO_WORDS
+                self._aside(self._voters.tell(said.chat.id, words, under=said.message_id))
             return
         if is_new and not any(heard.is_for(us, part, COMMANDS) for part in parts):
             return

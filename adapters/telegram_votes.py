@@ -5,6 +5,7 @@ Nobody waits for any of it. It keeps no vote, and hears no correction.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,8 @@ from adapters.telegram_paper import NO_PREVIEW, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core.errors import AdapterError, RateLimited
 from core.types import MessageRef, Noted
+
+logger = logging.getLogger(__name__)
 
 YOUR_VOTE = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "There is nothing to vote on here now."}
 WHAT_INSTEAD = "What should I have said? Please reply to this message."
@@ -38,8 +41,10 @@ class Voters:
         is_new = True
         try:
             await self.toast(press, words, is_long=bool(noted.words))
-        except TelegramError:  # too old, or delivered again after an end: the mark tells
+        except BadRequest:  # too old, or delivered again after an end: the mark tells
             is_new = False
+        except TelegramError as error:
+            logger.info("telegram: a voter is not told: %s", type(error).__name__)
         message, stands = press.message, noted.score
         if stands and message and message.chat.type == message.chat.PRIVATE:
             chat, marked = message.chat.id, keyboard(stands)

@@ -270,4 +270,16 @@ DISCORD_VOTES = [
         "        except Refused as error:\n",
         "        except ZeroDivisionError as error:\n",
     ),
+    (
+        "a later vote overtakes one whose place is not known",
+        VOTES,
+        "(Noted(None), True) if lane in self._late else await judge()",
+        "await judge()",
+    ),
+    (
+        "a press overtakes a vote whose place is not known",
+        VOTES,
+        "            if late_lane(target, author) not in self._late:\n",
+        "            if True:\n",
+    ),
 ]

@@ -55,8 +55,20 @@ SLACK_HEARING = [
     (
         "commands wait for presses",
         HEARING,
-        'lane = "commands" if "command" in body else "votes" if voted_in else ""',
-        'where, lane = "", ""',
+        'lane = "presses"',
+        'lane = "commands"',
+    ),
+    (
+        "presses wait for votes",
+        HEARING,
+        'lane = "presses"',
+        "pass",
+    ),
+    (
+        "what was heard before the connection was lost is newer than what came meanwhile",
+        ADAPTER,
+        "hearing.votes.away()",
+        "pass",
     ),
     (
         "a token that is revoked meanwhile ends answers",

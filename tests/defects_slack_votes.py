@@ -20,8 +20,8 @@ SLACK_VOTES = [
     (
         "a vote on what is not known yet to be ours is lost",
         VOTES,
-        "            noted: Noted | None = await self._judged(reaction)\n",
-        "            noted = await self.inbox.reaction(reaction)\n",
+        "        await self._placed(reaction.target)\n",
+        "",
     ),
     (
         "buttons are shown though they are switched off",
@@ -134,5 +134,23 @@ SLACK_VOTES = [
         WHISPER,
         '"replace_original": self._uses > 1',
         '"replace_original": False',
+    ),
+    (
+        "a vote that comes again undoes a newer one",
+        VOTES,
+        "        if self._is_old(reaction):\n",
+        "        if False:\n",
+    ),
+    (
+        "a thumb that was taken back since is found",
+        VOTES,
+        "if thumb(reaction) in self._heard or ",
+        "if ",
+    ),
+    (
+        "a vote is lost whose place becomes known while it is looked for",
+        VOTES,
+        "        elif may_be_ours:\n",
+        "        elif self._may_be_ours_soon(reaction.target):\n",
     ),
 ]

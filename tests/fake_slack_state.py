@@ -96,6 +96,7 @@ class State:
 
     channels: dict[str, Channel] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=lambda: {"U0ANN": "Ann", "U0BEN": "Ben"})
+    robots: set[str] = field(default_factory=set)  # which of them are no people
     calls: list[Call] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # of the vendor's descriptions
     pings: list[str] = field(default_factory=list)

@@ -128,7 +128,8 @@ class WebApi(Kept):
         if name is None:
             return refused("user_not_found")
         profile = {"display_name": name, "real_name": f"{name} Example"}
-        return done(user={**self._user(given["user"]), "profile": profile})
+        is_bot = given["user"] in {BOT, *self.robots}
+        return done(user={**self._user(given["user"]), "profile": profile, "is_bot": is_bot})
 
     def _conversations_info(self, given: dict[str, Any], place: Channel) -> dict[str, Any]:
         kinds = {f"is_{kind}": place.kind == kind for kind in ("channel", "group", "im", "mpim")}

@@ -134,6 +134,33 @@ async def test_a_vote_that_is_faster_than_the_answer_to_our_call_finds_the_answe
     assert known == found
 
 
+async def test_what_a_person_does_keeps_its_order_though_the_answers_place_comes_late(discord):
+    pressed: Any = None
+
+    async def votes():
+        nonlocal pressed
+        await until(lambda: discord.by_me(discord.general))
+        message = discord.by_me(discord.general)[0]
+        await discord.reacts(here.bob, message, "👍")
+        await until(lambda: here.inbox.reactions)  # nobody knew whether it was ours
+        await discord.reacts(here.bob, message, "👍", added=False)
+        pressed = await discord.presses(here.bob, message, "👎")
+        await until(lambda: pressed.shown)
+        assert len(here.inbox.reactions) == 1
+
+    async with served(discord) as here:
+        heard = await here.asked("tell me")
+        discord.fail("POST", "/messages$", "slow", seconds=4.0)
+        async with Answer(saying(["Yes."])) as answer, asyncio.TaskGroup() as group:
+            group.create_task(here.adapter.reply(heard, answer))
+            group.create_task(votes())
+        await until(lambda: len(here.inbox.reactions) == 3)
+    assert "try it again" in pressed.shown.content
+    assert [one.added for one in here.inbox.reactions] == [True, True, False]
+    first, again, taken_back = (one.at for one in here.inbox.reactions)
+    assert first == again < taken_back
+
+
 async def test_a_press_in_a_thread_names_the_same_message_as_the_reply(here: Served):
     thread = await here.fake.open_thread("birds")
     heard = await here.asked("which?", thread)

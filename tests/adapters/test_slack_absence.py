@@ -227,7 +227,12 @@ async def test_thumbs_that_came_while_we_were_away_count_as_old_as_the_answer(sl
     root = said_long_ago(slack, ago(minutes=30), f"<@{BOT}> hello")
     last = said_long_ago(slack, ago(minutes=20), "and more?", thread=root)
     answer = said_long_ago(slack, ago(minutes=19), "an answer", thread=root, by=BOT)
-    for by, name in (("U0ANN", "-1::skin-tone-2"), ("U0BEN", "+1"), ("U0BEN", "-1"), (BOT, "+1")):
+    slack.users["U0POLL"] = "Poll"
+    slack.robots.add("U0POLL")
+    for by, name in (
+        *(("U0ANN", "-1::skin-tone-2"), ("U0BEN", "+1"), ("U0BEN", "-1")),
+        *((BOT, "+1"), ("U0POLL", "+1")),
+    ):
         slack.reacts(answer, name, by=by, away=True)
     slack.reacts(answer, "tada", by="U0CAT", away=True)
     slack.reacts(older, "+1", away=True)  # perhaps of somebody whose votes we forgot since
@@ -267,6 +272,39 @@ async def test_a_command_is_something_heard_so_that_older_votes_stay_forgotten(s
         await house.slack.until(lambda: len(house.once()) == 3, within_s=9)
         await house.asked("hello", channel=DIRECT)
     assert house.inbox.reactions == []
+
+
+async def test_a_thumb_that_was_given_anew_while_we_were_away_is_found(slack):
+    async with moved_in(slack) as house:
+        to = await house.asked()
+        answer = (await house.answer(to, "an answer")).refs[0].id
+        slack.reacts(answer)
+        slack.reacts(answer, added=False)
+        await until(lambda: len(house.inbox.reactions) == 2)
+        slack.disconnect()
+        slack.reacts(answer, away=True)
+        await slack.until(lambda: len(house.inbox.reactions) == 3, within_s=9)
+    assert [(one.added, one.found) for one in house.inbox.reactions] == [
+        (True, False),
+        (False, False),
+        (True, True),
+    ]
+
+
+async def test_a_thumb_that_is_taken_back_while_we_look_for_thumbs_is_gone(slack):
+    async with moved_in(slack) as house:
+        to = await house.asked()
+        answer = (await house.answer(to, "an answer")).refs[0].id
+        slack.disconnect()
+        slack.reacts(answer, away=True)
+        slack.fail("conversations.replies", "slow", after=True, retry_after_s=1)
+        await slack.until(lambda: slack.count("conversations.replies") > 0, within_s=9)
+        slack.reacts(answer, added=False)
+        await until(lambda: house.inbox.reactions)
+        await house.asked("hello", channel=DIRECT)
+        slack.says("more?", thread=to.ref.id)
+        await until(lambda: len(house.once()) == 3)  # behind what is caught up with
+    assert [one.added for one in house.inbox.reactions] == [False]
 
 
 async def test_history_of_many_pages_is_read_to_its_end(slack):

@@ -127,6 +127,24 @@ async def test_what_comes_again_undoes_nothing_that_came_since(slack, house):
     assert [one.added for one in house.inbox.reactions] == [True, False, True]
 
 
+async def test_an_edit_that_comes_again_undoes_no_newer_one(slack, house):
+    ts = slack.says("one", mention=True)
+    await house.heard(1)
+    before = dict(slack.channels[ROOM].messages[ts])
+
+    def edited(text):
+        now = {"message": {**before, "text": text}, "previous_message": before}
+        return {"type": "message", "subtype": "message_changed", "channel": ROOM, **now}
+
+    first = slack.event(edited("two"))
+    await until(lambda: len(house.inbox.changes) == 1)
+    slack.event(edited("three"))
+    await until(lambda: len(house.inbox.changes) == 2)
+    slack.event(edited("two"), event_id=first)
+    await slack.until(lambda: not slack.unacknowledged)
+    assert [text for _, text in house.inbox.changes] == ["two", "three"]
+
+
 class FullAtFirst(ListInbox):
     async def message(self, message):
         if not self.accounts[1:]:
@@ -156,6 +174,31 @@ async def test_who_changes_thumbs_while_the_disk_is_full_has_changed_them(slack)
         ("👎", True),
         ("👍", False),
     }
+
+
+class FullForThumbsUp(ListInbox):
+    full_for = "👍"
+
+    async def reaction(self, reaction):
+        if reaction.emoji == self.full_for and reaction.added:
+            self.accounts.append("was full")
+            raise StoreError("The disk is full.")
+        return await super().reaction(reaction)
+
+
+async def test_a_vote_that_comes_again_undoes_none_that_was_kept_since(slack):
+    slack.retries_s = (0.1,) * 50
+    item = {"type": "message", "channel": ROOM, "ts": "1.000000"}
+    thumb = {"user": "U0ANN", "reaction": "+1", "item": item}
+    inbox = FullForThumbsUp()
+    async with moved_in(slack, inbox):
+        slack.event({**thumb, "type": "reaction_added", "event_ts": "1.000100"})
+        await until(lambda: inbox.accounts[1:])
+        slack.event({**thumb, "type": "reaction_removed", "event_ts": "1.000200"})
+        await until(lambda: inbox.reactions)
+        inbox.full_for = ""
+        await slack.until(lambda: not slack.unacknowledged)
+    assert [one.added for one in inbox.reactions] == [False]
 
 
 async def test_what_could_not_be_kept_is_done_when_it_comes_again(slack):

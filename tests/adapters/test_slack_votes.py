@@ -133,8 +133,7 @@ class OnceItIsPlaced(ListInbox):
         answer = self.answer
         refs = [*answer.refs] if answer else []
         self.waited |= bool(answer and answer.unsure)
-        if not self.waited:
-            await until(lambda: not (answer and answer.unsure))
+        await until(lambda: not (answer and answer.unsure))
         return Noted(1 if reaction.target in refs else None)
 
 
@@ -187,6 +186,26 @@ async def test_every_thumb_is_known_by_every_name_and_others_are_none(house):
     assert [reaction.added for reaction in house.inbox.reactions].count(False) == 1
 
 
+async def test_a_bot_that_reacts_is_no_voter(house):
+    slack = house.slack
+    slack.users["U0POLL"] = "Poll"
+    slack.robots.add("U0POLL")
+    answer = await voted(house)
+    for by in ("U0POLL", "U0ANN", "U0POLL"):
+        slack.reacts(answer.refs[0].id, by=by)
+    slack.reacts(answer.refs[0].id, by="U0POLL", added=False)
+    await slack.until(lambda: not slack.unacknowledged)
+    assert [one.author.id for one in house.inbox.reactions] == ["U0ANN"]
+    assert slack.count("users.info") == 2  # each is asked about once
+
+
+async def test_who_votes_is_a_person_where_slack_does_not_say(house):
+    answer = await voted(house)
+    house.slack.fail("users.info", "500", times=9)
+    house.slack.reacts(answer.refs[0].id)
+    await until(lambda: house.inbox.reactions)
+
+
 async def test_a_vote_that_is_not_about_us_or_taken_back_tells_nobody(house):
     house.slack.reacts(house.slack.tick())
     await until(lambda: house.inbox.reactions)
@@ -236,6 +255,19 @@ async def test_a_press_that_takes_long_holds_up_no_command(slack):
         await until(lambda: inbox.reactions)
         slack.commands("/mynah", "help")
         await until(lambda: inbox.messages[-1].text == "/help")
+        inbox.let.set()
+        await slack.until(slack.told)
+
+
+async def test_a_reaction_that_takes_long_holds_up_no_press(slack):
+    inbox = Slow()
+    inbox.let = asyncio.Event()
+    async with moved_in(slack, inbox) as house:
+        answer = await voted(house, 1)
+        slack.reacts(answer.refs[0].id, by="U0BEN")
+        await until(lambda: inbox.reactions)
+        slack.presses(answer.refs[0].id, "positive")
+        await until(lambda: len(inbox.reactions) == 2)
         inbox.let.set()
         await slack.until(slack.told)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.telegram import TelegramAdapter
+from core.phrases import NO_WORDS
 from core.types import Noted
 from tests.adapters.telegram_served import served, settings
 from tests.fake_telegram_chats import Complaint
@@ -173,6 +174,7 @@ async def test_a_correction_without_words_is_not_thanked_for(rig):
     [offer], ann = rig.offers(), rig.people[""]
     photo = [{"file_id": "1", "file_unique_id": "1", "width": 1, "height": 1}]
     rig.telegram.says(shown.chat, ann, "", reply_to=offer, more={"photo": photo})
+    await until(lambda: any(NO_WORDS in one.text for one in rig.telegram.messages.values()))
     said = rig.telegram.says(shown.chat, ann, "in words", reply_to=offer)
     await until(lambda: rig.telegram.bot_reactions)
     await rig.settled()
@@ -235,6 +237,14 @@ async def test_who_pressed_too_long_ago_for_a_toast_is_asked_and_sees_the_mark(r
     rig.telegram.presses(shown, rig.people[""], "👎")
     await until(rig.offers)
     assert rig.telegram.called("editMessageReplyMarkup")
+
+
+async def test_who_presses_in_a_group_is_asked_though_telegram_fails_to_tell_them(rig):
+    shown = await rig.answered(await rig.asked(room="public"))
+    rig.inbox.noted = Noted(-1)
+    rig.telegram.fail("answerCallbackQuery", Complaint(500, "Internal Server Error"))
+    rig.telegram.presses(shown, rig.people[""], "👎")
+    await until(rig.offers)
 
 
 async def test_nobody_is_asked_who_only_takes_a_thumb_back(rig):
