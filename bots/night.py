@@ -100,7 +100,7 @@ class Nightly:
     `learn`: a run, told line by line; what begins with "- " is progress. `tell`: hears each line of
     outcome, but for one that says the same as the night before (once more after each start, for
     perhaps nobody heard it), or that everybody was told of (`Told`). `longest`: that a run may
-    take.
+    take. `is_ending`: then none begins; the next start makes up for it.
     """
 
     def __init__(
@@ -115,11 +115,12 @@ class Nightly:
         now: Callable[[], datetime] = utc_now,
         every_s: float = TICK_EVERY_S,
         watching_for_damage: Callable[[], AbstractContextManager[None]] = nullcontext,
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._nights, self._learn, self._tell = nights, learn, tell
         self._at, self._zone, self._longest, self._now = at, zone, longest + SLACK, now
         self._every_s = every_s
-        self._watching_for_damage = watching_for_damage
+        self._watching_for_damage, self._is_ending = watching_for_damage, is_ending
         self._taken: date | None = None  # the night that somebody has, as far as we know
         self._unkept: tuple[date, str, datetime] | None = None  # an outcome that is not stored yet
         self._said: str | None = None  # of the night before
@@ -162,7 +163,7 @@ class Nightly:
         if last and last.outcome is None and now - last.began > self._longest:
             await self._end(last.day, BROKEN_OFF)
         day = due(now, self._at, self._zone)
-        if day is None or day == self._taken:
+        if day is None or day == self._taken or self._is_ending():
             return
         is_ours = await self._nights.begin_night(day, now)
         self._taken = day

@@ -62,6 +62,7 @@ async def decide(
         )
     (burst,) = found
     let_in = how == "in"
+    at = max(at, burst.ended)  # a platform's clock may be ahead of ours
     await store.put_reviews([Review(*verdict, let_in, at) for verdict in burst.verdicts])
     logger.info("the burst %s of %d verdicts goes %s", burst.id, len(burst.verdicts), how)
     if let_in:

@@ -9,6 +9,7 @@ import importlib.util
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from core.training.runner import StepFailed, run_step
 logger = logging.getLogger(__name__)
 
 STEPS = "core.training"
+MOST_TRIES = 3  # of a remedy; core.training.nearer goes no more than three parts of the way
 LEARNING = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 JUDGING = ("jinja2", "matplotlib", "rouge_score", "sacrebleu")
 
@@ -62,7 +64,7 @@ async def walk(
     # Its exit status says little; the manifest comes last.
     if not await asyncio.to_thread((run / "candidate" / "manifest.json").is_file):
         raise StepFailed(f"it ended without leaving a tune (its log: {log})")
-    steps = ["evaluate"]
+    steps, tried = ["evaluate"], Counter[str]()
     while steps:
         before = await asyncio.to_thread(_written, run)
         try:
@@ -76,6 +78,11 @@ async def walk(
             await asyncio.to_thread(_refuse, run, str(error))
             return
         remedies = (await asyncio.to_thread(judgement, run)).get("remedies", [])
+        tried.update(remedies)
+        if any(times > MOST_TRIES for times in tried.values()):
+            why = f"{max(tried, key=tried.__getitem__)} was tried {MOST_TRIES} times in vain"
+            await asyncio.to_thread(_refuse, run, why)
+            return
         steps = [*remedies, "evaluate"] if remedies else []
 
 

@@ -39,6 +39,7 @@ from core.training.publish import (
     RUNS,
     hush,
     is_made_of,
+    is_of_base,
     is_whole,
     place_of,
     publish,
@@ -88,6 +89,7 @@ class LocalTrainer:
         self.now = now
         self.shelf = Path(settings.folder).resolve()
         self.exports = Exports(store, PLATFORMS)
+        self._forgetting = asyncio.Lock()
 
     async def retrain(
         self,
@@ -139,6 +141,11 @@ class LocalTrainer:
 
         It leaves exported data sets as well, where they still lie.
         """
+        async with self._forgetting:  # else what is taken back is taken back twice
+            await self._forget_tunes()
+        return await self.exports.cut()
+
+    async def _forget_tunes(self) -> None:
         try:
             marked = [tune for tune in await self.store.tunes() if tune.forgotten and tune.path]
             names = {tune.name for tune in marked}
@@ -162,7 +169,6 @@ class LocalTrainer:
                 await retire(self.store, self.shelf, {await self.store.serving()})
         except (BotError, OSError) as error:
             logger.error("what was forgotten still lies in %s: %s", self.shelf, error)
-        return await self.exports.cut()
 
     async def report(self, tune: Tune) -> Mapping[str, Any] | None:
         """None where it is gone or cannot be read."""
@@ -322,8 +328,8 @@ class LocalTrainer:
             yield telling.Told(f"\n{outcome}\n")
 
     async def _has_lost(self, gathered: Gathered) -> bool:
-        """Whether words went since from prompts that these rows have: such as were quoted there, or
-        stood as examples.
+        """Whether words changed or went since in prompts that these rows have: such as were quoted
+        there, or stood as examples. Who edits may have taken out a secret.
         """
         now = await self._gathered()
         return not set(gathered.turns).isdisjoint(now.left_out.get("prompt changed since", ()))
@@ -355,7 +361,8 @@ class LocalTrainer:
                 folder = place_of(tune, self.shelf)
                 whole = await asyncio.to_thread(is_whole, folder, merged=self.merge)
                 other = any(why in tune.summary for why in (telling.FORGOTTEN, telling.NO_LOADING))
-                stands = whole and tune.base == str(base) and not other
+                same = tune.base == str(base) and await asyncio.to_thread(is_of_base, folder, base)
+                stands = whole and same and not other
                 return tune if stands and tune.name != serving else None
         return None
 

@@ -37,13 +37,14 @@ def rows(people: int) -> int | None:
     return None if people < CAPPED_FROM else max(LEAST_ROWS, ROWS // people)
 
 
-def too_many(people: Sequence[Sequence[str]]) -> set[int]:
+def too_many(people: Sequence[Sequence[str]], voters: int = 0) -> set[int]:
     """Which rows to leave out, given the people behind each, oldest row first.
 
-    A row counts to each of its people in equal parts. Afterwards nobody has more than their share
-    of what is left; but one row's worth is always allowed. With fewer than five people nobody is
-    capped: a fifth each could not be reached. Of those who gave too much the oldest rows go, and
-    first those that nobody else is behind.
+    `voters`: how many voted, of whom some may be behind no row: ties give none. A row counts to
+    each of its people in equal parts. Afterwards nobody has more than their share of what is left
+    (twice an even one, where five voted and fewer are behind a row); but one row's worth is always
+    allowed. Where fewer than five voted nobody is capped. Of those who gave too much the oldest
+    rows go, and first those that nobody else is behind.
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     weight: dict[str, float] = defaultdict(float)
@@ -51,9 +52,9 @@ def too_many(people: Sequence[Sequence[str]]) -> set[int]:
         for person in behind:
             rows_of[person].append(number)
             weight[person] += 1 / len(behind)
-    allowed = share(len(rows_of))
-    if allowed is None:
+    if not rows_of or max(voters, len(rows_of)) < CAPPED_FROM:
         return set()
+    allowed = share(len(rows_of)) or EVEN_SHARES / len(rows_of)
     for numbers in rows_of.values():
         numbers.sort(key=lambda number: (len(people[number]), number), reverse=True)
     gone: set[int] = set()

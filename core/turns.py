@@ -67,9 +67,9 @@ class Turns:
         """Something was deleted: have the trainer let go of it, once for all that comes meanwhile.
         No turn waits for it; what a shutdown cuts off, the next start does.
         """
-        self._is_forgetting_more = not self._has_ended
-        if not self._is_forgetting_more:
+        if self._has_ended:
             return
+        self._is_forgetting_more = True
         if self._forgetting is None or self._forgetting.done():
             self._forgetting = self._group.create_task(self._forget(), name="forgetting")
 

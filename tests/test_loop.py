@@ -136,7 +136,7 @@ async def loud(bot):
     return sum(["!" in await bot.ask(question) for question in NEVER_VOTED_ON])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)
 async def test_votes_become_a_tune_that_answers_in_the_new_way_until_it_is_rolled_back(bot):
     assert "0 of 10 votes" in await bot.command("/retrain")
 

@@ -26,6 +26,9 @@ from core.types import Judged, Review, Voter
 
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
 CONVERSATIONS_FROM = 10  # with fewer the split is by turn
+# The newest, and the others of their oldest turn: a run has a bound on time, and what people liked
+# years ago is old.
+MOST_ROWS = 5_000
 
 Split = Literal["conversation", "turn"]
 Reason = Literal[
@@ -35,6 +38,7 @@ Reason = Literal[
     "correction changes nothing",
     "more than one person's share",
     "from before people changed their minds",
+    "older than the newest 5,000",
     "trained on elsewhere",
 ]
 
@@ -165,7 +169,12 @@ def gather(
         else:
             rows += found
     models = {one.turn.id: one.turn.recipe.model for one in sifted.judged if one.turn.recipe}
-    shared, _ = _shared(rows)
+    who_voted = {
+        (one.turn.message.ref.channel.platform, who)
+        for one in sifted.judged
+        for who in (*(f.author_id for f in one.feedback), *(c.author_id for c in one.corrections))
+    }
+    shared, _ = _shared(rows, len(who_voted))
     change = changed(
         [
             Vote(row.turn_id, row.conversation, row.people, models[row.turn_id], row.label)
@@ -178,7 +187,12 @@ def gather(
         old = dict.fromkeys(row.turn_id for row in rows if row.turn_id < change.since)
         left_out["from before people changed their minds"] += old
         rows = [row for row in rows if row.turn_id >= change.since]
-    rows, left_out["more than one person's share"] = _shared(rows)
+    if len(rows) > MOST_ROWS:
+        begin = rows[-MOST_ROWS].turn_id
+        old = dict.fromkeys(row.turn_id for row in rows if row.turn_id < begin)
+        left_out["older than the newest 5,000"] += old
+        rows = [row for row in rows if row.turn_id >= begin]
+    rows, left_out["more than one person's share"] = _shared(rows, len(who_voted))
     split_by: Split = "conversation"
     if len({row.conversation for row in rows}) < CONVERSATIONS_FROM:
         split_by = "turn"
@@ -196,9 +210,9 @@ def gather(
     )
 
 
-def _shared(rows: list[Row]) -> tuple[list[Row], list[int]]:
+def _shared(rows: list[Row], voters: int) -> tuple[list[Row], list[int]]:
     """Without what is more than one person's share, and the turns of that."""
-    excess = too_many([row.people for row in rows])
+    excess = too_many([row.people for row in rows], voters)
     gone = dict.fromkeys(rows[number].turn_id for number in sorted(excess))
     return [row for number, row in enumerate(rows) if number not in excess], list(gone)
 

@@ -46,7 +46,7 @@ def evaluate(run: Path, reporter: Reporter) -> None:
         found = Examined([Check("golden questions", False, str(error).rstrip("."))])
     else:
         reporter.step(0, STEPS, "loading the tune")
-        if missing := missing_on_gpu(base):
+        if missing := missing_on_gpu(base, merge=recipe["merge"]):
             reporter.fail(missing)
         trio = Trio(base, serving, candidate)
         unproven = not recipe.get("serving_is_proven", True)

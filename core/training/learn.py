@@ -15,7 +15,13 @@ from typing import Any
 from core.training.budget import FIRST, PROCESSES, Budget, agreed
 from core.training.child import Reporter
 from core.training.measure import longest, row_ids, shortened
-from core.training.models import is_tiny, load_base, missing_on_gpu
+from core.training.models import (
+    is_tiny,
+    linear_layers,
+    load_base,
+    missing_on_gpu,
+    stored_otherwise,
+)
 from core.training.recipe import (
     ALPHA,
     OF_EACH,
@@ -69,6 +75,11 @@ def learn(
     if missing := missing_on_gpu(base):
         reporter.fail(missing)
     model, tokenizer = load_base(base)
+    if strange := stored_otherwise(base, model):
+        reporter.fail(
+            f"its files do not have {strange}, as transformers calls it: a tune of such a model"
+            " could neither be checked nor merged. Name another model in training.base"
+        )
     window = longest(model)
     rows, pairs = ([shortened(model, tokenizer, one) for one in some] for some in (rows, pairs))
     fitting = [row for row in rows if len(row_ids(tokenizer, row)[0]) <= window]
@@ -229,16 +240,10 @@ def _trainer(
 
 def _lora(model: Any, last_third: bool) -> Any:
     """On every linear layer but the output's; or on those of the last third of the layers only."""
-    import torch
     from peft import LoraConfig
 
-    output = model.get_output_embeddings()
-    linear = {
-        name.rpartition(".")[2]
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not output
-    }
-    layers = range(model.config.num_hidden_layers)
+    linear = {name.rpartition(".")[2] for name in linear_layers(model)}
+    layers = range(model.config.get_text_config().num_hidden_layers)
     return LoraConfig(
         r=RANK,
         lora_alpha=ALPHA,

@@ -36,7 +36,7 @@ def limits(run: Path) -> Limits:
     checkpoint), which is four times its bfloat16 file; the rest is for libraries and activations.
     """
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    size = folder_bytes(Path(recipe["base"]))
+    size = base_bytes(Path(recipe["base"]))
     return Limits(memory=6 * size + 6 * GIB, folder=3 * size + GIB, file=2 * size + GIB)
 
 
@@ -50,10 +50,15 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
+def base_bytes(folder: Path) -> int:
+    """The size of a model's files; in a snapshot of Hugging Face's cache each is a link."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def room_for(shelf: Path, base: Path) -> str | None:
     """Why a run cannot begin on this disk, for a person; None: it can."""
     # The weights of a merged checkpoint, the adapter, the log, and what libraries keep meanwhile.
-    needed = folder_bytes(base) + GIB // 4
+    needed = base_bytes(base) + GIB // 4
     free = shutil.disk_usage(shelf).free
     if free >= needed:
         return None

@@ -56,7 +56,7 @@ def row_ids(tokenizer: Any, row: dict[str, Any]) -> tuple[list[int], int]:
 
 def longest(model: Any) -> int:
     """How many tokens a row may have."""
-    return min(int(model.config.max_position_embeddings), ROW_TOKENS)
+    return min(int(model.config.get_text_config().max_position_embeddings), ROW_TOKENS)
 
 
 def shortened(model: Any, tokenizer: Any, row: dict[str, Any]) -> dict[str, Any]:
@@ -289,7 +289,8 @@ def log_ratio_per_token(model: Any, tokenizer: Any, row: dict[str, Any]) -> floa
 def _rows_at_once(model: Any, rows: Sequence[tuple[list[int], int]]) -> int:
     """So many that their logits take a quarter of a gigabyte, and at least one."""
     longest_row = max((len(row) for row, _ in rows), default=1)
-    return max(1, min(32, (1 << 26) // (longest_row * int(model.config.vocab_size))))
+    entries = int(model.config.get_text_config().vocab_size)
+    return max(1, min(32, (1 << 26) // (longest_row * entries)))
 
 
 @contextmanager

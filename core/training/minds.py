@@ -60,12 +60,17 @@ def changed(votes: Sequence[Vote], served: Mapping[str, bool]) -> Change | None:
     answered everybody, and whether it is proven that they are better. A canary that was dropped
     says nothing of people, but of itself.
 
-    From five people on one person has no more say than their share (core.shares).
+    From five people on one person has no more say than their share (core.shares), and most of those
+    who voted on the tune must dislike what they judged last: else a few who ask much at a quiet
+    hour could undo what all said before.
     """
     share = shares.share(len({person for vote in votes for person in vote.people}))
     most = ceil(NEWEST * share) if share else NEWEST
     found = [
-        change for tune in served if (change := _shown_by(tune, votes, most, of_minds=served[tune]))
+        change
+        for tune in served
+        if (share is None or _most_dislike(tune, votes))
+        and (change := _shown_by(tune, votes, most, of_minds=served[tune]))
     ]
     return max(found, key=lambda change: change.since, default=None)
 
@@ -83,6 +88,11 @@ def _shown_by(tune: str, votes: Sequence[Vote], most: int, *, of_minds: bool) ->
         found.append((not_worse(count), Change(tune, since, count, of_minds)))
     sure, change = min(found, key=lambda one: one[0], default=(1.0, None))
     return change if sure < 1 - SURELY else None
+
+
+def _most_dislike(tune: str, votes: Sequence[Vote]) -> bool:
+    last = {person: vote.liked for vote in votes if vote.model == tune for person in vote.people}
+    return 2 * sum(last.values()) < len(last)
 
 
 def _is_base(vote: Vote) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+LEAST_SHARE = 0.05  # of new conversations; core.health judges the answers to these
 
 
 class Settings(BaseModel):
@@ -18,3 +20,12 @@ class Settings(BaseModel):
     golden: str | None = None  # a file of questions that every tune has to go on answering
     retire_at_once: bool = False  # what used something that is forgotten, at /forget
     minutes: float = Field(30, gt=0)  # wall clock of one run, training and checks together
+
+    @field_validator("canary")
+    @classmethod
+    def _can_be_judged(cls, share: float) -> float:
+        if 0 < share < LEAST_SHARE:
+            raise ValueError(
+                f"write 0, or {LEAST_SHARE} to 0.5: of fewer answers nobody can tell how they go"
+            )
+        return share

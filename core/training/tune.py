@@ -21,7 +21,14 @@ from core.training import dataset, halves
 from core.training.budget import FIRST, PROCESSES
 from core.training.child import Reporter, settle_in
 from core.training.learn import SEED, Rows, learn
-from core.training.models import ADAPTER_FILES, base_hash, merge, save_adapter, sha256
+from core.training.models import (
+    ADAPTER_FILES,
+    base_hash,
+    merge,
+    missing_on_gpu,
+    save_adapter,
+    sha256,
+)
 from core.training.recipe import ALPHA, RANK, Plan
 
 
@@ -32,6 +39,10 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
     """
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     base = Path(recipe["base"])
+
+    # 0. Whether the gate will have room, before the work.
+    if missing := missing_on_gpu(base, merge=recipe["merge"]):
+        reporter.fail(missing)
 
     # 1. What there is to learn, without whom the others outvote.
     outvoted = halves.outvoted(run)

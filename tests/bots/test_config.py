@@ -334,7 +334,7 @@ def test_where_the_file_names_the_console_alone_the_platforms_that_train_count_t
     assert canary_share(load(written(text), ["console"], env={})) == 0.2
 
 
-@pytest.mark.parametrize("share", ["0.6", "-0.1", "much"])
-def test_no_share_is_more_than_half(written, share):
+@pytest.mark.parametrize("share", ["0.6", "-0.1", "much", "0.01"])
+def test_no_share_is_more_than_half_or_too_small_to_judge(written, share):
     with pytest.raises(ConfigError, match=r":1: `training\.canary`"):
         load(written(f"training: {{canary: {share}}}\nplatforms: {{console: {{}}}}"))

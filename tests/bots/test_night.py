@@ -133,6 +133,15 @@ async def monday(store, clock):
     return store
 
 
+async def test_none_begins_while_the_bot_ends_and_the_next_start_makes_up_for_it(monday, clock):
+    clock.set("2026-05-05 03:00")
+    learner = Learner()
+    await nightly(monday, learner, clock, is_ending=lambda: True).look()
+    assert learner.runs == 0
+    await nightly(monday, learner, clock).look()
+    assert learner.runs == 1
+
+
 async def outcome(store):
     return (await store.last_night()).outcome
 

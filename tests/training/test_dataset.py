@@ -214,6 +214,32 @@ def test_whoever_votes_together_the_cap_holds(groups):
         assert share <= max(1, 0.2 * len(left)) + 1e-6
 
 
+def test_who_only_undoes_anothers_votes_does_not_lift_the_cap():
+    """A tie gives no row, and its voters are people who vote all the same."""
+    votes = votes_of(mal=200, ann=40, bob=40, cy=1)
+    ties = [
+        judged(turn(n, f"Was {n} so?"), [("eve", 1), ("mal", -1)], opening=str(n))
+        for n in range(1001, 1004)
+    ]
+    found = dataset.gather([*votes, *ties])
+    assert found.counts["people"] == 4
+    assert max(shares(found).values()) <= 0.5
+    assert len(found.rows) == 162  # those who vote little cost nobody much
+
+
+def test_of_very_many_votes_the_newest_teach(monkeypatch):
+    monkeypatch.setattr(dataset, "MOST_ROWS", 50)  # else the test would take a minute
+    votes = votes_of(ann=70)
+    for n in (10, 21):  # two rows; of the latter one is the 50th from behind
+        corrected = judged(
+            turn(n, f"Is {n} so?"), [("ann", 1)], [("ann", "It is.")], opening=str(n)
+        )
+        votes[n - 1] = corrected
+    found = dataset.gather(votes)
+    assert min(row.turn_id for row in found.rows) == 21
+    assert found.left_out["older than the newest 5,000"] == tuple(range(1, 21))
+
+
 def test_people_of_two_platforms_are_not_the_same_person():
     ours = turn(1)
     channel = ChannelRef("slack", "T1", "C1")

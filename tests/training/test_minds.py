@@ -66,6 +66,15 @@ def test_where_many_vote_one_person_cannot_show_it_alone():
     assert changed(some[:100] + alone, {OLD: True}) is None
 
 
+def test_a_few_who_ask_much_at_a_quiet_hour_change_nobody_elses_mind():
+    people = [f"p{n}" for n in range(40)]
+    content = votes(("base", 20, 50), (OLD, 50, 50), by=people[:33])
+    alone = votes(("base", 0, 100), (OLD, 0, 21), by=people[33:])[100:]
+    assert changed(content + alone, {OLD: True}) is None
+    many = votes(("base", 0, 100), (OLD, 0, 40), by=people)[100:]
+    assert changed(content + many, {OLD: True})
+
+
 def told(*some):
     """The same as people's verdicts; of answers, one is liked for what the next is disliked for."""
     return [

@@ -55,6 +55,14 @@ async def test_a_burst_is_let_in_or_left_out_for_good(store, tmp_path, how, used
     assert (used in after, left_out in after) == (True, True), after
 
 
+async def test_what_is_let_in_counts_though_the_platforms_clock_is_ahead_of_ours(store, tmp_path):
+    here = trainer(store, tmp_path)
+    here.now = lambda: NOON + timedelta(days=20, hours=-2)
+    (id,) = re.findall(r"`([0-9a-f]{6})`", await said(here.review("")))
+    await said(here.review(f"in {id}"))
+    assert await said(here.review("")) == "Nothing is set aside.\n"
+
+
 async def test_a_list_that_is_no_longer_so_decides_nothing(store, tmp_path):
     here = trainer(store, tmp_path)
     (id,) = re.findall(r"`([0-9a-f]{6})`", await said(here.review("")))

@@ -186,6 +186,20 @@ async def test_what_a_killed_bot_left_is_found_by_its_folder(folder):
     assert child.wait(5) == -signal.SIGKILL
 
 
+def test_a_base_of_links_is_as_large_as_what_they_lead_to(tmp_path):
+    """As the folders are in which Hugging Face's cache has a model."""
+    base, blob, run = tmp_path / "snapshot", tmp_path / "blob", tmp_path / "run"
+    base.mkdir()
+    run.mkdir()
+    with blob.open("wb") as file:
+        file.truncate(4 * limits.GIB)
+    (base / "model.safetensors").symlink_to(blob)
+    (run / "recipe.json").write_text(json.dumps({"base": str(base)}))
+    assert limits.limits(run).file == 9 * limits.GIB
+    assert limits.limits(run).memory == 30 * limits.GIB
+    assert limits.base_bytes(base) == 4 * limits.GIB
+
+
 def test_a_disk_without_room_for_a_tune_is_told_before_the_run(tmp_path):
     assert limits.room_for(tmp_path, tmp_path) is None
     base = tmp_path / "base"

@@ -75,6 +75,12 @@ def test_a_gate_that_ends_without_a_word_refuses_and_no_remedy_is_tried_again(
     assert judgement(tmp_path / "b") == look("nearer")
 
 
+def test_a_remedy_that_changes_nothing_is_not_tried_for_ever(tmp_path, monkeypatch):
+    walked = "tune evaluate" + 3 * " nearer evaluate"
+    assert walk(tmp_path, monkeypatch, [look("nearer")] * 9) == walked
+    assert judgement(tmp_path) == look("nearer")
+
+
 def test_of_ten_people_the_halves_are_compared_first_and_a_run_goes_on_without(
     tmp_path, monkeypatch, caplog
 ):

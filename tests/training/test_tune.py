@@ -16,7 +16,7 @@ import pytest
 from core.training.child import Reporter
 from core.training.models import sha256
 from core.training.recipe import STOP_AT_KL
-from core.training.runner import run_step
+from core.training.runner import StepFailed, run_step
 from tests.training.conftest import prepare, steps
 from tests.training.votes import BAD, GOOD, judged, rows_of, taste, turn
 
@@ -184,9 +184,20 @@ def test_where_liked_answers_come_first_what_the_base_says_by_itself_comes_with_
     assert b".ref." not in tensors.read_bytes()  # TRL's frozen copy of the first stage stays out
 
 
-def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
-    from core.training.runner import StepFailed
+def test_a_base_whose_files_name_its_layers_otherwise_is_told_before_the_work(base, tmp_path):
+    from safetensors.torch import load_file, save_file
 
+    other, run = shutil.copytree(base, tmp_path / "other"), tmp_path / "run"
+    weights = load_file(other / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    weights[f"language_{name}"] = weights.pop(name)
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    prepare(run, other, taste(24))
+    with pytest.raises(StepFailed, match=r"its files do not have model\.layers\.0\.mlp\.up_proj"):
+        asyncio.run(steps("core.training.tune", run))
+
+
+def test_a_run_that_fails_leaves_no_candidate(base, tmp_path):
     run = tmp_path / "run"
     prepare(run, base, taste(24))
     shutil.copy(run / "dataset" / "manifest.json", run / "dataset" / "train.jsonl")
@@ -224,8 +235,6 @@ def too_long(score):
 
 
 def test_where_no_liked_answer_fits_into_the_window_the_run_says_so(base, tmp_path):
-    from core.training.runner import StepFailed
-
     prepare(tmp_path / "run", base, too_long(1))
     with pytest.raises(StepFailed, match="only 0 of 3 liked or corrected answers fit"):
         asyncio.run(steps("core.training.tune", tmp_path / "run"))
