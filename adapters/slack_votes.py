@@ -16,7 +16,7 @@ from typing import Any
 
 from slack_bolt.response import BoltResponse
 
-from adapters.slack_calls import Api, tell
+from adapters.slack_calls import Api, ApiError, tell
 from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP, VOTE
 from adapters.slack_history import thread_of
 from adapters.slack_socket import AGAIN, answered
@@ -94,7 +94,9 @@ class Votes:
         return None
 
     async def _is_bot(self, user: str) -> bool:
-        """Slack tells it of nobody who reacts, but for the asking: once for each."""
+        """Slack tells it of nobody who reacts, but for the asking: once for each, and of nobody for
+        a while after it did not answer.
+        """
         if user not in self._is_bot_by_user:
             if time.monotonic() < self._ask_from:
                 return False
@@ -103,7 +105,8 @@ class Votes:
                     about = (await self.api.call("users_info", user=user))["user"]
             except (AdapterError, TimeoutError) as error:  # a person, so that no vote is lost
                 logger.info("slack: whether a voter is a bot is unknown: %s", error)
-                self._ask_from = time.monotonic() + ASK_AGAIN_S
+                if not isinstance(error, ApiError):  # Slack is slow, or down
+                    self._ask_from = time.monotonic() + ASK_AGAIN_S
                 return False
             self._is_bot_by_user[user] = bool(about.get("is_bot"))
         return self._is_bot_by_user[user]

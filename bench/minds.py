@@ -38,7 +38,8 @@ def house(seed: int, base: float, tune: float, a_day: int) -> tuple[int | None, 
 
     def say(model: str, share: float) -> None:
         number, who = len(votes) + 1, f"person {dice.randrange(PEOPLE)}"
-        votes.append(Vote(number, f"talk {number}", (who,), model, dice.random() < share))
+        is_up = dice.random() < share
+        votes.append(Vote(number, f"talk {number}", {who: is_up}, model, is_up))
 
     for _ in range(OF_THE_BASE):
         say("base", base)

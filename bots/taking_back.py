@@ -32,8 +32,9 @@ async def take_back(
         ended = await store.end_canary(canary.tune, "dropped", at, f"Dropped: {why}")
         if ended:  # else it ended otherwise meanwhile, and everybody heard that
             what = f"`{before}` and the canary `{canary.tune}` are"
-    await store.roll_back(before, at, old | gone(tunes))
-    now = await store.serving()
+    past = old | gone(tunes)
+    while (now := await store.serving()) in past:  # also what began to serve meanwhile
+        await store.roll_back(str(now), at, past)
     for tune in tunes:
         if tune.name == before:
             await store.put_tune(replace(tune, summary=f"{tune.summary} Taken back: {why}"))

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 CAPPED_FROM = 5  # people
 MOST, LEAST = 0.2, 0.02  # of the rows
 EVEN_SHARES = 2
+MOST_OF_FEW = 0.5  # where five vote, and of some nothing is learnt
 ROWS, LEAST_ROWS = 1000, 10  # of all together; of one person at the least
 
 
@@ -42,9 +43,9 @@ def too_many(people: Sequence[Sequence[str]], voters: int = 0) -> set[int]:
 
     `voters`: how many voted, of whom some may be behind no row: ties give none. A row counts to
     each of its people in equal parts. Afterwards nobody has more than their share of what is left
-    (twice an even one, where five voted and fewer are behind a row); but one row's worth is always
-    allowed. Where fewer than five voted nobody is capped. Of those who gave too much the oldest
-    rows go, and first those that nobody else is behind.
+    (half of it, where five voted and fewer are behind a row: a fifth could not be reached); but one
+    row's worth is always allowed. Where fewer than five voted nobody is capped. Of those who gave
+    too much the oldest rows go, and first those that nobody else is behind.
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     weight: dict[str, float] = defaultdict(float)
@@ -54,7 +55,8 @@ def too_many(people: Sequence[Sequence[str]], voters: int = 0) -> set[int]:
             weight[person] += 1 / len(behind)
     if not rows_of or max(voters, len(rows_of)) < CAPPED_FROM:
         return set()
-    allowed = share(len(rows_of)) or EVEN_SHARES / len(rows_of)
+    few = len(rows_of)
+    allowed = share(few) or max(1 / few, min(MOST_OF_FEW, EVEN_SHARES / few))
     for numbers in rows_of.values():
         numbers.sort(key=lambda number: (len(people[number]), number), reverse=True)
     gone: set[int] = set()

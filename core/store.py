@@ -248,8 +248,8 @@ class Tunes(Protocol):
         ...
 
     async def roll_back(self, name: str, at: datetime, past: Collection[str] = ()) -> bool:
-        """Move the pointer back from this tune to what served before, but for `past`, in one
-        commit; False: it does not serve.
+        """Move the pointer back from this tune to what served before, but for `past` and for what
+        used something that is forgotten, in one commit; False: it does not serve.
         """
         ...
 

@@ -107,7 +107,7 @@ class SqlTunes:
                 return False
             _, back_to = serving_of(connection, now)
             instead, back_to = serving_of(connection, back_to)
-            while instead in past:
+            while instead and (instead in past or is_forgotten(connection, instead)):
                 instead, back_to = serving_of(connection, back_to)
             row = {"name": instead, "back_to": back_to, "at": at}
             connection.execute(servings.insert().values(row))

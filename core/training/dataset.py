@@ -22,7 +22,7 @@ from core.training.bursts import Burst, Key
 from core.training.minds import Change, Vote, changed
 from core.training.quarantine import Unheard, sift
 from core.training.redact import redact
-from core.types import Judged, Review, Voter
+from core.types import Correction, Judged, Review, Voter
 
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
 CONVERSATIONS_FROM = 10  # with fewer the split is by turn
@@ -169,6 +169,7 @@ def gather(
         else:
             rows += found
     models = {one.turn.id: one.turn.recipe.model for one in sifted.judged if one.turn.recipe}
+    likes = {one.turn.id: _likes(one) for one in sifted.judged}
     who_voted = {
         (one.turn.message.ref.channel.platform, who)
         for one in sifted.judged
@@ -177,7 +178,7 @@ def gather(
     shared, _ = _shared(rows, len(who_voted))
     change = changed(
         [
-            Vote(row.turn_id, row.conversation, row.people, models[row.turn_id], row.label)
+            Vote(row.turn_id, row.conversation, likes[row.turn_id], models[row.turn_id], row.label)
             for row in shared
             if not row.corrected
         ],
@@ -301,8 +302,7 @@ def rows_of(one: Judged) -> list[Row] | Reason:
     # Without the examples: a tune is asked without them, and has to learn what they brought about.
     # Beside them a liked answer is likely already, and hardly anything is learnt from it.
     prompt = render(recipe.system, one.shown, question)
-    scores = {f.author_id: f.score for f in sorted(one.feedback, key=lambda f: f.at)}
-    verdicts, corrections = votes(turn.answer, scores, one.corrections)
+    verdicts, corrections = _said(one)
     total = sum(verdicts.values())
     led = (example.turn_id for example in recipe.examples)
     about = Row(
@@ -324,6 +324,18 @@ def rows_of(one: Judged) -> list[Row] | Reason:
     if rows:
         return rows
     return "as many up as down" if verdicts else "correction changes nothing"
+
+
+def _said(one: Judged) -> tuple[dict[str, int], list[Correction]]:
+    """As core.feedback.votes tells it."""
+    scores = {f.author_id: f.score for f in sorted(one.feedback, key=lambda f: f.at)}
+    return votes(one.turn.answer, scores, one.corrections)
+
+
+def _likes(one: Judged) -> dict[str, bool]:
+    """Whether each of the people, as config.yaml names them, likes the answer."""
+    platform, (verdicts, _) = one.turn.message.ref.channel.platform, _said(one)
+    return {f"{platform}:{who}": score > 0 for who, score in verdicts.items()}
 
 
 def _conversation(one: Judged) -> str:

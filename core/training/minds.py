@@ -24,11 +24,11 @@ SURELY = 0.995  # every night looks again, at the newest twenty to fifty
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What people said of one answer. `model`: that gave it."""
+    """What people said of one answer. `model`: that gave it; `people`: whether each liked it."""
 
     turn_id: int
     conversation: str
-    people: tuple[str, ...]
+    people: Mapping[str, bool]
     model: str
     liked: bool
 
@@ -60,23 +60,23 @@ def changed(votes: Sequence[Vote], served: Mapping[str, bool]) -> Change | None:
     answered everybody, and whether it is proven that they are better. A canary that was dropped
     says nothing of people, but of itself.
 
-    From five people on one person has no more say than their share (core.shares), and most of those
-    who voted on the tune must dislike what they judged last: else a few who ask much at a quiet
-    hour could undo what all said before.
+    From five people on one person has no more say than their share (core.shares), and most of the
+    people behind the newest fifty must have disliked what they judged last: else a few who ask much
+    at a quiet hour could undo what all said before. What half of them like stays, then, also where
+    the base was liked by more.
     """
     share = shares.share(len({person for vote in votes for person in vote.people}))
     most = ceil(NEWEST * share) if share else NEWEST
     found = [
-        change
-        for tune in served
-        if (share is None or _most_dislike(tune, votes))
-        and (change := _shown_by(tune, votes, most, of_minds=served[tune]))
+        change for tune in served if (change := _shown_by(tune, votes, most, of_minds=served[tune]))
     ]
     return max(found, key=lambda change: change.since, default=None)
 
 
 def _shown_by(tune: str, votes: Sequence[Vote], most: int, *, of_minds: bool) -> Change | None:
     newest = _newest([vote for vote in votes if vote.model == tune], most)
+    if most < NEWEST and not _most_dislike(newest):
+        return None
     found: list[tuple[float, Change]] = []
     for cut in range(len(newest) - AT_LEAST + 1):
         since = newest[cut].turn_id
@@ -90,8 +90,8 @@ def _shown_by(tune: str, votes: Sequence[Vote], most: int, *, of_minds: bool) ->
     return change if sure < 1 - SURELY else None
 
 
-def _most_dislike(tune: str, votes: Sequence[Vote]) -> bool:
-    last = {person: vote.liked for vote in votes if vote.model == tune for person in vote.people}
+def _most_dislike(votes: Sequence[Vote]) -> bool:
+    last = {person: liked for vote in votes for person, liked in vote.people.items()}
     return 2 * sum(last.values()) < len(last)
 
 
@@ -112,5 +112,5 @@ def _newest(votes: Sequence[Vote], most: int) -> list[Vote]:
     for vote in sorted(last, key=lambda vote: vote.turn_id, reverse=True):
         if len(found) < NEWEST and any(said[person] < most for person in vote.people):
             found.append(vote)
-            said.update(vote.people)
+            said.update(vote.people.keys())
     return found[::-1]

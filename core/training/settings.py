@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-LEAST_SHARE = 0.05  # of new conversations; core.health judges the answers to these
+# Of new conversations: of fewer answers core.health could not tell how they go.
+LEAST_SHARE = 0.05
 
 
 class Settings(BaseModel):
@@ -25,7 +26,5 @@ class Settings(BaseModel):
     @classmethod
     def _can_be_judged(cls, share: float) -> float:
         if 0 < share < LEAST_SHARE:
-            raise ValueError(
-                f"write 0, or {LEAST_SHARE} to 0.5: of fewer answers nobody can tell how they go"
-            )
+            raise ValueError(f"must be 0, or {LEAST_SHARE} to 0.5")
         return share

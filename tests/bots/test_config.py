@@ -334,7 +334,14 @@ def test_where_the_file_names_the_console_alone_the_platforms_that_train_count_t
     assert canary_share(load(written(text), ["console"], env={})) == 0.2
 
 
-@pytest.mark.parametrize("share", ["0.6", "-0.1", "much", "0.01"])
-def test_no_share_is_more_than_half_or_too_small_to_judge(written, share):
+def test_a_share_that_is_too_small_to_judge_is_said_to_be(written):
+    with pytest.raises(
+        ConfigError, match=r"`training\.canary`: must be 0, or 0\.05 to 0\.5, not 0"
+    ):
+        load(written("training: {canary: 0.01}\nplatforms: {console: {}}"))
+
+
+@pytest.mark.parametrize("share", ["0.6", "-0.1", "much"])
+def test_no_share_is_more_than_half(written, share):
     with pytest.raises(ConfigError, match=r":1: `training\.canary`"):
         load(written(f"training: {{canary: {share}}}\nplatforms: {{console: {{}}}}"))

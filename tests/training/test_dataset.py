@@ -225,6 +225,13 @@ def test_who_only_undoes_anothers_votes_does_not_lift_the_cap():
     assert found.counts["people"] == 4
     assert max(shares(found).values()) <= 0.5
     assert len(found.rows) == 162  # those who vote little cost nobody much
+    of_two = [row for row in votes if row.feedback[0].author_id in ("mal", "ann")]
+    others = [
+        judged(turn(n, f"Was {n} so?"), [(who, 1), ("mal", -1)], opening=str(n))
+        for n, who in enumerate(("bob", "cy", "eve"), 1001)
+    ]
+    found = dataset.gather([*of_two, *others])
+    assert (found.counts["people"], len(found.rows)) == (2, 80)
 
 
 def test_of_very_many_votes_the_newest_teach(monkeypatch):

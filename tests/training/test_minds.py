@@ -23,7 +23,7 @@ def votes(*some, by=("ann",)):
     for model, up, of in some:
         for n in range(of):
             id, is_up = len(found) + 1, n * up // of < (n + 1) * up // of  # evenly
-            found.append(Vote(id, f"c{id}", (by[n % len(by)],), model, is_up))
+            found.append(Vote(id, f"c{id}", {by[n % len(by)]: is_up}, model, is_up))
     return found
 
 
@@ -62,7 +62,7 @@ def test_one_conversation_has_one_say():
 def test_where_many_vote_one_person_cannot_show_it_alone():
     some = votes(("base", 20, 50), (OLD, 40, 50), (OLD, 0, 50), by=[f"p{n}" for n in range(10)])
     assert changed(some, {OLD: True})
-    alone = [replace(vote, people=("p1",)) for vote in some[100:]]
+    alone = [replace(vote, people={"p1": vote.liked}) for vote in some[100:]]
     assert changed(some[:100] + alone, {OLD: True}) is None
 
 
@@ -73,6 +73,16 @@ def test_a_few_who_ask_much_at_a_quiet_hour_change_nobody_elses_mind():
     assert changed(content + alone, {OLD: True}) is None
     many = votes(("base", 0, 100), (OLD, 0, 40), by=people)[100:]
     assert changed(content + many, {OLD: True})
+
+
+def test_two_cannot_speak_for_those_whom_they_outvote():
+    people = [f"p{n}" for n in range(20)]
+    base = votes(("base", 20, 50), by=people)
+    outvoted = [
+        replace(vote, people={f"p{n}": True, "a": False, "b": False})
+        for n, vote in enumerate(votes(("base", 0, 50), (OLD, 0, 20), by=people)[50:])
+    ]
+    assert changed(base + outvoted, {OLD: True}) is None
 
 
 def told(*some):
