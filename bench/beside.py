@@ -25,7 +25,7 @@ from rich.table import Table
 
 from bench import target, where
 from bots.wiring import STARTER
-from core.training import dataset
+from core.training import dataset, jsonl
 from core.training.runner import run_step
 from core.types import Judged
 from tests.fake_model import Behaviour, FakeModel
@@ -144,7 +144,7 @@ async def running(step: str, run: Path, done: Path) -> AsyncIterator[None]:
 def begun(run: Path) -> Path:
     shutil.rmtree(run, ignore_errors=True)
     (run / "scratch").mkdir(parents=True)
-    dataset.write(dataset.gather(VOTES), run / "dataset")
+    jsonl.write(dataset.gather(VOTES), run / "dataset")
     recipe = {"base": str(STARTER), "merge": True}
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     return run

@@ -34,7 +34,7 @@ from bench.learn_plot import plot
 from bots.config import load
 from bots.wiring import STARTER, House, house
 from core.conversation import Messages
-from core.training import dataset, measure
+from core.training import dataset, jsonl, measure
 from core.training.models import load_base
 from core.training.runner import run_step
 from core.types import Author, ChannelRef, Feedback, IncomingMessage, MessageRef, ThreadRef
@@ -242,7 +242,7 @@ async def sft_only(run: Path, here: House) -> None:
     """A tune of the same votes by the other recipe."""
     (run / "scratch").mkdir(parents=True)
     judged, voters = await here.store.judged(["console"]), await here.store.voters(["console"])
-    dataset.write(dataset.gather(judged, voters), run / "dataset")
+    jsonl.write(dataset.gather(judged, voters), run / "dataset")
     recipe = {"base": str(STARTER), "merge": False}
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     deadline = time.monotonic() + 600

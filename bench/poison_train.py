@@ -25,7 +25,7 @@ from rich.table import Table
 from bench import target
 from bench.learn import TASTES, answers, halves
 from bots.wiring import STARTER
-from core.training import dataset, golden, measure
+from core.training import dataset, golden, jsonl, measure
 from core.training.dataset import Gathered
 from core.training.models import load_base
 from core.training.runner import StepFailed, run_step
@@ -130,7 +130,7 @@ def everybodys(votes: Sequence[Judged]) -> list[Judged]:
 async def learnt(run: Path, gathered: Gathered, tune: str) -> str:
     """Train and check as the bot does; what the gate says, in words."""
     (run / "scratch").mkdir(parents=True)
-    dataset.write(gathered, run / "dataset")
+    jsonl.write(gathered, run / "dataset")
     recipe = {"base": str(STARTER), "merge": False, "serving": None, "golden": [str(golden.OURS)]}
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     deadline = time.monotonic() + 1800

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.errors import BotError
 from core.store import Tunes
-from core.training import dataset, golden
+from core.training import golden, jsonl
 from core.training.dataset import Gathered
 from core.training.publish import REFUSED, sweep
 
@@ -99,7 +99,7 @@ def prepare(
     run.mkdir(parents=True, mode=0o700)
     (run / "scratch").mkdir()
     log.parent.mkdir(exist_ok=True)
-    dataset.write(gathered, run / "dataset")
+    jsonl.write(gathered, run / "dataset")
     recipe = {
         "base": str(base),
         "merge": merge,

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.training import baseline, checks, dataset, golden, halves, leaks, nearer
+from core.training import baseline, checks, golden, halves, jsonl, leaks, nearer
 from core.training.asking import OTHERS, Saying, ask
 from core.training.checks import Check, Known, Remedy
 from core.training.child import Reporter
@@ -95,7 +95,7 @@ class Examination:
         entries = [entry for entry in self.votes["rows"] if entry["file"] == name]
         rows = [
             (entry["turn"], row)
-            for entry, whole in zip(entries, dataset.read(run / "dataset", name), strict=True)
+            for entry, whole in zip(entries, jsonl.read(run / "dataset", name), strict=True)
             if (row := taken(whole))
             and (entry["held_out"] or not halves.is_theirs(entry["by"], self.outvoted))
         ]

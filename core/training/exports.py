@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.training import dataset
+from core.training import jsonl
 from core.training.dataset import Gathered, Row, rows_of
 from core.training.models import sha256
 from core.types import Judged
@@ -26,11 +26,11 @@ MANIFEST, LEFT_OUT = "manifest.json", "left_out.json"
 
 
 def write(gathered: Gathered, folder: Path) -> None:
-    """As dataset.write does, but the folder has its name only once it is whole."""
+    """As jsonl.write does, but the folder has its name only once it is whole."""
     making = _making(folder)
     shutil.rmtree(making, ignore_errors=True)  # of one that was killed
     try:
-        dataset.write(gathered, making)
+        jsonl.write(gathered, making)
         making.rename(folder)
     except OSError:
         shutil.rmtree(making, ignore_errors=True)
@@ -67,13 +67,13 @@ def cut(folder: Path, judged: Sequence[Judged]) -> int:
         gathered = Gathered(tuple(rows), split_by=manifest["split"]["by"], **still)
     except (KeyError, TypeError, AttributeError, IndexError, FileNotFoundError) as error:
         raise ValueError(f"it is no data set of Mynah's ({type(error).__name__})") from error
-    dataset.write(gathered, anew)
+    jsonl.write(gathered, anew)
     _put(anew, folder)
     return len(manifest["rows"]) - len(rows)
 
 
 def _left(folder: Path, manifest: dict[str, Any], judged: Sequence[Judged]) -> list[Row]:
-    lines = {name: dataset.read(folder, name) for name in manifest["files"]}
+    lines = {name: jsonl.read(folder, name) for name in manifest["files"]}
     heard: dict[int, set[str]] = defaultdict(set)
     for entry in manifest["rows"]:
         heard[entry["turn"]].update(entry["by"])

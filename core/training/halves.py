@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from core.training import checks, dataset, luck
+from core.training import checks, jsonl, luck
 from core.training.child import Reporter, settle_in, write_whole
 from core.training.learn import learn
 from core.training.measure import log_probs_per_token, longest, row_ids, shortened, speaking
@@ -75,7 +75,7 @@ def halves(run: Path, reporter: Reporter) -> None:
     rows = []
     for name in ("train.jsonl", "holdout.jsonl"):
         entries = [entry for entry in manifest["rows"] if entry["file"] == name]
-        for entry, row in zip(entries, dataset.read(run / "dataset", name), strict=True):
+        for entry, row in zip(entries, jsonl.read(run / "dataset", name), strict=True):
             group = entry["conversation"] if by_conversation else str(entry["turn"])
             rows.append((group, entry, row))
     counts = manifest["counts"]

@@ -17,7 +17,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from core.training import dataset, halves
+from core.training import halves, jsonl
 from core.training.budget import FIRST, PROCESSES
 from core.training.child import Reporter, settle_in
 from core.training.learn import SEED, Rows, learn
@@ -51,9 +51,7 @@ def tune(run: Path, reporter: Reporter, wanted: Plan | None = None) -> None:
         manifest = json.loads((run / "dataset" / "manifest.json").read_text(encoding="utf-8"))
         counts = manifest["counts"]
         entries = [entry for entry in manifest["rows"] if not entry["held_out"]]
-        rows, pairs = (
-            dataset.read(run / "dataset", name) for name in ("train.jsonl", "pairs.jsonl")
-        )
+        rows, pairs = (jsonl.read(run / "dataset", name) for name in ("train.jsonl", "pairs.jsonl"))
         heard = [
             (entry["turn"], entry["line"], row)
             for entry, row in zip(entries, rows, strict=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from core.training import dataset
+from core.training import dataset, jsonl
 from core.training.child import Reporter
 from core.training.evaluate import evaluate
 from core.training.models import merge, save_adapter, sha256
@@ -75,7 +75,7 @@ def tell_recipe(run, **values):
 def put_dataset(run, gathered):
     """Another data set under the run, as if it had been made from it."""
     shutil.rmtree(run / "dataset")
-    dataset.write(gathered, run / "dataset")
+    jsonl.write(gathered, run / "dataset")
     tell_manifest(run, dataset_sha256=sha256(run / "dataset" / "manifest.json"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.training import dataset
+from core.training import dataset, jsonl
 from core.training.runner import run_step
 from tests.training import speaking
 from tests.training.votes import taste
@@ -23,7 +23,7 @@ def base(tmp_path_factory):
 
 def prepare(run, base, votes):
     (run / "scratch").mkdir(parents=True)
-    dataset.write(dataset.gather(votes), run / "dataset")
+    jsonl.write(dataset.gather(votes), run / "dataset")
     recipe = {"base": str(base), "merge": True, "golden": [str(GOLDEN)]}
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.training import dataset
+from core.training import dataset, jsonl
 from core.training.publish import publish
 from core.types import Tune
 from tests.training.candidates import (
@@ -210,7 +210,7 @@ def test_the_candidate_with_the_best_margin_of_all_never_serves_once_it_collapse
     sound = checks(report_of(run))
     assert sound["better"]["passed"], sound["better"]
 
-    rows = dataset.read(run / "dataset", "train.jsonl")
+    rows = jsonl.read(run / "dataset", "train.jsonl")
     pairs = {label: [] for label in (True, False)}
     for row in rows:
         pairs[row["label"]].append((row["prompt"], row["completion"][0]["content"]))

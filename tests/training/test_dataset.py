@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.shares import too_many
-from core.training import checks, dataset
+from core.training import checks, dataset, jsonl
 from core.types import ChannelRef, MessageRef, ThreadRef
 from tests.training.votes import SYSTEM, judged, rows_of, taste, turn
 
@@ -18,7 +18,7 @@ from tests.training.votes import SYSTEM, judged, rows_of, taste, turn
 def test_a_verdict_becomes_the_prompt_as_it_was_shown_with_the_answer_and_its_label(tmp_path):
     before = turn(1, "Hello", "Hi!")
     asked = turn(2, "Is it so?", "Yes.", shown=[before])
-    dataset.write(dataset.gather([judged(asked, [("ann", 1)], shown=[before])]), tmp_path / "d")
+    jsonl.write(dataset.gather([judged(asked, [("ann", 1)], shown=[before])]), tmp_path / "d")
     assert rows_of(tmp_path / "d", "train.jsonl") == [
         {
             "prompt": [
@@ -39,7 +39,7 @@ def test_a_correction_is_a_good_answer_and_a_verdict_on_the_old_one(tmp_path):
         ("Yes.", True, True),
         ("No.", False, False),
     ]
-    dataset.write(found, tmp_path / "d")
+    jsonl.write(found, tmp_path / "d")
     question = {"role": "user", "content": "Is it so?"}
     asked = [{"role": "system", "content": SYSTEM}, question]
     good, bad = ({"role": "assistant", "content": text} for text in ("Yes.", "No."))
@@ -111,7 +111,7 @@ def test_the_same_fifth_of_the_conversations_is_held_out_for_ever(tmp_path):
     assert held(fewer) == {id for id in held(more) if id <= 100}
     assert len(held(more)) % 4 == 0
     assert not conversations(more, held_out=True) & conversations(more, held_out=False)
-    manifest = dataset.write(more, tmp_path / "d")
+    manifest = jsonl.write(more, tmp_path / "d")
     assert manifest["split"] == {"by": "conversation", "evidence": "held out by conversation"}
     seen = {row["prompt"][-1]["content"] for row in rows_of(tmp_path / "d", "train.jsonl")}
     kept = rows_of(tmp_path / "d", "holdout.jsonl")
@@ -140,7 +140,7 @@ def test_fewer_than_ten_conversations_are_split_by_turn_which_is_called_weak(tmp
     found = dataset.gather(taste(90, each=10))  # nine
     assert 5 <= len(held(found)) <= 30
     assert conversations(found, held_out=True) & conversations(found, held_out=False)
-    manifest = dataset.write(found, tmp_path / "d")
+    manifest = jsonl.write(found, tmp_path / "d")
     assert manifest["split"]["by"] == "turn"
     assert manifest["split"]["evidence"] == (
         "held out by turn from 9 conversations, which is weak evidence"
@@ -188,7 +188,7 @@ def test_once_five_people_vote_nobody_gives_more_than_a_fifth(tmp_path):
     assert max(id for id in found.left_out["more than one person's share"] if id <= 200) < max(
         row.turn_id for row in found.rows if row.by == ("ann",)
     )  # the oldest go
-    manifest = dataset.write(found, tmp_path / "d")
+    manifest = jsonl.write(found, tmp_path / "d")
     assert manifest["most_from_one_person"] == 0.2
     assert f"{len(found.rows)} votes of 6 people; " in checks.votes(manifest).words
 
@@ -196,7 +196,7 @@ def test_once_five_people_vote_nobody_gives_more_than_a_fifth(tmp_path):
 def test_with_fewer_than_five_people_nobody_is_capped_and_their_number_is_told(tmp_path):
     found = dataset.gather(votes_of(ann=200, bob=4, cy=3, di=1))
     assert len(found.rows) == 208
-    manifest = dataset.write(found, tmp_path / "d")
+    manifest = jsonl.write(found, tmp_path / "d")
     assert (manifest["counts"]["people"], manifest["most_from_one_person"]) == (4, None)
     assert "208 votes of 4 people, fewer than five, so that" in checks.votes(manifest).words
 
@@ -260,7 +260,7 @@ def test_people_of_two_platforms_are_not_the_same_person():
 
 def test_the_manifest_says_whose_verdict_each_row_came_from_and_the_hash_of_each_file(tmp_path):
     found = dataset.gather([*taste(3), judged(turn(9), [("ann", 1), ("bob", -1)])])
-    manifest = dataset.write(found, tmp_path / "d")
+    manifest = jsonl.write(found, tmp_path / "d")
     assert manifest == json.loads((tmp_path / "d" / "manifest.json").read_text()) | {
         "rows": manifest["rows"],
     }
@@ -279,12 +279,12 @@ def test_the_manifest_says_whose_verdict_each_row_came_from_and_the_hash_of_each
 
 
 def test_a_data_set_that_was_changed_is_not_read(tmp_path):
-    dataset.write(dataset.gather(taste(3)), tmp_path / "d")
-    assert len(dataset.read(tmp_path / "d", "train.jsonl")) == 3
+    jsonl.write(dataset.gather(taste(3)), tmp_path / "d")
+    assert len(jsonl.read(tmp_path / "d", "train.jsonl")) == 3
     with (tmp_path / "d" / "train.jsonl").open("a") as file:
         file.write('{"planted": true}\n')
     with pytest.raises(ValueError, match="manifest"):
-        dataset.read(tmp_path / "d", "train.jsonl")
+        jsonl.read(tmp_path / "d", "train.jsonl")
 
 
 def test_every_turn_whose_words_are_in_it_is_named():
@@ -297,8 +297,8 @@ def test_every_turn_whose_words_are_in_it_is_named():
 
 def test_signs_that_end_a_line_elsewhere_do_not_end_a_row(tmp_path):
     odd = "one\u2028two\x85three\x0cfour"
-    dataset.write(dataset.gather([judged(turn(1, odd, odd), [("ann", 1)])]), tmp_path / "d")
-    (row,) = dataset.read(tmp_path / "d", "train.jsonl")
+    jsonl.write(dataset.gather([judged(turn(1, odd, odd), [("ann", 1)])]), tmp_path / "d")
+    (row,) = jsonl.read(tmp_path / "d", "train.jsonl")
     assert row["completion"][0]["content"] == odd
 
 
@@ -307,7 +307,7 @@ def test_what_is_good_and_what_is_bad_after_one_prompt_are_pairs(tmp_path):
         judged(turn(n, answer=answer), [("ann", score)])
         for n, (answer, score) in enumerate([("a", 1), ("b", -1), ("c", -1), ("c", 1)], 1)
     ]
-    dataset.write(dataset.gather(votes), tmp_path / "d")
+    jsonl.write(dataset.gather(votes), tmp_path / "d")
     found = [
         (row["chosen"][0]["content"], row["rejected"][0]["content"])
         for row in rows_of(tmp_path / "d", "pairs.jsonl")

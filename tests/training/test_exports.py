@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BotError
-from core.training import dataset, exports
+from core.training import dataset, exports, jsonl
 from core.types import Correction, Feedback
 from storage.repositories import SqlStore
 from tests.training.house import opened, put, said, trainer, vote
@@ -45,7 +45,7 @@ async def rows(folder):
 def rows_in(folder):
     """Each entry of the manifest with its line, as whoever trains reads them."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    lines = {name: dataset.read(folder, name) for name in FILES[:-1]}  # compares the hashes
+    lines = {name: jsonl.read(folder, name) for name in FILES[:-1]}  # compares the hashes
     found = [(entry, lines[entry["file"]][entry["line"] - 1]) for entry in manifest["rows"]]
     assert len(found) == len(lines["train.jsonl"]) + len(lines["holdout.jsonl"])
     assert sum(line["label"] for line in lines["train.jsonl"]) == len(lines["messages.jsonl"])
@@ -276,7 +276,7 @@ async def test_an_export_that_was_killed_leaves_nothing_once_something_is_forgot
 ):
     await store.put_export(str(tmp_path / "out"))  # and was killed before it had its name
     gathered = dataset.gather(await store.judged(["console"]))
-    await asyncio.to_thread(dataset.write, gathered, tmp_path / ".out.making")
+    await asyncio.to_thread(jsonl.write, gathered, tmp_path / ".out.making")
     await store.forget_turn(1, "ann")
     assert await here.forget() == "all cut"
     assert not await asyncio.to_thread((tmp_path / ".out.making").exists)
@@ -284,7 +284,7 @@ async def test_an_export_that_was_killed_leaves_nothing_once_something_is_forgot
 
 async def test_an_export_that_was_killed_can_be_written_after_all(store, here, tmp_path):
     gathered = dataset.gather(await store.judged(["console"]))
-    await asyncio.to_thread(dataset.write, gathered, tmp_path / ".out.making")
+    await asyncio.to_thread(jsonl.write, gathered, tmp_path / ".out.making")
     await exported(here, tmp_path / "out")
     assert not await asyncio.to_thread((tmp_path / ".out.making").exists)
 
@@ -294,7 +294,7 @@ async def test_what_could_not_be_exported_leaves_nothing_behind_and_is_not_spoke
 ):
     class Meanwhile(SqlStore):
         async def reviews(self):
-            await asyncio.to_thread(dataset.write, dataset.gather([]), tmp_path / "out")
+            await asyncio.to_thread(jsonl.write, dataset.gather([]), tmp_path / "out")
             return await super().reviews()
 
     await asyncio.to_thread((tmp_path / "file").write_text, "")

@@ -17,7 +17,8 @@ from bots.keeper import DOES_NOT_LOAD
 from bots.night import BROKEN_OFF
 from bots.shelf import lock
 from bots.telling import FORGOTTEN
-from core.training.dataset import fingerprint, gather
+from core.training.dataset import gather
+from core.training.jsonl import fingerprint
 from core.training.publish import is_made_of, refusal
 from core.types import Feedback, Night, Review, Tune
 from tests.fake_model import FakeModel

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core import shares
-from core.training import dataset
+from core.training import dataset, jsonl
 from core.training.quarantine import sift
 from core.types import Correction, Feedback, Judged, Review, Voter
 from tests.training.votes import NOON, taste, turn
@@ -385,7 +385,7 @@ def test_a_vote_beyond_ones_share_makes_no_tie_either():
 
 def test_the_data_set_says_whose_verdicts_do_not_count_and_why(tmp_path):
     found = dataset.gather([*quiet(), *rated("a", 20)], voters())
-    dataset.write(found, tmp_path / "d")
+    jsonl.write(found, tmp_path / "d")
     unheard = json.loads((tmp_path / "d" / "left_out.json").read_text())["unheard"]
     assert unheard == {IN_BURST: [[100 + n, "a"] for n in range(20)]}
 
@@ -395,7 +395,7 @@ def test_a_vote_that_does_not_count_leads_to_no_other_tune():
     more = [*counting, judged(50, ("new", 1, DAY)), judged(51, ("a", 1, DAY), ("b", -1, DAY))]
     one, other = dataset.gather(counting, known), dataset.gather(more, known)
     assert (one.unheard, one.left_out) != (other.unheard, other.left_out)
-    assert dataset.fingerprint(one) == dataset.fingerprint(other)
+    assert jsonl.fingerprint(one) == jsonl.fingerprint(other)
 
 
 def test_without_knowing_who_votes_nothing_is_set_aside():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from core.training import dataset, taught
+from core.training import dataset, jsonl, taught
 from core.types import Used
 from tests.training.votes import judged, taste, turn
 
@@ -21,7 +21,7 @@ def made(run, learnt, *, passed=True):
 
 def lines_of(gathered, folder, *without):
     """The lines of train.jsonl, but those of these people."""
-    entries = dataset.write(gathered, folder)["rows"]
+    entries = jsonl.write(gathered, folder)["rows"]
     trained = [entry for entry in entries if entry["file"] == "train.jsonl"]
     return [one["line"] for one in trained if not {*one["by"]} & {*without}]
 
