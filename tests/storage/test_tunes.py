@@ -74,6 +74,14 @@ async def test_on_the_way_back_what_shall_not_serve_is_passed_in_one_step(store)
     assert await store.serving() is None
 
 
+async def test_on_the_way_back_nothing_serves_that_used_what_is_forgotten(store):
+    for name in "abc":
+        await store.put_tune(tune(name))
+        await store.serve(name, MORNING)
+    await store.put_tune(dataclasses.replace(tune("b"), forgotten=True))
+    assert await rolled_back(store, "c") == "a"
+
+
 async def test_what_answered_everybody_is_remembered_also_when_it_no_longer_does(store):
     assert await store.served() == frozenset()
     for name in "abc":

@@ -181,6 +181,22 @@ async def test_a_canary_that_ended_meanwhile_is_not_told_of_once_more(store, tmp
     assert [tune.summary for tune in await store.tunes() if tune.name == CANARY] == [" By hand."]
 
 
+async def test_an_outdated_canary_that_is_promoted_meanwhile_is_taken_back_too(store, tmp_path):
+    class Meanwhile(SqlStore):
+        async def end_canary(self, tune, outcome, at, why):
+            assert await super().end_canary(tune, "promoted", at, "By votes.")
+            return await super().end_canary(tune, outcome, at, why)
+
+    for one in told(("base", 20, 50), (NEW, 0, 30)):
+        await put(store, one, "ann", NOON, model=one.turn.recipe.model)
+    await served(store, NEW, (1, 50))
+    await store.put_tune(Tune(CANARY, "base", "x", "passed", (2,), "", NOON))
+    await store.begin_canary(Canary(CANARY, 0.2, None, NOON))
+    store.__class__ = Meanwhile
+    await said(trainer(store, tmp_path, hollow(tmp_path / "b")).retrain(dry=False, by=None))
+    assert await store.answering() == (None, None)
+
+
 async def test_a_tune_that_learnt_from_newer_votes_stays(store, tmp_path):
     for one in told(("base", 20, 50), (OLD, 0, 30)):
         await put(store, one, "ann", NOON, model=one.turn.recipe.model)
