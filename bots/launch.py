@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from bots.config import Config
 from bots.wiring import base_of
 from core.errors import BotError
+from core.template import NO_THOUGHTS
 from core.training.recipe import RANK
 
 BESIDE = Path(".venv-vllm/bin/python")  # in the folder of Mynah: `make vllm`, or the README's line
@@ -74,6 +76,7 @@ def launch(config: Config, host: str, flags: Sequence[str]) -> Launch:
     command += ["--enable-lora", "--max-lora-rank", str(RANK)]
     command += ["--max-loras", str(TUNES_AT_ONCE), "--max-cpu-loras", str(TUNES_KEPT)]
     command += ["--enable-prefix-caching", "--disable-uvicorn-access-log"]
+    command += ["--default-chat-template-kwargs", json.dumps(NO_THOUGHTS)]
     # -1: as much as there is memory for, up to what the model takes.
     command += ["--max-model-len", str(settings.context_tokens or -1)]
     if is_cpu:

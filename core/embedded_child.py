@@ -9,6 +9,7 @@ by kill -9 too, and then this process and all that it started end at once. By it
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ import threading
 from typing import Any, Self, SupportsIndex
 
 from core.priority import session_behind
+from core.template import NO_THOUGHTS
 
 # An idle model is dropped from memory after this time and read again for the next question: tunes
 # come and go, and their folders' models must not stay for ever.
@@ -39,6 +41,7 @@ def main() -> None:
         device="cpu",
         model_timeout=IDLE_S,
         log_level="error",
+        chat_template_kwargs=json.dumps(NO_THOUGHTS),
     )
 
 

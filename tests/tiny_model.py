@@ -26,6 +26,7 @@ def make(
     ends: bool = False,
     window: int = 512,
     says_ascii: bool = False,
+    template: str = CHAT_TEMPLATE,
 ) -> Path:
     """A folder as the hub would give it: config, weights, tokenizer, chat template.
 
@@ -49,7 +50,7 @@ def make(
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>"
     )
-    fast.chat_template = CHAT_TEMPLATE
+    fast.chat_template = template
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(fast),

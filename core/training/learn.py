@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.template import NO_THOUGHTS
 from core.training.budget import FIRST, PROCESSES, Budget, agreed
 from core.training.child import Reporter
-from core.training.measure import longest, row_ids, shortened
+from core.training.measure import goes_on, longest, row_ids, shortened
 from core.training.models import (
     is_tiny,
     linear_layers,
@@ -79,6 +80,11 @@ def learn(
         reporter.fail(
             f"its files do not have {strange}, as transformers calls it: a tune of such a model"
             " could neither be checked nor merged. Name another model in training.base"
+        )
+    if not goes_on(tokenizer):
+        reporter.fail(
+            "its chat template asks for a thought before the answer, or leaves answers out: a tune"
+            " would learn what it is never asked. Name another model in training.base"
         )
     window = longest(model)
     rows, pairs = ([shortened(model, tokenizer, one) for one in some] for some in (rows, pairs))
@@ -206,7 +212,9 @@ def _trainer(
     shared: dict[str, Any] = {
         "model": model,
         "processing_class": tokenizer,
-        "train_dataset": Dataset.from_list(rows),
+        "train_dataset": Dataset.from_list(
+            [row | {"chat_template_kwargs": NO_THOUGHTS} for row in rows]
+        ),
         "peft_config": None if isinstance(model, PeftModel) else _lora(model, last_third),
     }
     trainer: Any

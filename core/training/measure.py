@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.template import NO_THOUGHTS
 from core.training.limits import GIB
 from core.training.models import ROW_TOKENS, is_tiny
 
@@ -39,19 +40,36 @@ ENOUGH_TOKENS, MOST_SAMPLES = 600, 72  # one sample of two words says little abo
 
 
 def prompt_ids(tokenizer: Any, prompt: Chat) -> list[int]:
-    encoded = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)
+    encoded = tokenizer.apply_chat_template(
+        prompt, add_generation_prompt=True, return_dict=True, **NO_THOUGHTS
+    )
     return list(encoded["input_ids"])
 
 
 def row_ids(tokenizer: Any, row: dict[str, Any]) -> tuple[list[int], int]:
     """All tokens of prompt and completion, and where the completion begins."""
     prompt = prompt_ids(tokenizer, row["prompt"])
-    whole = tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)
+    talk = row["prompt"] + row["completion"]
+    whole = tokenizer.apply_chat_template(talk, return_dict=True, **NO_THOUGHTS)
     ids = list(whole["input_ids"])
     shared = 0
     while shared < min(len(prompt), len(ids)) and prompt[shared] == ids[shared]:
         shared += 1
     return ids, shared
+
+
+def goes_on(tokenizer: Any) -> bool:
+    """Whether an answer stands behind what asks for it also where it was given before. Templates of
+    models that always think ask for a thought, and leave it out later.
+    """
+    talk = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hello."}]
+    asked, whole = (
+        tokenizer.apply_chat_template(
+            some, add_generation_prompt=some != talk, tokenize=False, **NO_THOUGHTS
+        )
+        for some in (talk[:1], talk)
+    )
+    return whole.startswith(asked) and talk[1]["content"] in whole.removeprefix(asked)
 
 
 def longest(model: Any) -> int:

@@ -127,6 +127,7 @@ def test_vllm_is_told_what_tunes_need(served, told, tmp_path):
     assert given["--host"] == "127.0.0.1"
     assert given["--max-lora-rank"] == "16"
     assert given["--max-num-seqs"] == "7"
+    assert given["--default-chat-template-kwargs"] == '{"enable_thinking": false}'
     assert "--enable-lora" in flags
     assert environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
     assert environment["VLLM_LORA_RESOLVER_CACHE_DIR"] == str(tmp_path / "data" / "tunes")

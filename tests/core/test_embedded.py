@@ -28,6 +28,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 
 ROOT = Path(__file__).parent.parent.parent
 TOKENS = 40
+# As Qwen3's, which thinks unless it is told not to.
+THINKING = tiny_model.CHAT_TEMPLATE + (
+    "{% if enable_thinking is not defined or enable_thinking %}Well, let me see. {% endif %}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,7 @@ def models(tmp_path_factory):
     return {
         "base": tiny_model.make(folder / "base", seed=0),
         "mynah@000001": tiny_model.make(folder / "mynah@000001", seed=1),
+        "mynah@000002": tiny_model.make(folder / "mynah@000002", seed=0, template=THINKING),
     }
 
 
@@ -120,6 +125,10 @@ async def test_answers_of_two_folders_at_once_are_not_mixed(house):
     async with asyncio.TaskGroup() as group:
         asked = [group.create_task(house.text("hello", model=name)) for name in names]
     assert [task.result() for task in asked] == [own[name] for name in names]
+
+
+async def test_a_model_that_thinks_before_it_answers_is_told_not_to(house):
+    assert await house.text("hello", "mynah@000002") == await house.text("hello")
 
 
 async def test_changing_the_model_is_fast(house):
