@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def _module(name: str) -> Any:
             raise
         raise ConfigError(
             f"{name} needs packages that are not installed ({error.name}):"
-            f" pip install -e '.[{platform.extra}]' -c constraints.txt"
+            f" {sys.executable} -m pip install -e '.[{platform.extra}]' -c constraints.txt"
         ) from error
 
 

@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import json
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -33,7 +34,8 @@ def lacking() -> str:
     """Which library is not installed here, and how to mend that; "": none. Imports none of them."""
     for name in (*LEARNING, *JUDGING):
         if importlib.util.find_spec(name) is None:
-            return f"`{name}` is not installed: pip install -e '.[train]' -c constraints.txt"
+            pip = f"{sys.executable} -m pip"
+            return f"`{name}` is not installed: {pip} install -e '.[train]' -c constraints.txt"
     return ""
 
 

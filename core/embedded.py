@@ -196,8 +196,8 @@ def _check(folder: Path) -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise Unreachable(
-            f"{missing[0]} is not installed: pip install -e '.[local]' -c constraints.txt, "
-            "or set generation.url to a model's server."
+            f"{missing[0]} is not installed: {sys.executable} -m pip install -e '.[local]'"
+            " -c constraints.txt, or set generation.url to a model's server."
         )
     if not (folder / "config.json").is_file():
         raise Unreachable(

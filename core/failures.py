@@ -63,7 +63,7 @@ def refusal(response: aiohttp.ClientResponse) -> GenerationError:
             "check generation.url."
         )
     if status >= 500:
-        return Broken(f"The model's server failed ({status}).")
+        return Broken(f"The model's server failed ({status}): see its log.")
     if status in (401, 403):
         return Locked(
             f"The model's server does not accept the key ({status}): "
@@ -77,7 +77,10 @@ def refusal(response: aiohttp.ClientResponse) -> GenerationError:
             "check generation.model and generation.url."
         )
     # The server's own words may quote the prompt: they stay in its log.
-    return Rejected(f"The model's server refused the request ({status}): its log says why.")
+    return Rejected(
+        f"The model's server refused the request ({status}). Should it happen again, it takes fewer"
+        " tokens than it says, or has another model: set generation.context_tokens, or see its log."
+    )
 
 
 def retry_after_s(header: str) -> float:

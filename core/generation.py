@@ -25,6 +25,15 @@ from core.wire import Reply
 
 DRAIN_WITHIN_S = 0.2  # for the end of the body after the end of the answer
 
+NO_BEGINNING = (
+    "The model did not begin to answer in time: lower generation.at_once or context_tokens, or"
+    " raise first_token_within_s."
+)
+NO_END = (
+    "The model took too long for the whole answer: raise generation.answer_within_s, or lower"
+    " max_tokens."
+)
+
 T = TypeVar("T")
 
 
@@ -86,8 +95,10 @@ class ModelServer(Connection):
             if not heard:
                 self.breaker.failed(unheard=isinstance(error, Unheard))
             raise
-        except GenerationError:  # a refusal and an empty answer come from a server that works
+        except GenerationError as error:  # a refusal and an empty answer: the server works
             self.breaker.worked()
+            if type(error) is Rejected:  # since its last start it may have less room: ask it again
+                self._context = self.settings.context_tokens
             raise
 
     async def _ask(self, url: str, prompt: Prompt, watch: _Watch) -> AsyncGenerator[str]:
@@ -154,11 +165,11 @@ class _Watch:
 
     async def within(self, work: Awaitable[T]) -> T:
         """What `work` gives before the next deadline. Raises TimedOut, Unreachable, Broken."""
-        until, late = self._first, "The model did not begin to answer in time."
+        until, late = self._first, NO_BEGINNING
         if self._token is not None:
             until, late = self._token + self._between_s, "The model fell silent in mid-answer."
         if until >= self._whole:
-            until, late = self._whole, "The model took too long for the whole answer."
+            until, late = self._whole, NO_END
         with our_errors(late):
             async with asyncio.timeout_at(until):
                 return await work

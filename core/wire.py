@@ -58,6 +58,8 @@ class Reply:
             raise self._failure
         if self.finish is None or self.finish in UNFINISHED:
             raise Broken("The model's server broke off in the middle of the answer.")
+        if not self._spoke and self.finish == "length":
+            raise Empty("The model thought until the end: raise generation.max_tokens.")
         if not self._spoke:
             raise Empty("The model ended its answer without a word.")
         if self.finish == "length":

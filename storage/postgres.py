@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -81,7 +82,8 @@ def engine_on(url: URL, *, size: int, name: str) -> Engine:
         )
     except ImportError as error:
         raise StoreError(
-            "PostgreSQL needs its driver: pip install -e '.[postgres]' -c constraints.txt"
+            f"PostgreSQL needs its driver: {sys.executable} -m pip install -e '.[postgres]'"
+            " -c constraints.txt"
         ) from error
 
 

@@ -111,6 +111,14 @@ async def test_thoughts_are_not_shown_and_keep_the_call_alive(server):
         assert await read(model) == ("42", None)
 
 
+async def test_an_answer_that_was_thought_to_its_limit_says_what_to_raise(server):
+    server.behaviour = Behaviour(reasoning=("hm",) * 3, pieces=(), finish="length")
+    async with client(server) as model:
+        text, error = await read(model)
+    assert (text, type(error)) == ("", Empty)
+    assert "generation.max_tokens" in str(error)
+
+
 async def test_a_try_after_a_broken_thought_has_the_first_tokens_time_again(server):
     server.script.append(Behaviour(reasoning=("hm",), cut_after=0))
     server.behaviour = Behaviour(first_after_s=0.6)

@@ -75,6 +75,21 @@ async def test_the_window_is_the_settings_then_the_servers_then_a_guess(server, 
     assert len(caplog.records) == 1
 
 
+async def test_a_server_that_refuses_is_asked_anew_how_much_it_takes(server):
+    """Started again, it may have less room, and would refuse every long conversation."""
+    async with client(server) as model:
+        assert await model.context() == 2048
+        server.max_model_len = 256
+        server.behaviour = Behaviour(status=400)
+        assert await model.context() == 2048
+        _, error = await read(model)
+        assert "generation.context_tokens" in str(error)
+        assert await model.context() == 256
+    async with client(server, context_tokens=777) as model:
+        await read(model)
+        assert await model.context() == 777
+
+
 async def test_a_models_folder_counts_and_knows_its_window(server, tmp_path):
     tokenizer = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

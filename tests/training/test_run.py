@@ -117,7 +117,9 @@ async def test_a_missing_library_is_said_with_the_command_that_brings_it(
     # Python's own way to say that it is not installed; an environment without it takes minutes.
     monkeypatch.setitem(sys.modules, "trl", None)
     words = await said(trainer(store, tmp_path, base).retrain(dry=False, by=None))
-    why = "`trl` is not installed: pip install -e '.[train]' -c constraints.txt"
+    why = (
+        f"`trl` is not installed: {sys.executable} -m pip install -e '.[train]' -c constraints.txt"
+    )
     assert f"Learning failed: {why}. What answered before answers on." in words
     assert await store.next_tune() == "mynah@000001"
 
