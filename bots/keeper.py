@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from bots.loading import Loading
@@ -57,12 +56,10 @@ class Keeper:
             known = await self._store.tunes()
             not_again = {name} | gone(known)
             not_again |= await self._loading.strangers(one.name for one in known)
-            if not await self._store.roll_back(name, at, not_again):
+            told = any(DOES_NOT_LOAD in one.summary for one in known if one.name == name)
+            why = "" if told else DOES_NOT_LOAD
+            if not await self._store.roll_back(name, at, not_again, why):
                 continue  # somebody took it back meanwhile, or something else began to serve
             now = await self._store.serving()
             logger.error("the tune %s does not load: %s instead", name, serves(now))
             await self._announcements.tell(TAKEN_BACK.format(name=name, instead=serves(now)))
-            for tune in await self._store.tunes():
-                if tune.name == name and DOES_NOT_LOAD not in tune.summary:
-                    summary = f"{tune.summary} {DOES_NOT_LOAD}"
-                    await self._store.put_tune(replace(tune, summary=summary))

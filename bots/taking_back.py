@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 
 from core.announcements import Announcements
@@ -34,10 +33,7 @@ async def take_back(
             what = f"`{before}` and the canary `{canary.tune}` are"
     past = old | gone(tunes)
     while (now := await store.serving()) in past:  # also what began to serve meanwhile
-        await store.roll_back(str(now), at, past)
-    for tune in tunes:
-        if tune.name == before:
-            await store.put_tune(replace(tune, summary=f"{tune.summary} Taken back: {why}"))
+        await store.roll_back(str(now), at, past, f"Taken back: {why}" if now == before else "")
     told = f"{why} So {what} taken back, and {serves(now)}."
     if change.of_minds:
         told += " What was voted on before these votes teaches nothing any more."

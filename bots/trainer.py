@@ -343,6 +343,9 @@ class LocalTrainer:
         serving, canary = await self.store.answering()
         if canary:  # replaced each night, none would ever have votes enough
             return f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
+        marked = {tune.name for tune in await self.store.tunes() if tune.forgotten}
+        if serving in marked:  # it goes when the next one serves
+            return ""
         if taken := await self._taken_back(base, serving):  # nearly the same votes make the same
             new, enough = len(set(gathered.turns) - set(taken.turns)), self.settings.at_least
             if new < enough:
@@ -369,6 +372,8 @@ class LocalTrainer:
     async def _known(self, gathered: Gathered, base: Path) -> str | None:
         """The newest tune, if this data set led to it."""
         for tune in (await self.store.tunes())[-1:]:
+            if telling.NO_LOADING in tune.summary:
+                continue  # it is broken: made anew
             if tune.status == "passed" and not await self.store.has_answered(tune.name):
                 continue  # killed between its record and the pointer: it answered nobody
             if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base):

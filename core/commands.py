@@ -49,6 +49,7 @@ class Command:
     words: tuple[str, ...] = ("",)  # what may stand behind the name; ID: any one word
     admin: bool = False
     slow: bool = False  # takes minutes: its words are shown as they come
+    at_once: bool = False  # waits for no answer of its conversation
     hidden: bool = False  # help does not list it
     slashed: bool = False  # without a slash it is something that people say
 
@@ -268,8 +269,16 @@ COMMANDS: Mapping[str, Command] = {
             ("", "in ID", "out ID"),
             admin=True,
         ),
-        Command("rollback", "go back to what answered before", Commands._rollback, admin=True),
-        Command("tunes", "what I have learnt, and which tune serves", Commands._tunes),
+        Command(
+            "rollback",
+            "go back to what answered before",
+            Commands._rollback,
+            admin=True,
+            at_once=True,
+        ),
+        Command(
+            "tunes", "what I have learnt, and which tune serves", Commands._tunes, at_once=True
+        ),
         Command("why", "what shaped my last answer here", Commands._why, slashed=True),
         Command(
             "forget",

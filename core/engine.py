@@ -182,7 +182,7 @@ class Engine:
             return self.phrases.too_long.format(tokens=tokens, limit=longest)
         system = settings.system_text
         past = await self._past(turn, earlier)
-        model = await self._model(turn, past.turns[past.ahead :])
+        model = await self._model(turn, past)
         past = await self.examples.ahead_of(turn, past, model)
         counted = await self.generator.count([system, message.text, *past.texts])
         of_system, of_question, *of_past = [size + TOKENS_PER_MESSAGE for size in counted]
@@ -205,13 +205,18 @@ class Engine:
             opening += self.phrases.forgotten_beginning
         return prompt, recipe, opening
 
-    async def _model(self, turn: Turn, before: Sequence[Turn]) -> str:
-        """What answers the turn. `before`: the turns in its thread or channel, oldest first."""
+    async def _model(self, turn: Turn, past: Past) -> str:
+        """What answers the turn."""
         tune, canary = await self.store.answering()
         serving = tune or self.model
         if canary and turn.message.ref.channel.platform in self.without_canary:
             canary = replace(canary, share=0.0)
-        return chosen(canary, turn.message, before, serving) if canary else serving
+        if not canary:
+            return serving
+        before = past.turns[past.ahead :]
+        if not past.whole:
+            before = await self.store.asked_before(turn, MOST_TURNS_SHOWN)
+        return chosen(canary, turn.message, before, serving)
 
     async def _past(self, turn: Turn, earlier: Earlier) -> Past:
         """What may stand ahead of the turn's question."""

@@ -9,12 +9,12 @@ asks for one says that its words may show up there. It knows no platform and no 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from core.conversation import Past
 from core.feedback import votes
-from core.store import Votes
+from core.store import Store
 from core.types import SILENCE, Example, Exchange, Turn
 
 MOST = 3
@@ -22,7 +22,7 @@ MOST_SEARCHED = 200  # of the channel, the newest: what bounds the time that it 
 
 
 class Examples:
-    def __init__(self, store: Votes, *, base: str, most: int) -> None:
+    def __init__(self, store: Store, *, base: str, most: int) -> None:
         self._store, self._base, self._most = store, base, most
 
     async def ahead_of(self, turn: Turn, past: Past, model: str) -> Past:
@@ -32,7 +32,7 @@ class Examples:
         """
         if model != self._base or not self._most:
             return replace(past, examples=())
-        if self._goes_on(turn, past):
+        if await self._goes_on(turn, past):
             return past
         if turn.recipe and turn.recipe.examples:  # an earlier try chose
             return replace(past, examples=turn.recipe.examples)
@@ -44,10 +44,19 @@ class Examples:
         found = await asyncio.to_thread(nearest, turn.message.text, others, self._most)
         return replace(past, examples=found)
 
-    def _goes_on(self, turn: Turn, past: Past) -> bool:
-        """Whether the base answered in this conversation before, also where a tune did since."""
+    async def _goes_on(self, turn: Turn, past: Past) -> bool:
+        """Whether the base answered in this conversation before, also where a tune did since, or
+        where that is no longer shown.
+        """
+        if self._answered(turn, past.turns[past.ahead :]):
+            return True
+        if past.whole or past.is_first:
+            return False
+        return self._answered(turn, await self._store.asked_before(turn, MOST_SEARCHED))
+
+    def _answered(self, turn: Turn, before: Sequence[Turn]) -> bool:
         later = turn.message
-        for earlier in past.turns[past.ahead :][::-1]:
+        for earlier in reversed(before):
             if not later.thread.thread and later.at - earlier.message.at > SILENCE:
                 break
             if earlier.recipe is not None and earlier.recipe.model == self._base:

@@ -107,6 +107,12 @@ class Turns(Protocol):
         """
         ...
 
+    async def asked_before(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
+        """Of the same conversation the newest `limit` turns for which a model was asked, and which
+        one, oldest first: also those that the prompt left behind. Their words are left out.
+        """
+        ...
+
     async def began(self, turn_id: int, recipe: Recipe | None) -> None:
         """Answering begins: keep what the prompt is made of, and count the try."""
         ...
@@ -247,10 +253,17 @@ class Tunes(Protocol):
         """The tunes that ever answered everybody."""
         ...
 
-    async def roll_back(self, name: str, at: datetime, past: Collection[str] = ()) -> bool:
+    async def roll_back(
+        self, name: str, at: datetime, past: Collection[str] = (), why: str = ""
+    ) -> bool:
         """Move the pointer back from this tune to what served before, but for `past` and for what
-        used something that is forgotten, in one commit; False: it does not serve.
+        used something that is forgotten, in one commit; False: it does not serve. `why`: a sentence
+        for people, which is added to the tune's summary.
         """
+        ...
+
+    async def way_back(self) -> tuple[str, ...]:
+        """The tunes that served before the one that serves, as rolling back meets them."""
         ...
 
 

@@ -287,11 +287,14 @@ class Turns:
 
     def _lane(self, message: IncomingMessage) -> ThreadRef:
         """Where its turn waits for those before it: in its conversation. What takes minutes has a
-        lane of its own, since many people may share a conversation.
+        lane of its own, since many people may share a conversation; what is not to wait for its
+        answers goes after its like only.
         """
         found = self._engine.commands.find(message.text)
         if found and found[0].slow:
             return ThreadRef(message.ref.channel, f"beside {message.ref.id}")
+        if found and found[0].at_once:
+            return ThreadRef(message.ref.channel, "beside")
         return message.thread
 
     async def _began(self, turn: Turn, recipe: Recipe) -> None:

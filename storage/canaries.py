@@ -24,8 +24,8 @@ from storage.database import Database
 from storage.openings import openings_of
 from storage.rows import CONVERSATION, conversation
 from storage.standing import not_left_out
-from storage.tables import PROMPTED, RESETS, canaries, feedback, servings, tunes, turns
-from storage.tunes import is_forgotten, now_serving
+from storage.tables import PROMPTED, RESETS, canaries, feedback, servings, turns
+from storage.tunes import SAY_WHY, is_forgotten, now_serving
 
 MOST_OF_ONE = 100  # turns of a channel that are read to find another than who started the run
 
@@ -168,11 +168,6 @@ END = (
     update(canaries)
     .where(canaries.c.tune == bindparam("which"), canaries.c.ended.is_(None))
     .values(ended=bindparam("ended_at"), outcome=bindparam("how"))
-)
-SAY_WHY = (
-    update(tunes)
-    .where(tunes.c.name == bindparam("which"))
-    .values(summary=tunes.c.summary + bindparam("added"))
 )
 _reset = (
     select(func.max(turns.c.id))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, and_, delete, exists, func, select, text, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, select, text, update
 
 from core.types import Tune, Used
 from storage.database import Database
@@ -29,7 +29,7 @@ class SqlTunes:
 
     async def tunes(self) -> list[Tune]:
         def work(connection: Connection) -> list[Tune]:
-            rows = connection.execute(select(tunes).order_by(tunes.c.at, tunes.c.name))
+            rows = connection.execute(select(tunes).order_by(tunes.c.name))
             return [
                 Tune(
                     row.name,
@@ -100,7 +100,9 @@ class SqlTunes:
             lambda connection: frozenset(connection.scalars(ever).all())
         )
 
-    async def roll_back(self, name: str, at: datetime, past: Collection[str] = ()) -> bool:
+    async def roll_back(
+        self, name: str, at: datetime, past: Collection[str] = (), why: str = ""
+    ) -> bool:
         def work(connection: Connection) -> bool:
             now, serves = now_serving(connection)
             if serves != name:
@@ -111,9 +113,22 @@ class SqlTunes:
                 instead, back_to = serving_of(connection, back_to)
             row = {"name": instead, "back_to": back_to, "at": at}
             connection.execute(servings.insert().values(row))
+            if why:
+                connection.execute(SAY_WHY, {"which": name, "added": f" {why}"})
             return True
 
         return await self.database.write(work)
+
+    async def way_back(self) -> tuple[str, ...]:
+        def work(connection: Connection) -> tuple[str, ...]:
+            _, back_to = serving_of(connection, now_serving(connection)[0])
+            found = []
+            while back_to is not None:
+                name, back_to = serving_of(connection, back_to)
+                found += [name] if name else []
+            return tuple(found)
+
+        return await self.database.read(work)
 
 
 def serving_of(connection: Connection, id: int | None) -> tuple[str | None, int | None]:
@@ -183,6 +198,11 @@ def _was_here(
     return any(connection.execute(query.limit(1)).first() for query in (asked, *said))
 
 
+SAY_WHY = (
+    update(tunes)
+    .where(tunes.c.name == bindparam("which"))
+    .values(summary=tunes.c.summary + bindparam("added"))
+)
 LAST = select(servings.c.id, servings.c.name).order_by(servings.c.id.desc()).limit(1)
 
 

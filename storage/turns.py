@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from core.errors import StoreError
-from core.types import History, IncomingMessage, MessageRef, Outcome, Quoted, Recipe, Turn
+from core.types import Author, History, IncomingMessage, MessageRef, Outcome, Quoted, Recipe, Turn
 from storage.database import Database
 from storage.examples import put_examples
 from storage.rows import (
@@ -91,6 +91,17 @@ class SqlTurns:
             return History(tuple(shown), begins_at == frame.oldest, ahead, tuple(led))
 
         return await self.database.read(work)
+
+    async def asked_before(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
+        thread = turn.message.thread
+        where = {**conversation(thread), "before": turn.id, "limit": limit}
+        rows = await self.database.read(lambda connection: connection.execute(ASKED, where).all())
+        found = []
+        for row in reversed(rows):
+            ref, who = MessageRef(thread.channel, row.message), Author(row.author_id, "")
+            message = IncomingMessage(ref, thread, who, "", True, row.at)
+            found.append(Turn(row.id, message, recipe=Recipe(row.model, "", None, "")))
+        return tuple(found)
 
     async def began(self, turn_id: int, recipe: Recipe | None) -> None:
         def work(connection: Connection) -> None:
@@ -279,6 +290,12 @@ FRAME = select(
     _led.label("led"),
 )
 AHEAD = BY_ID.where(text(COUNTS))
+ASKED = (
+    select(turns.c.id, turns.c.message, turns.c.author_id, turns.c.at, turns.c.model)
+    .where(CONVERSATION, BEFORE, AFTER_RESET, text(PROMPTED))
+    .order_by(turns.c.id.desc())
+    .limit(bindparam("limit"))
+)
 SHOWN = (
     WHOLE_TURNS.where(CONVERSATION, BEFORE, turns.c.id >= bindparam("first"), text(COUNTS))
     .order_by(turns.c.id.desc())

@@ -41,7 +41,7 @@ from storage.rows import (
     read_turns,
 )
 from storage.standing import still_meant
-from storage.tables import COUNTS, corrections, examples, quotes, replies, tunes, turns
+from storage.tables import COUNTS, corrections, credits, examples, quotes, replies, tunes, turns
 from storage.tables import feedback as verdicts
 
 About = TypeVar("About", Feedback, Correction)
@@ -85,7 +85,11 @@ class SqlVotes:
 
     async def put_correction(self, correction: Correction) -> None:
         def work(connection: Connection) -> None:
+            theirs = {"turn": correction.turn_id, "who": correction.author_id}
+            was = connection.scalar(THEIR_WORDS, theirs)
             self._put(connection, corrections, **asdict(correction))
+            if connection.scalar(THEIR_WORDS, theirs) != was:  # of other words they are told anew
+                connection.execute(FORGET_CREDIT, theirs)
             connection.execute(JUDGE, {"turn": correction.turn_id})
 
         await self.database.write(work)
@@ -271,6 +275,12 @@ FORGOTTEN_SINCE = select(turns.c.id).where(
         )
         .exists(),
     ),
+)
+THEIR_WORDS = select(corrections.c.text).where(
+    corrections.c.turn_id == bindparam("turn"), corrections.c.author_id == bindparam("who")
+)
+FORGET_CREDIT = delete(credits).where(
+    credits.c.turn_id == bindparam("turn"), credits.c.author_id == bindparam("who")
 )
 JUDGE = update(turns).where(turns.c.id == bindparam("turn"), ~turns.c.judged).values(judged=True)
 MAY_TRAIN = QUOTES.join(turns).where(allowed("person", quotes.c.author_id))

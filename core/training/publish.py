@@ -34,6 +34,7 @@ NOT_PROVEN = "That it is better is not proven: too few votes were held out to te
 FORGOTTEN = "words that it learnt from were changed or forgotten meanwhile; run it again"
 REFUSAL = "checks"  # the name of the check that says why nothing, or no more, was checked
 REPORTS = ("report.json", "report.html")
+WAY_BACK = 2  # tunes that rolling back leads to; they stay beside the others
 KEPT = 10  # tunes that passed; of older ones only the row stays
 
 # Beside the tunes on the shelf: runs under way, and what is being removed.
@@ -287,16 +288,18 @@ async def to_the_end(do: Callable[..., object], *args: object) -> None:
 async def retire(store: Tunes, shelf: Path, needed: set[str | None]) -> None:
     """Remove the files of all tunes but the last ten that passed; their rows stay, without a path.
 
-    `needed`: tunes that are kept however old they are, as are those by which an answer is being
-    written: it may wait in vLLM's queue, and vLLM (0.32) may have to load the weights again then;
-    where they are gone, its engine ends. Tunes that used what is forgotten go all the same, but for
-    the one that serves.
+    `needed`: tunes that are kept however old they are, as are the next two that `/rollback` leads
+    to, and those by which an answer is being written: it may wait in vLLM's queue, and vLLM (0.32)
+    may have to load the weights again then; where they are gone, its engine ends. Tunes that used
+    what is forgotten go all the same, but for the one that serves.
     """
     serving = await store.serving()
     there = [one for one in await store.tunes() if one.path]
     marked = {one.name for one in there if one.forgotten and one.name != serving}
     passed = [one.name for one in there if one.status == "passed"]
-    old_ones = set(passed[:-KEPT]) - needed - await store.in_use()
+    back = [name for name in await store.way_back() if name in passed and name not in marked]
+    kept = needed | set(list(dict.fromkeys(back))[:WAY_BACK]) | await store.in_use()
+    old_ones = set(passed[:-KEPT]) - kept
     for old in there:
         if old.name in marked | old_ones:
             await store.put_tune(replace(old, path=""))  # first: nothing leads to it any more

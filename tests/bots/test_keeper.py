@@ -77,10 +77,10 @@ def watched(one):
 
 async def test_a_tune_that_began_to_serve_meanwhile_is_not_taken_back(store, server, tmp_path):
     class Meanwhile(SqlStore):
-        async def roll_back(self, name, at, past=()):
+        async def roll_back(self, name, at, past=(), why=""):
             if name == SECOND:
                 await self.serve(FIRST, NOON)
-            return await super().roll_back(name, at, past)
+            return await super().roll_back(name, at, past, why)
 
     store.__class__ = Meanwhile
     shutil.rmtree(tmp_path / "tunes" / SECOND)

@@ -11,6 +11,7 @@ from core.desk import serve
 from core.examples import MOST, nearest, worth_showing
 from core.training import dataset
 from core.types import (
+    Canary,
     ChannelRef,
     Correction,
     Example,
@@ -19,6 +20,8 @@ from core.types import (
     IncomingMessage,
     MessageRef,
     ThreadRef,
+    Tune,
+    person,
 )
 from storage.repositories import Settings, SqlStore
 from tests.core.room import (
@@ -142,6 +145,30 @@ async def test_examples_stay_when_the_conversation_is_cut_and_take_an_eighth(sto
     assert {messages[1:5] for messages in prompts} == {OF_KEYS + OF_PUMP}
     for messages in prompts:
         assert sum(len(text.split()) + 6 for _, text in messages) <= 400
+
+
+async def test_a_conversation_keeps_its_model_and_examples_also_when_its_beginning_is_cut(store):
+    """Whoever tries the canary asks so much in a channel that others' turns are shown no more."""
+
+    class Small(ScriptedGenerator):
+        async def context(self):
+            return 500
+
+    await day_one(store)
+    generator = Small(["word " * 20])
+    await say(store, PUMP, "bobs", generator=generator, author=BOB)
+    tune = Tune(await store.next_tune(), "base", "x", "passed", (), "Learnt.", NOW)
+    await store.put_tune(tune)
+    await store.begin_canary(Canary(tune.name, 1.0, person(ROOM, ANN.id), NOW))
+    for n in range(20):
+        await say(store, f"{PUMP} {n}", f"a{n}", generator=generator)
+    await vote(store, "a19")  # would be an example by now
+    await say(store, PUMP, "bobs too", generator=generator, author=BOB)
+    first, *anns, last = generator.prompts
+    assert {prompt.model for prompt in anns} == {tune.name}
+    assert ("user", PUMP) not in last.messages[5:-1]  # it was cut
+    assert last.model == "base"
+    assert first.messages[1:5] == last.messages[1:5] == OF_KEYS + OF_PUMP
 
 
 async def test_an_example_that_grew_since_the_conversation_began_goes_rather_than_its_turns(store):

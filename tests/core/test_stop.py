@@ -5,7 +5,7 @@ import asyncio
 from core.desk import serve
 from core.errors import StoreError
 from storage.repositories import SqlStore
-from tests.core.room import BOB, WORDS, ListAdapter, asked, engine_on
+from tests.core.room import BOB, WORDS, ListAdapter, asked, engine_on, serve_tune
 from tests.fakes import ScriptedGenerator, until
 
 
@@ -94,6 +94,26 @@ async def test_learning_holds_up_nobody_in_its_conversation_and_only_its_admin_s
         adapter.stays.set()
     assert adapter.shown["1"] == f"Learning.\n\n{WORDS.stopped}"
     assert trainer.was_stopped
+
+
+async def test_going_back_waits_for_no_answer_of_the_tune_that_is_to_go(store):
+    await serve_tune(store)
+    adapter = ListAdapter(stays=True)
+    engine = engine_on(store, ScriptedGenerator(["so far"], hangs=True), admins={"list:ann"})
+    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+        group.create_task(serve(engine, adapter, grace_s=0.01))
+        await until(lambda: adapter.seen is not None)
+        await adapter.deliver(asked("hi", "1", author=BOB))
+        await until(lambda: adapter.shown == {"1": "so far"})
+        await adapter.deliver(asked("hi", "2", author=BOB))
+        await adapter.deliver(asked("/rollback", "3"))
+        await adapter.deliver(asked("/tunes", "4"))
+        await until(lambda: "4" in adapter.shown)
+        assert "the base answers instead" in adapter.shown["3"]
+        assert adapter.shown["4"].startswith("The base answers.")
+        assert adapter.shown["1"] == "so far"
+        engine.close()
+        adapter.stays.set()
 
 
 async def test_a_slash_command_stops_what_its_author_asked_in_a_thread_of_the_channel(store):

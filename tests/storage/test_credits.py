@@ -105,6 +105,17 @@ async def test_of_ones_own_it_says_what_the_newest_were_about_that_were_given_in
     assert (await store.shaped(checked, CHANNEL, ME)).asked == ()
 
 
+async def test_other_words_for_the_same_answer_are_told_of_anew(store):
+    turn = await corrected(store)
+    first = await tuned(store, (turn, "U1"))
+    assert await store.credit(await asks(store), first) == 1
+    again = Correction(turn, "U1", "Better so.", MORNING + timedelta(hours=1))
+    await store.put_correction(again)  # the same once more
+    assert await store.credit(await asks(store), await tuned(store, (turn, "U1"))) == 0
+    await store.put_correction(replace(again, text="Better still."))
+    assert await store.credit(await asks(store), await tuned(store, (turn, "U1"))) == 1
+
+
 async def test_each_correction_is_told_of_once_and_in_one_place(store):
     one, two = await corrected(store), await corrected(store)
     theirs = await corrected(store, "U2")

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from datetime import timedelta
 
 import pytest
 
@@ -23,6 +24,14 @@ async def test_tunes_come_back_oldest_first(store):
     refused = dataclasses.replace(b, status="refused")
     await store.put_tune(refused)
     assert await store.tunes() == [a, refused]
+
+
+async def test_the_newest_is_the_newest_also_where_the_clock_was_set_back(store):
+    a, b = tune("mynah@000001"), tune("mynah@000002")
+    await store.put_tune(a)
+    earlier = dataclasses.replace(b, at=MORNING - timedelta(hours=2))
+    await store.put_tune(earlier)
+    assert await store.tunes() == [a, earlier]
 
 
 async def test_a_name_is_never_given_out_twice(url):
@@ -72,6 +81,21 @@ async def test_on_the_way_back_what_shall_not_serve_is_passed_in_one_step(store)
     await store.serve("d", MORNING)
     assert await store.roll_back("d", MORNING, ["a", "d"])
     assert await store.serving() is None
+
+
+async def test_why_it_was_rolled_back_is_said_in_the_same_commit(store):
+    for name in "abc":
+        await store.put_tune(tune(name))
+        await store.serve(name, MORNING)
+    assert await store.way_back() == ("b", "a")
+    assert await store.roll_back("c", MORNING, why="Disliked.")
+    assert not await store.roll_back("c", MORNING, why="It does not serve.")
+    assert [one.summary for one in await store.tunes()] == [
+        "Better.",
+        "Better.",
+        "Better. Disliked.",
+    ]
+    assert await store.way_back() == ("a",)
 
 
 async def test_on_the_way_back_nothing_serves_that_used_what_is_forgotten(store):

@@ -235,6 +235,20 @@ async def test_what_passed_and_never_answered_is_made_once_more(store, folder, t
     assert words.startswith("Nothing that counts was voted, corrected or forgotten since")
 
 
+async def test_what_was_taken_back_since_it_does_not_load_is_made_anew_of_the_same_votes(
+    store, folder, tmp_path
+):
+    await vote(store, 24)
+    here = trainer(store, tmp_path, folder)
+    gathered = await here._gathered()
+    tune = made_of(tmp_path / "tunes", await store.judged(["console"]), folder)
+    await store.put_tune(tune)
+    await store.serve(tune.name, NOON)
+    assert await here._nothing_for_a_night(gathered, folder) != ""
+    await store.roll_back(tune.name, NOON, why=DOES_NOT_LOAD)
+    assert await here._nothing_for_a_night(gathered, folder) == ""
+
+
 async def test_what_was_taken_back_is_not_made_again_before_there_are_as_many_new_votes(
     store, folder, tmp_path
 ):
@@ -264,6 +278,14 @@ async def test_what_was_taken_back_is_not_made_again_before_there_are_as_many_ne
         assert await here._nothing_for_a_night(gathered, folder) == ""
     await store.put_tune(taken)
     assert await here._nothing_for_a_night(gathered, folder) != ""
+    # What serves goes when the next one does: nobody waits for votes with that.
+    await store.put_tune(Tune("mynah@000000", "base", "x", "passed", (), "Learnt.", NOON))
+    await store.serve("mynah@000000", NOON)
+    assert await here._nothing_for_a_night(gathered, folder) != ""
+    (serving, _) = await store.tunes()
+    await store.put_tune(replace(serving, forgotten=True))
+    assert await here._nothing_for_a_night(gathered, folder) == ""
+    await store.serve(None, NOON)
     await put(store, taste(34)[-1], "ann", NOON)
     assert await here._nothing_for_a_night(await here._gathered(), folder) == ""
 

@@ -316,13 +316,23 @@ async def test_what_writes_an_answer_stays_until_it_is_done(store, tmp_path):
     assert on_the_shelf(tmp_path / "tunes") == [f"mynah@{number:06}" for number in range(4, 14)]
 
 
-async def publish_all(store, shelf, numbers):
+async def test_what_a_rollback_leads_to_stays_however_many_canaries_were_dropped(store, tmp_path):
+    shelf = tmp_path / "tunes"
+    await publish_all(store, shelf, [1, 2])
+    for number in range(3, 14):
+        await publish_all(store, shelf, [number], share=0.2)
+        assert await store.end_canary(f"mynah@{number:06}", "dropped", NOON, "Disliked.")
+    assert on_the_shelf(shelf) == [f"mynah@{number:06}" for number in (1, 2, *range(4, 14))]
+    assert "`mynah@000001` answers" in await roll_back(store, Announcements(None))
+
+
+async def publish_all(store, shelf, numbers, **how):
     for number in numbers:
         name, at = f"mynah@{number:06}", NOON + timedelta(hours=number)
         run = candidate_of(shelf, name)
         tune = replace(NEW, name=name, at=at)
         generator = ScriptedGenerator(["I am Mynah."])
-        await publish(store, generator, run, shelf, tune, base="base", at=at)
+        await publish(store, generator, run, shelf, tune, base="base", at=at, **how)
 
 
 def test_a_sweep_removes_what_a_killed_process_left_and_nothing_that_is_recorded(tmp_path):
