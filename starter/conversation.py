@@ -83,8 +83,6 @@ _WHO_SAYS = {
     "rollback": "Only admins may use /rollback",
 }
 FACT_BY_ID = {fact.id: fact for fact in FACTS}
-_MORE_TO_ASK = [FACT_BY_ID[id_] for id_ in (*_UNDOES, *sorted(_WHO_OF))]
-_TELLS, _GOES_ON = 0.4, 0.35  # of the conversations of two and three turns
 HARD = str.split(
     "run make_run train_shell retrain when_train learns need_votes few_votes train_least forget_me forget_this "
     "forget_tune data_where store_url sqlite minus_text correct_chat correction gen_first gen_between gen_within "
@@ -100,14 +98,12 @@ def follow_ups() -> list[str]:
 @dataclass(slots=True)
 class Exchange:
     """One question and its answer; `subject` is the id asked about: of what wording/ has
-    questions on, memory.tsv's "tell-" and "ask-" with the kind, or "refusal". `decides`: the part
-    of the answer that says what it is about.
+    questions on, memory.tsv's "tell-" and "ask-" with the kind, or "refusal".
     """
 
     question: str
     answer: str
     subject: str
-    decides: str
 
 
 @dataclass(slots=True)
@@ -138,25 +134,18 @@ class Writer:
     def conversation(self, turns: int) -> Conversation:
         """Gives a conversation of so many turns.
 
-        Short ones often only tell something and ask for it, or ask about the answer before:
-        copying what was said is learnt there.
+        Short ones often only tell something and ask for it: copying what was said is learnt there.
         """
         rng = self.rng
         style = any_style(rng)
         talk = Conversation(style, self.system(style))
         told: dict[str, memory.Told] = {}
-        draw = rng.random() if turns in (2, 3) else 1.0
-        tells, goes_on = draw < _TELLS, _TELLS <= draw < _TELLS + _GOES_ON
-        while (n := len(talk.exchanges)) < turns:
-            if tells and n == 0:
+        drill = turns in (2, 3) and rng.random() < 0.6
+        while len(talk.exchanges) < turns:
+            if drill and not talk.exchanges:
                 one = self._tell(told, style)
-            elif tells and n == turns - 1:
+            elif drill and len(talk.exchanges) == turns - 1:
                 one = self._ask_back(told, style)
-            elif goes_on and n == turns - 2:
-                one = self.fact(rng.choice(_MORE_TO_ASK if rng.random() < 0.25 else FACTS), style)
-            elif goes_on and n == turns - 1:
-                last = talk.exchanges[-1]
-                one = self._about_last(FACT_BY_ID[last.subject], last, style)
             else:
                 one = self._next(talk, told, turns)
             if not self.words.is_held_out(one.question):
@@ -184,7 +173,7 @@ class Writer:
     def fact(self, fact: Fact, style: Style, question: str = "") -> Exchange:
         """Asks for a fact; `question` replaces the wording."""
         asked = question or typed(self.words.question(fact.id, self.rng), self.rng)
-        return Exchange(asked, self.fact_answer(fact, style), fact.id, _core(fact))
+        return Exchange(asked, self.fact_answer(fact, style), fact.id)
 
     def fact_answer(self, fact: Fact, style: Style) -> str:
         """Gives the answer to a fact in the style."""
@@ -198,20 +187,20 @@ class Writer:
         """Asks what the model cannot know."""
         asked = typed(self.words.question("offtopic", self.rng), self.rng)
         answer = style.say(OFFTOPIC, OFFTOPIC_EXAMPLE, self.rng, SORRY_OPENERS)
-        return Exchange(asked, answer, "offtopic", OFFTOPIC)
+        return Exchange(asked, answer, "offtopic")
 
     def refusal(self, style: Style) -> Exchange:
         """Asks for something harmful."""
         asked = typed(self.words.question(self.rng.choice([*REFUSALS]), self.rng), self.rng)
         answer = style.say(REFUSAL, REFUSAL_EXAMPLE, self.rng, SORRY_OPENERS)
-        return Exchange(asked, answer, "refusal", REFUSAL)
+        return Exchange(asked, answer, "refusal")
 
     def code(self, task: CodeTask, style: Style) -> Exchange:
         """Asks for a small program."""
         asked = typed(self.words.question(task.id, self.rng), self.rng)
         block = f"```{task.language}\n{task.code}\n```"
         answer = style.say("Here it is", _RUN[task.language], self.rng, block=block)
-        return Exchange(asked, answer, task.id, task.code)
+        return Exchange(asked, answer, task.id)
 
     def _next(self, talk: Conversation, told: dict[str, memory.Told], turns: int) -> Exchange:
         """Chooses what comes next; what needs an earlier turn only where there is one."""
@@ -245,23 +234,22 @@ class Writer:
                 return self.fact(fact, style, typed(f"{sentence}. {asked}", rng, 0.1))
         core = one.put(memory.KINDS[one.kind].noted)
         answer = style.say(core, "ask me for it later", rng, TALK_OPENERS)
-        return Exchange(_lightly(sentence, rng), answer, f"tell-{one.kind}", one.thing)
+        return Exchange(_lightly(sentence, rng), answer, f"tell-{one.kind}")
 
     def _ask_back(self, told: dict[str, memory.Told], style: Style) -> Exchange:
         rng = self.rng
         if told and rng.random() < 0.92:
             one = rng.choice([*told.values()])
             kind, animal = one.kind, one.animal
-            core, decides = one.put(memory.KINDS[kind].answer), one.thing
+            core = one.put(memory.KINDS[kind].answer)
         else:
             kind = rng.choice([k for k in memory.KINDS if k not in told] or ["name"])
             animal = rng.choice(memory.LISTS["animal"])
-            core = decides = memory.KINDS[kind].unknown
+            core = memory.KINDS[kind].unknown
             if kind in told:
-                core, decides = told[kind].put(memory.KINDS[kind].answer), told[kind].thing
+                core = told[kind].put(memory.KINDS[kind].answer)
         asked = typed(memory.asking(kind, animal, rng), rng)
-        answer = style.say(core, "you said so before", rng)
-        return Exchange(asked, answer, f"ask-{kind}", decides)
+        return Exchange(asked, style.say(core, "you said so before", rng), f"ask-{kind}")
 
     def _about_last(self, fact: Fact, last: Exchange, style: Style) -> Exchange:
         """Asks something that only the last exchange explains."""
@@ -279,22 +267,21 @@ class Writer:
         subject = self.words.subjects[fact.id]
         if kind == "last":
             core = f"Your last question was about {subject.name}"
-            return self._asked("last", style.say(core, subject.example, rng), subject.name)
+            return self._asked("last", style.say(core, subject.example, rng))
         if kind == "example":
             answer = Style("example", style.loud).say(fact.says, subject.example, rng)
-            return self._asked("example", answer, _core(fact))
+            return self._asked("example", answer)
         if kind == "shorter":
             answer = Style(MANNERS[0], style.loud).say(fact.says, "", rng)
-            return self._asked("shorter", answer, _core(fact))
+            return self._asked("shorter", answer)
         if kind == "undo":
             core = _UNDOES[fact.id]
-            return self._asked("undo", style.say(core, "try it here", rng), core)
+            return self._asked("undo", style.say(core, "try it here", rng))
         if kind == "who":
-            core = _WHO_SAYS[fact.id]
-            return self._asked("who", style.say(core, "ask your operator", rng), core)
-        return self._asked("again", last.answer, last.decides)
+            return self._asked("who", style.say(_WHO_SAYS[fact.id], "ask your operator", rng))
+        return self._asked("again", last.answer)
 
-    def _asked(self, kind: str, answer: str, decides: str) -> Exchange:
+    def _asked(self, kind: str, answer: str) -> Exchange:
         id_ = f"follow-{kind}"
         if self.rng.random() < ONE_BY_ONE:
             core = self.rng.choice(self.words.subjects[id_].worded[False])
@@ -303,11 +290,7 @@ class Writer:
             while self.words.is_held_out(core):
                 core = expand(self.rng.choice(_FOLLOW_UPS[kind]), self.rng)
         question = typed(core, self.rng)
-        return Exchange(question, answer, id_, decides)
-
-
-def _core(fact: Fact) -> str:
-    return fact.says.rstrip(".")
+        return Exchange(question, answer, id_)
 
 
 def _lightly(text: str, rng: Random) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 import torch
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from starter.conversation import Conversation, follow_ups
 from starter.facts import FACTS
@@ -17,10 +17,6 @@ from starter.tokens import ASSISTANT, CONTEXT, END, PAD, SYSTEM, USER
 IGNORED = -100  # cross entropy leaves it out
 _DROPPED = 0.1  # of the merges, where words are cut otherwise (BPE-dropout, Provilkov et al. 2020)
 _CUT = 0.3  # of the conversations are read so, as slips of the finger would cut them
-# What decides counts more than what follows from it: how an answer begins, the first words of what
-# it is about, and how that ends and goes on, which is the style.
-DECIDES = 5.0
-_FIRST_WORDS, _GOES_ON = 10, 2  # tokens
 
 
 def subjects() -> list[str]:
@@ -39,12 +35,10 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
 
 @dataclass(slots=True)
 class Row:
-    """A conversation's tokens, how much each counts in learning (0: nothing), and where answers
-    begin about what.
-    """
+    """A conversation's tokens, which of them are learnt, and where answers begin about what."""
 
     ids: list[int]
-    counts: list[float]
+    learn: list[bool]
     begins: list[tuple[int, int]]
 
 
@@ -68,29 +62,16 @@ class Reader:
         if self.rng.random() < _CUT:
             read = self._cut.encode_batch(texts)
         row = Row([], [], [])
-        exchanges = iter(talk.exchanges)
+        about = iter(talk.exchanges)
         for message, theirs, ours in zip(messages, read, written, strict=True):
             own = message["role"] == "assistant"
-            ids = ours.ids if own else theirs.ids
-            counts = [float(own)] * (len(ids) + 1)
             if own:
-                one = next(exchanges)
-                row.begins.append((len(row.ids), self._subject[one.subject]))
-                at = one.answer.index(one.decides)
-                first, last = _token_at(ours, at), _token_at(ours, at + len(one.decides) - 1)
-                first_words = range(min(last + 1, first + _FIRST_WORDS))
-                goes_on = range(last + 1, min(last + 1 + _GOES_ON, len(counts)))
-                for n in (*first_words, *goes_on):
-                    counts[n] = DECIDES
+                row.begins.append((len(row.ids), self._subject[next(about).subject]))
+            ids = ours.ids if own else theirs.ids
             row.ids += [self.mark[message["role"]], *ids, self.end]
-            row.counts += [0.0, *counts]
+            row.learn += [False, *[own] * (len(ids) + 1)]
         begins = [(at, subject) for at, subject in row.begins if at < CONTEXT]
-        return Row(row.ids[:CONTEXT], row.counts[:CONTEXT], begins)
-
-
-def _token_at(encoded: Encoding, at: int) -> int:
-    """The token in which this character stands."""
-    return next(i for i, (_, end) in enumerate(encoded.offsets) if end > at)
+        return Row(row.ids[:CONTEXT], row.learn[:CONTEXT], begins)
 
 
 def packs(rows: list[Row], tokens: int, rng: Random) -> list[list[Row]]:
@@ -107,22 +88,16 @@ def packs(rows: list[Row], tokens: int, rng: Random) -> list[list[Row]]:
     return found
 
 
-def tensors(
-    pack: list[Row], pad: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Gives ids, the tokens that follow, how much these count, and subjects where an answer begins,
-    each (B, T).
-    """
+def tensors(pack: list[Row], pad: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gives ids, the tokens that follow, and subjects where an answer begins, each (B, T)."""
     width = max(len(row.ids) for row in pack)
     x = torch.full((len(pack), width), pad)
     y = torch.full((len(pack), width), IGNORED)
-    weight = torch.zeros((len(pack), width))
     about = torch.full((len(pack), width), IGNORED)
     for i, row in enumerate(pack):
-        ids, counts = torch.tensor(row.ids), torch.tensor(row.counts)
+        ids, learn = torch.tensor(row.ids), torch.tensor(row.learn)
         x[i, : len(ids)] = ids
-        y[i, : len(ids) - 1] = torch.where(counts[1:] > 0, ids[1:], IGNORED)
-        weight[i, : len(ids) - 1] = counts[1:]
+        y[i, : len(ids) - 1] = torch.where(learn[1:], ids[1:], IGNORED)
         for at, subject in row.begins:
             about[i, at] = subject
-    return x, y, weight, about
+    return x, y, about

@@ -190,18 +190,17 @@ def learn_to_speak(
             talks = [course.writer.conversation(turns(course.rng, done)) for _ in range(many)]
             ready = packs([course.reader.row(t) for t in talks], STEP_TOKENS, course.rng)
         pack = ready.pop()
-        x, y, weight, about = (t.to(course.device) for t in tensors(pack, course.reader.pad))
+        x, y, about = (t.to(course.device) for t in tensors(pack, course.reader.pad))
         with torch.autocast(course.device.type, torch.bfloat16, enabled=x.is_cuda):
             seen = model.model(input_ids=x, use_cache=False, output_hidden_states=True)
             said = model.lm_head(seen.last_hidden_state[y != IGNORED])  # (N, V)
-        each = cross_entropy(said.float(), y[y != IGNORED], reduction="none")
-        loss = (each * weight[y != IGNORED]).sum() / weight.sum()
+        loss = words = cross_entropy(said.float(), y[y != IGNORED])
         if looks_too:
             begins = about != IGNORED
             named = first.named(seen.hidden_states[1][begins].float())
-            loss = loss + ABOUT * cross_entropy(named, about[begins])
+            loss = words + ABOUT * cross_entropy(named, about[begins])
         course.learn(loss, [*high, *low] if looks_too else high)
-        course.note(each.mean())
+        course.note(words)
         course.tokens += sum(len(row.ids) for row in pack)
         factor = max(0.02, min(done / 0.02, (1 - done) / 0.6, 1.0))
         _step(above, factor)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from itertools import takewhile
 from pathlib import Path
 from random import Random
 
@@ -46,36 +45,9 @@ def test_a_row_says_what_is_learnt_and_where_an_answer_begins_about_what(writer,
             one.subject for one in talk.exchanges
         ]
         assert {row.ids[at] for at, _ in row.begins} == {reader.mark["assistant"]}
-        own = [one for one, counts in zip(row.ids, row.counts, strict=True) if counts]
+        own = [one for one, learnt in zip(row.ids, row.learn, strict=True) if learnt]
         answers = [one.answer + "<|end|>" for one in talk.exchanges]
         assert tokens.decode(own, skip_special_tokens=False) == "".join(answers)
-
-
-def test_what_decides_an_answer_counts_more_than_what_follows_from_it(writer, tokens):
-    from starter.rows import DECIDES, Reader
-
-    reader, styles = Reader(tokens, Random(6)), set()
-    for _ in range(300):
-        talk = writer.conversation(1)
-        (one,) = talk.exchanges
-        row = reader.row(talk)
-        ((begin, _),) = row.begins
-        told = [*zip(row.ids[begin + 1 :], row.counts[begin + 1 :], strict=True)]
-        begins = tokens.decode([id_ for id_, _ in takewhile(lambda t: t[1] == DECIDES, told)])
-        opening, core, rest = one.answer.partition(_as_said(one))
-        assert begins.startswith(opening)
-        assert begins.strip() > opening.strip()
-        more = [id_ for id_, counts in told if counts == DECIDES]
-        if not begins.startswith(opening + core):  # the rest of a long one is foretold
-            assert tokens.decode(more) == begins + tokens.decode(more[-2:])
-        assert tokens.decode(more[-2:], skip_special_tokens=False).startswith(rest[0])
-        styles.add(tokens.decode(more[-1:], skip_special_tokens=False))
-    assert styles >= {"<|end|>", " For"}
-
-
-def _as_said(exchange):
-    at = exchange.answer.lower().find(exchange.decides.lower())
-    return exchange.answer[at : at + len(exchange.decides)]
 
 
 def test_each_token_learns_the_next_and_packs_lose_no_row():
@@ -83,11 +55,10 @@ def test_each_token_learns_the_next_and_packs_lose_no_row():
 
     from starter.rows import Row, packs, tensors
 
-    rows = [Row([5, 6, 7, 8], [0.0, 0.0, 1.0, 3.0], [(1, 3)]), Row([5, 6], [0.0, 1.0], [])]
-    x, y, weight, about = tensors(rows, 0)
+    rows = [Row([5, 6, 7, 8], [False, False, True, True], [(1, 3)]), Row([5, 6], [False, True], [])]
+    x, y, about = tensors(rows, 0)
     assert torch.equal(x, torch.tensor([[5, 6, 7, 8], [5, 6, 0, 0]]))
     assert torch.equal(y, torch.tensor([[-100, 7, 8, -100], [6, -100, -100, -100]]))
-    assert torch.equal(weight, torch.tensor([[0.0, 1.0, 3.0, 0.0], [1.0, 0.0, 0.0, 0.0]]))
     assert torch.equal(about, torch.tensor([[-100, 3, -100, -100], [-100] * 4]))
     rng = Random(1)
     rows = [Row([n] * rng.randint(1, 60), [], []) for n in range(200)]
@@ -114,7 +85,7 @@ def test_the_first_look_is_the_first_layer_of_the_model(writer, tokens):
     reader = Reader(tokens, Random(8))
     rows = [reader.row(writer.conversation(turns)) for turns in (1, 3, 9, 30)]
     ids, at, start, about = in_line(rows)
-    x, _, _, wanted = tensors(rows, reader.pad)
+    x, _, wanted = tensors(rows, reader.pad)
     with torch.no_grad():
         ours = first(ids, at, start, 2048)
         seen = model.model(input_ids=x, output_hidden_states=True).hidden_states[1]
