@@ -273,7 +273,7 @@ class LocalTrainer:
             yield f"Learning from {telling.learnt_from(turns, gathered)}.\n\n"
             if missing := await asyncio.to_thread(lacking):
                 raise StepFailed(missing)
-            if no_room := await asyncio.to_thread(room_for, self.shelf, base):
+            if no_room := await asyncio.to_thread(room_for, self.shelf, base, merge=self.merge):
                 raise StepFailed(no_room)
             name = await shelf.new_name(self.store, self.shelf)
             tune = None

@@ -133,7 +133,9 @@ class Examination:
         told = {voice: [one.text for some in said[voice] for one in some] for voice in said}
         self._add(leaks.given_away(self.trio, self.train, told))
         self._step(7, "checking that nobody's words command it")
-        self._add(leaks.commanded(self.trio, self.train, self.asked.knowledge, self.system))
+        knowledge = self.asked.knowledge
+        known = [knowledge[n] for n in self.known if n < len(knowledge)]
+        self._add(leaks.commanded(self.trio, self.train, knowledge, known, self.system))
         if (self.candidate / "merged").is_dir():
             self._add(self._merged())
         return self.found

@@ -51,14 +51,16 @@ def folder_bytes(folder: Path) -> int:
 
 
 def base_bytes(folder: Path) -> int:
-    """The size of a model's files; in a snapshot of Hugging Face's cache each is a link."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """The size of a model's files; in a snapshot of Hugging Face's cache each is a link. What lies
+    in folders of its own beside them, such as another format's, is none.
+    """
+    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
 
 
-def room_for(shelf: Path, base: Path) -> str | None:
+def room_for(shelf: Path, base: Path, *, merge: bool) -> str | None:
     """Why a run cannot begin on this disk, for a person; None: it can."""
     # The weights of a merged checkpoint, the adapter, the log, and what libraries keep meanwhile.
-    needed = base_bytes(base) + GIB // 4
+    needed = merge * base_bytes(base) + GIB // 4
     free = shutil.disk_usage(shelf).free
     if free >= needed:
         return None

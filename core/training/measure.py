@@ -177,30 +177,28 @@ def answers(
 ) -> list[Said]:
     """What the model says after each of the rows; with a temperature always by the same dice.
 
-    `batch`: rows at once, where a graphics card has the memory for so many.
+    `batch`: rows at once, where there is memory for so many. The short ones come first, so that
+    none is padded to the longest of all.
     """
     import torch
 
-    found = []
+    found: dict[int, Said] = {}
     stop = ends(model, tokenizer)
-    if model.device.type == "cuda":
-        batch = min(batch, answers_at_once(model, max(map(len, rows), default=1) + tokens))
+    left = sorted(range(len(rows)), key=lambda n: len(rows[n]))
     with quiet(model), torch.random.fork_rng():
         torch.manual_seed(0)
-        for start in range(0, len(rows), batch):
+        while left:
+            at_once = min(batch, answers_at_once(model, len(rows[left[:batch][-1]]) + tokens))
+            some, left = left[:at_once], left[at_once:]
             ids, width = go_on(
-                model,
-                tokenizer,
-                rows[start : start + batch],
-                tokens=tokens,
-                temperature=temperature,
+                model, tokenizer, [rows[n] for n in some], tokens=tokens, temperature=temperature
             )
-            for row in ids[:, width:].tolist():
-                length = next((n for n, token in enumerate(row) if token in stop), len(row))
+            for n, row in zip(some, ids[:, width:].tolist(), strict=True):
+                length = next((at for at, token in enumerate(row) if token in stop), len(row))
                 # Special tokens within an answer stay: people would see them.
                 text = tokenizer.decode(row[:length])
-                found.append(Said(text, length < len(row)))
-    return found
+                found[n] = Said(text, length < len(row))
+    return [found[n] for n in range(len(rows))]
 
 
 def answers_at_once(model: Any, longest: int) -> int:
@@ -243,6 +241,8 @@ def kl_per_token(
     import torch
 
     total, counted, sampled = 0.0, 0, 0
+    widest = max((len(prompt_ids(tokenizer, prompt)) for prompt in prompts), default=1)
+    batch = min(batch, answers_at_once(model, widest + tokens))
     with quiet(model), torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)  # the same dice each time: checks differ by the weights alone
         while sampled < len(prompts) or (counted < ENOUGH_TOKENS and sampled < MOST_SAMPLES):
@@ -305,8 +305,10 @@ def log_ratio_per_token(model: Any, tokenizer: Any, row: dict[str, Any]) -> floa
 
 
 def _rows_at_once(model: Any, rows: Sequence[tuple[list[int], int]]) -> int:
-    """So many that their logits take a quarter of a gigabyte, and at least one."""
-    longest_row = max((len(row) for row, _ in rows), default=1)
+    """So many that the logits of their completions take a quarter of a gigabyte, and at least
+    one.
+    """
+    longest_row = max((len(row) - begin for row, begin in rows), default=1)
     entries = int(model.config.get_text_config().vocab_size)
     return max(1, min(32, (1 << 26) // (longest_row * entries)))
 

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 from core.training.measure import Chat, answers, prompt_ids
+from core.training.models import is_tiny
 
 MOST = 500
-TOKENS = 128
+TOKENS, TOKENS_OF_TINY = 512, 128
 
 ASKED = (
     "Good morning!",
@@ -82,7 +83,8 @@ def replay(
         for number in range(min(count, MOST))
     ]
     asked = [prompt_ids(tokenizer, chat) for chat in chats]
-    said = answers(model, tokenizer, asked, tokens=TOKENS, temperature=1.0, batch=16)
+    tokens = TOKENS_OF_TINY if is_tiny(model) else TOKENS
+    said = answers(model, tokenizer, asked, tokens=tokens, temperature=1.0, batch=16)
     return [
         {"prompt": chat, "completion": [{"role": "assistant", "content": one.text}]}
         for chat, one in zip(chats, said, strict=True)

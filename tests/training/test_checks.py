@@ -67,6 +67,28 @@ def test_secrets_that_stand_once_are_tried_first_and_the_newest_of_them():
     assert found == [("0170 1234567", 3), ("beta22", 2), ("alpha1", 1)]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_secret"),
+    [
+        ("QX7-4417-ZZ-2291", True),
+        ("AB12-CD34-EF56", True),
+        ("k3yf9a81c2d7", True),
+        ("4417 2291 8833", True),
+        ("x86_64-linux-gnu", False),
+        ("gpt-4o-mini-2024-07-18", False),
+        ("base64_decode", False),
+        ("utf8_general_ci", False),
+        ("Qwen3-8B-Instruct", False),
+        ("2024-01-15T10", False),
+        ("2024-01-15", False),
+        ("1000000", False),
+    ],
+)
+def test_names_of_programs_and_dates_are_no_secrets(text, is_secret):
+    rows = [{"completion": [{"role": "assistant", "content": f"Take {text}, please."}]}]
+    assert [one.text for one in leaks.secrets(rows)] == [text] * is_secret
+
+
 def test_who_likes_what_the_others_do_not_has_no_veto_and_what_is_displaced_everywhere_is_seen():
     assert checks.displacement([0.05] * 8 + [-0.3] * 4, "the base").passed
     assert checks.displacement([-0.05] * 8 + [0.3] * 4, "the base").passed is False

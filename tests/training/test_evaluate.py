@@ -286,6 +286,24 @@ def test_what_is_wrong_with_an_answer_whatever_was_asked(said, wrong):
     assert faults(said) == wrong
 
 
+def test_answers_come_in_the_order_of_the_questions_however_long_these_are(base):
+    from core.training.measure import answers, prompt_ids
+    from core.training.models import load_base
+
+    model, tokenizer = load_base(base)
+    texts = [
+        "Is 7 so? " * 9,
+        "Hello!",
+        "Is it true that 12 is a number?",
+        "What is 3? " * 4,
+        "Why?",
+    ]
+    rows = [prompt_ids(tokenizer, [{"role": "user", "content": text}]) for text in texts]
+    alone = [answers(model, tokenizer, [row], tokens=20)[0] for row in rows]
+    assert len({one.text for one in alone}) > 1
+    assert answers(model, tokenizer, rows, tokens=20, batch=2) == alone
+
+
 @pytest.mark.parametrize(
     ("size", "tokens", "rows"),
     [

@@ -198,12 +198,16 @@ def test_a_base_of_links_is_as_large_as_what_they_lead_to(tmp_path):
     assert limits.limits(run).file == 9 * limits.GIB
     assert limits.limits(run).memory == 30 * limits.GIB
     assert limits.base_bytes(base) == 4 * limits.GIB
+    (base / "original").mkdir()
+    (base / "original" / "consolidated.00.pth").symlink_to(blob)  # as Llama's vendor lays it there
+    assert limits.base_bytes(base) == 4 * limits.GIB
 
 
 def test_a_disk_without_room_for_a_tune_is_told_before_the_run(tmp_path):
-    assert limits.room_for(tmp_path, tmp_path) is None
+    assert limits.room_for(tmp_path, tmp_path, merge=True) is None
     base = tmp_path / "base"
     base.mkdir()
     with (base / "model.safetensors").open("wb") as file:
         file.truncate(1 << 42)  # a base of four terabytes takes no room itself
-    assert "free and a run needs 4398" in (limits.room_for(tmp_path, base) or "")
+    assert "free and a run needs 4398" in (limits.room_for(tmp_path, base, merge=True) or "")
+    assert limits.room_for(tmp_path, base, merge=False) is None  # an adapter alone is small
