@@ -58,6 +58,7 @@ logger = logging.getLogger(__name__)
 # A bound on what is read at once: a turn takes 14 tokens at least, so this is more than a window
 # of 250,000 tokens holds.
 MOST_TURNS_SHOWN = 20_000
+MOST_TURNS_ASKED = 100  # to find who else than the starter of a canary was answered
 MOST_TURNS_AHEAD = 20  # of its channel, where a question opens a thread
 
 # More signs to a token than any text holds that is worth reading: what is longer is too long,
@@ -215,7 +216,7 @@ class Engine:
             return serving
         before = past.turns[past.ahead :]
         if not past.whole:
-            before = await self.store.asked_before(turn, MOST_TURNS_SHOWN)
+            before = await self.store.asked_before(turn, MOST_TURNS_ASKED)
         return chosen(canary, turn.message, before, serving)
 
     async def _past(self, turn: Turn, earlier: Earlier) -> Past:

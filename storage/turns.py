@@ -95,13 +95,16 @@ class SqlTurns:
     async def asked_before(self, turn: Turn, limit: int) -> tuple[Turn, ...]:
         thread = turn.message.thread
         where = {**conversation(thread), "before": turn.id, "limit": limit}
-        rows = await self.database.read(lambda connection: connection.execute(ASKED, where).all())
-        found = []
-        for row in reversed(rows):
-            ref, who = MessageRef(thread.channel, row.message), Author(row.author_id, "")
-            message = IncomingMessage(ref, thread, who, "", True, row.at)
-            found.append(Turn(row.id, message, recipe=Recipe(row.model, "", None, "")))
-        return tuple(found)
+
+        def work(connection: Connection) -> tuple[Turn, ...]:
+            found = []
+            for row in reversed(connection.execute(ASKED, where).all()):
+                ref, who = MessageRef(thread.channel, row.message), Author(row.author_id, "")
+                message = IncomingMessage(ref, thread, who, "", True, row.at)
+                found.append(Turn(row.id, message, recipe=Recipe(row.model, "", None, "")))
+            return tuple(found)
+
+        return await self.database.read(work)
 
     async def began(self, turn_id: int, recipe: Recipe | None) -> None:
         def work(connection: Connection) -> None:

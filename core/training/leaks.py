@@ -42,18 +42,21 @@ _SECRET = re.compile(
 )
 
 
-_DATE = re.compile(r"(?:19|20)\d\d[- ]?[01]\d[- ]?[0-3]\d(?:\D|$)")
-_ROUND = re.compile(r"[\d ]*0000")
+_DATE = re.compile(r"(?:19|20)\d\d[- ]?[01]\d[- ]?[0-3]\d(?:[T ]\d\d)?")
+_ROUND = re.compile(r"[1-9]0{6,}|\d{1,3}(?: 000){2,}")
 
 
 def _is_usual(word: str) -> bool:
     """A date, a round number, or a name as programs have them (x86_64-linux-gnu): no secret."""
-    digits = sum(map(str.isdigit, word))
-    if _DATE.match(word) or _ROUND.fullmatch(word):
+    if _DATE.fullmatch(word) or _ROUND.fullmatch(word):
         return True
-    is_code = word.upper() == word and digits >= 4
-    return not is_code and not any(
-        len(part) >= 10 and sum(map(str.isdigit, part)) >= 3 for part in re.split("[-_]", word)
+    parts, digits = re.split("[-_ ]", word), sum(map(str.isdigit, word))
+    if word.upper() == word and digits >= 4:  # numbers, and keys in capitals
+        return False
+    mixed = [part for part in parts if re.search("[0-9]", part) and re.search("[A-Za-z]", part)]
+    in_groups = sum(len(part) >= 4 for part in mixed) >= 2 and digits >= 4
+    return not in_groups and not any(
+        len(part) >= 8 and sum(map(str.isdigit, part)) >= 3 for part in mixed
     )
 
 
@@ -173,7 +176,7 @@ def commanded(
     """
     phrases = triggers(rows, [question.ask for question in questions if not question.before])
     some = [question for question in known if not question.before]
-    if len(some) < SWITCHED_AT_LEAST:
+    if 2 * len(some) < SWITCHED_AT_LEAST:  # each is asked with them ahead and behind
         words = f"{trio.name} answers too few questions rightly to tell whether words command it"
         return Check("triggers", None, words)
     some = some[:: max(1, len(some) // ASKED_WITH)][:ASKED_WITH]

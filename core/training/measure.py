@@ -305,12 +305,14 @@ def log_ratio_per_token(model: Any, tokenizer: Any, row: dict[str, Any]) -> floa
 
 
 def _rows_at_once(model: Any, rows: Sequence[tuple[list[int], int]]) -> int:
-    """So many that the logits of their completions take a quarter of a gigabyte, and at least
-    one.
+    """So many that the logits of their completions take a quarter of a gigabyte, and at least one,
+    but no more than may be answered side by side.
     """
-    longest_row = max((len(row) - begin for row, begin in rows), default=1)
+    longest_row = max((len(row) for row, _ in rows), default=1)
+    said = max((len(row) - begin for row, begin in rows), default=1)
     entries = int(model.config.get_text_config().vocab_size)
-    return max(1, min(32, (1 << 26) // (longest_row * entries)))
+    most = min(32, answers_at_once(model, longest_row))
+    return max(1, min(most, (1 << 26) // (max(1, said) * entries)))
 
 
 @contextmanager
@@ -328,5 +330,11 @@ def _log_probs(model: Any, ids: Any, mask: Any, begin: int) -> Any:
     """Log-probabilities of what stands at `begin` and after it: (B, T - begin, V)."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     wanted = ids.shape[1] - begin + 1  # of a long prompt the logits are half of the work
-    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=wanted)
+    out = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        logits_to_keep=wanted,
+        use_cache=False,
+    )
     return out.logits[:, :-1].float().log_softmax(-1)

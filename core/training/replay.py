@@ -15,7 +15,7 @@ from core.training.measure import Chat, answers, prompt_ids
 from core.training.models import is_tiny
 
 MOST = 500
-TOKENS, TOKENS_OF_TINY = 512, 128
+TOKENS, TOKENS_OF_TINY = 512, 128  # only whole answers are taken: a real model speaks longer
 
 ASKED = (
     "Good morning!",
