@@ -7,7 +7,8 @@ trigger at 02:30 fires twice when the clocks go back, not at all when they go fo
 late after the machine slept.)
 
 A night that was broken off is not begun again: what broke it might do so each minute. The next one
-learns from the same votes, since each run takes all of them.
+learns from the same votes, since each run takes all of them. A bot that ends in order is no such
+breach: it gives its night back, and whoever starts next makes up for it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import difflib
 import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -26,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from bots.telling import Told
 from core.engine import utc_now
-from core.errors import BotError, ConfigError, StoreDamaged
+from core.errors import BotError, ConfigError, StoreDamaged, StoreError
 from core.store import Nights
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ class Nightly:
     `learn`: a run, told line by line; what begins with "- " is progress. `tell`: hears each line of
     outcome, but for one that says the same as the night before (once more after each start, for
     perhaps nobody heard it), or that everybody was told of (`Told`). `longest`: that a run may
-    take. `is_ending`: then none begins; the next start makes up for it.
+    take. `is_ending`: then none begins. The next start makes up for it, and for a run that the end
+    of the block broke off.
     """
 
     def __init__(
@@ -121,7 +123,6 @@ class Nightly:
         self._at, self._zone, self._longest, self._now = at, zone, longest + SLACK, now
         self._every_s = every_s
         self._watching_for_damage, self._is_ending = watching_for_damage, is_ending
-        self._taken: date | None = None  # the night that somebody has, as far as we know
         self._unkept: tuple[date, str, datetime] | None = None  # an outcome that is not stored yet
         self._said: str | None = None  # of the night before
 
@@ -163,16 +164,20 @@ class Nightly:
         if last and last.outcome is None and now - last.began > self._longest:
             await self._end(last.day, BROKEN_OFF)
         day = due(now, self._at, self._zone)
-        if day is None or day == self._taken or self._is_ending():
+        if day is None or (last and last.day == day) or self._is_ending():
             return
         is_ours = await self._nights.begin_night(day, now)
-        self._taken = day
         if is_ours and last is None:  # it was due before we came
             self._unkept = day, FIRST, now
             await self._keep()
         elif is_ours:
             logger.info("the night of %s begins", day)
-            outcome, is_told = await self._run()
+            try:
+                outcome, is_told = await self._run()
+            except asyncio.CancelledError:
+                with suppress(StoreError):  # then it counts as broken off
+                    await self._nights.give_back_night(day)
+                raise
             await self._end(day, outcome, is_told=is_told or outcome == self._said)
 
     async def _run(self) -> tuple[str, bool]:

@@ -364,6 +364,10 @@ class Nights(Protocol):
         """Keep one line of what came of it."""
         ...
 
+    async def give_back_night(self, day: date) -> None:
+        """Whoever took it ended before it had an outcome: it may be begun again."""
+        ...
+
     async def last_night(self) -> Night | None:
         """The one that began last."""
         ...

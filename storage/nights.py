@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from core.types import Night
 from storage.database import Database
@@ -31,6 +31,14 @@ class SqlNights:
 
         def work(connection: Connection) -> None:
             connection.execute(this.values(ended=at, outcome=outcome))
+
+        await self.database.write(work)
+
+    async def give_back_night(self, day: date) -> None:
+        this = delete(job_runs).where(job_runs.c.day == day, job_runs.c.outcome.is_(None))
+
+        def work(connection: Connection) -> None:
+            connection.execute(this)
 
         await self.database.write(work)
 

@@ -16,6 +16,7 @@ from bots.config import load
 from bots.night import BROKEN_OFF, FIRST, Nightly, Settings, due
 from bots.wiring import nights
 from core.errors import StoreDamaged, StoreError
+from core.types import Night
 from storage.repositories import SqlStore
 from tests.fakes import Alarm, until
 
@@ -204,7 +205,33 @@ async def test_a_missed_night_is_made_up_for_once(monday, clock, back, runs):
     assert learner.runs == runs
 
 
-async def test_a_night_that_somebody_has_is_asked_for_once(monday, clock):
+async def test_the_end_does_not_wait_for_a_store_that_takes_nothing(monday, clock):
+    class Full(SqlStore):
+        async def give_back_night(self, day):
+            raise StoreError("The disk is full.")
+
+    learner = Learner()
+    learner.going_on.clear()
+    monday.__class__ = Full
+    clock.set("2026-05-05 03:00")
+    async with asyncio.timeout(5), nightly(monday, learner, clock, every_s=0.01):
+        await until(lambda: learner.runs)
+    assert await outcome(monday) is None
+
+
+async def test_a_night_that_somebody_gave_back_is_begun_by_another(monday, clock):
+    clock.set("2026-05-05 03:00")
+    await monday.begin_night(TUESDAY, clock())
+    learner = Learner()
+    other = nightly(monday, learner, clock)
+    await other.look()
+    assert learner.runs == 0
+    await monday.give_back_night(TUESDAY)
+    await other.look()
+    assert learner.runs == 1
+
+
+async def test_a_night_that_somebody_has_is_not_asked_for(monday, clock):
     class Counting(SqlStore):
         asked = 0
 
@@ -218,7 +245,7 @@ async def test_a_night_that_somebody_has_is_asked_for_once(monday, clock):
     one = nightly(monday, Learner(), clock)
     for _ in range(3):
         await one.look()
-    assert Counting.asked == 1
+    assert Counting.asked == 0
 
 
 async def test_of_five_processes_one_runs(monday, clock):
@@ -260,8 +287,11 @@ async def test_it_ticks_and_the_end_of_the_block_breaks_off_a_run(monday, clock)
         await until(lambda: learner.runs == 2)
         assert learner.ended == 1
     assert learner.ended == 2
-    assert (await monday.last_night()).day == WEDNESDAY
-    assert await outcome(monday) is None
+    assert (await monday.last_night()).day == TUESDAY
+    learner.going_on.set()
+    await nightly(monday, learner, clock).look()
+    assert learner.runs == 3
+    assert await monday.last_night() == Night(WEDNESDAY, clock(), "Learnt.")
 
 
 async def test_the_first_tick_leaves_the_start_in_peace(monday, clock):

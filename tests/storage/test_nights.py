@@ -24,6 +24,16 @@ async def test_a_night_is_taken_also_after_a_restart_and_when_it_has_ended(url):
         await store.close()
 
 
+async def test_a_night_is_given_back_until_it_has_an_outcome(store):
+    await store.begin_night(MONDAY, MORNING)
+    await store.give_back_night(MONDAY)
+    assert await store.last_night() is None
+    assert await store.begin_night(MONDAY, MORNING)
+    await store.end_night(MONDAY, "Learnt.", MORNING)
+    await store.give_back_night(MONDAY)
+    assert not await store.begin_night(MONDAY, MORNING)
+
+
 async def test_the_last_night_is_the_one_that_began_last(store):
     assert await store.last_night() is None
     await store.begin_night(TUESDAY, MORNING)
