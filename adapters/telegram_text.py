@@ -11,11 +11,13 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import pyromark
 from telegram import MessageEntity
 from telegramify_markdown import MessageEntity as Mark
-from telegramify_markdown import RenderConfig, convert
+from telegramify_markdown import RenderConfig
+from telegramify_markdown.converter import STANDARD_OPTIONS, EventWalker, _parse
 
 from core.markup import tables_as_code
 
@@ -33,6 +35,7 @@ _NOT_LITERAL = re.compile(rb"\|\||[$<]")
 _TAG = re.compile(rb" {0,3}<")  # where a line begins
 _FENCE = re.compile(rb"```|~~~")
 _WEB = re.compile(r"https?://[^\s/]+\S*$")  # others are refused, and tg://user would ping somebody
+_ELSEWHERE = re.compile(r"(?!(https?|tg):)[A-Za-z][\w+.-]*:")
 _NAME = re.compile(r"(?<!\w)@\w{4,32}")  # what Telegram takes for a person's name, and tells them
 _OPAQUE = {"code", "pre", "text_link"}  # names are not looked for inside of these
 
@@ -57,7 +60,7 @@ def render(text: str) -> tuple[str, list[MessageEntity]]:
     """The text to send, "" if nobody would see anything of it, and its entities."""
     source = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent
     marked = literal(tables_as_code(source))
-    plain, marks = convert(marked, latex_escape=False, config=_CONFIG)
+    plain, marks = _converted(marked)
     plain = plain.rstrip()
     if not is_visible(plain):  # only a link's definition, say
         plain, marks = source.strip(), []
@@ -67,6 +70,55 @@ def render(text: str) -> tuple[str, list[MessageEntity]]:
     entities = [entity for mark in marks if (entity := _entity(mark, end))]
     entities += _names(plain, entities)
     return plain, sorted(entities, key=lambda one: (one.offset, -one.length))
+
+
+class _Walker(EventWalker):
+    """In a list's item, too, each block has lines of its own, which telegramify-markdown 1.4.1
+    runs together: "1. ### Install" and "Run it." came as "InstallRun it.". And where a link leads
+    that Telegram takes none for stands behind its words.
+    """
+
+    _marker_end = 0
+    _address = ""
+
+    def _on_start(self, tag: Any, source_range: dict[str, int] | None = None) -> None:
+        if tag == "Paragraph" and self._list_stack:
+            self._ensure_block_spacing(self._source_start(source_range))
+        super()._on_start(tag, source_range)
+        if tag == "Item":
+            self._marker_end = self._buf.py_offset
+        elif isinstance(tag, dict) and "Link" in tag:
+            url = tag["Link"].get("dest_url", "")
+            self._address = url if _ELSEWHERE.match(url) else ""
+
+    def _on_end(self, tag: Any) -> None:
+        super()._on_end(tag)
+        if tag == "Link" and self._address:
+            shown = "".join(self._cell_parts) if self._in_table_cell else self._buf.get_text()
+            if not shown.endswith(self._address.removeprefix("mailto:")):
+                self._on_text(f" ({self._address})")
+        elif tag == "CodeBlock" or (isinstance(tag, dict) and {"Heading", "BlockQuote"} & {*tag}):
+            self._end_line()
+
+    def _on_rule(self, source_range: dict[str, int] | None = None) -> None:
+        super()._on_rule(source_range)
+        self._end_line()
+
+    def _ensure_block_spacing(self, next_block_start: int | None = None) -> None:
+        if not self._list_stack:
+            super()._ensure_block_spacing(next_block_start)
+        elif self._buf.py_offset > self._marker_end:
+            self._end_line()
+
+    def _end_line(self) -> None:
+        if self._list_stack and self._buf.trailing_newline_count() == 0:
+            self._buf.write("\n")
+
+
+def _converted(marked: str) -> tuple[str, list[Mark]]:
+    text, events = _parse(marked, STANDARD_OPTIONS, latex_escape=False)
+    plain, marks, _ = _Walker(_CONFIG, text).walk(events)
+    return plain, marks
 
 
 def size(plain: str, entities: Sequence[MessageEntity]) -> int:
