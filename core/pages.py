@@ -6,7 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST_RESERVE = 24  # of a page, for closing a fence
 
@@ -15,10 +15,10 @@ def pages(text: str, limit: int, size: Callable[[str], int] = len) -> list[str]:
     """Split CommonMark so that every page measures at most `limit`.
 
     Joined again they are the text, but for code fences that are closed at a page's end and opened
-    again, with the same fence and info string, at the next one's beginning, and for the head of a
-    table that goes on there. Cut is at a paragraph, a line, a sentence, a word or a character as a
-    person sees it, whichever leaves no short page. Pages before the last do not change while the
-    text grows.
+    again, with the same fence and info string, at the next one's beginning, for the indentation of
+    code whose list began on an earlier page, and for the head of a table that goes on there. Cut is
+    at a paragraph, a line, a sentence, a word or a character as a person sees it, whichever leaves
+    no short page. Pages before the last do not change while the text grows.
     """
     return [page.text for page in Pager(limit, size).pages(text)]
 
@@ -41,6 +41,7 @@ class Pager:
         self._done: list[Page] = []
         self._start = 0
         self._fence: Fence | None = None  # open where the next page begins
+        self._is_within_line = False
         self._head = ""  # of the table that goes on there
         self._opening = ""
 
@@ -55,11 +56,12 @@ class Pager:
                 cut = self._cut(rest, room)
                 page = self._page(rest[:cut])
             self._done.append(page)
-            is_within_line = rest[cut - 1] != "\n"
+            is_within_line = self._is_within_line = rest[cut - 1] != "\n"
             *_, (_, self._fence, self._head) = self._lines(rest[:cut])
             if not is_within_line and not goes_on(self._head, rest[cut]):
                 self._head = ""
             self._start += cut
+            self._fence = self._fence and self._fence.without_list()
             self._opening = self._reopening(is_within_line=is_within_line)
         return [*self._done, self._page(rest)]
 
@@ -73,11 +75,26 @@ class Pager:
 
     def _page(self, part: str) -> Page:
         """With the fence that is open before it, and closed if one is open behind it."""
-        fence = self._fence_behind(part)
+        shown, fence = self._without_lists(part)
         closing = fence.closing if fence else ""
         if part.endswith("\n") or not part:
             closing = closing.removeprefix("\n")
-        return Page(self._start, self._opening, self._opening + part + closing)
+        return Page(self._start, self._opening, self._opening + shown + closing)
+
+    def _without_lists(self, part: str) -> tuple[str, Fence | None]:
+        """The page's part, with what is fenced in a list that began on an earlier page further to
+        the left: four spaces would make it a block of other code. And the fence open behind it.
+        """
+        shown, fence, is_listed = [], self._fence, False
+        for n, (line, behind, _) in enumerate(self._lines(part)):
+            is_listed |= fence is None and _ITEM.match(line) is not None
+            if behind and fence is None and not is_listed:
+                behind = behind.without_list()
+            if (one := fence or behind) and (n or not self._is_within_line):
+                line = line[min(one.indent, len(line) - len(line.lstrip(" "))) :]
+            shown.append(line)
+            fence = behind and (fence or behind)
+        return "".join(shown), fence
 
     def _reopening(self, *, is_within_line: bool) -> str:
         if self._fence is None:
@@ -184,6 +201,13 @@ class Fence:
     prefix: str  # the indentation and the signs of quotes before it
     run: str
     info: str
+    indent: int = 0  # of its lines, in a list that began on an earlier page
+
+    def without_list(self) -> Fence:
+        """The same on a page that does not show its list."""
+        if self.prefix.strip(" ") or len(self.prefix) < 4:
+            return self
+        return replace(self, prefix="", indent=len(self.prefix))
 
     @property
     def quote(self) -> str:
@@ -200,6 +224,7 @@ class Fence:
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CONTAINERS = r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*"
 _FENCE = re.compile(rf"({_CONTAINERS})(`{{3,}}|~{{3,}})([^\n]*)")
+_ITEM = re.compile(r" *([-*+]|\d{1,9}[.)])[ \t]")
 _DASHES = re.compile(r":?-+:?")
 _NO_ROW = re.compile(r"\s*$| {0,3}(#{1,6}\s|>|[-*+]\s|\d{1,9}[.)]\s|`{3}|~{3})| {4}|\t")
 _BORDER = re.compile(r"(?<!\\)\|")  # between two cells

@@ -38,7 +38,14 @@ def code(draw):
     )
     first, prefix = draw(
         st.sampled_from(
-            [("", ""), ("  ", "  "), ("- PROSE\n\n  ", "  "), ("> ", "> "), ("> > ", "> > ")]
+            [
+                ("", ""),
+                ("  ", "  "),
+                ("- PROSE\n\n  ", "  "),
+                ("1. PROSE\n   - PROSE\n\n     ", "     "),
+                ("> ", "> "),
+                ("> > ", "> > "),
+            ]
         )
     )
     body = [f"{first}{sign}{info}", *(prefix + line for line in lines), f"{prefix}{sign}"]
@@ -82,7 +89,7 @@ def test_nothing_is_lost_and_nothing_added_but_fences(text, limit, ruler):
 
 def holds(cut: list[str], text: str) -> bool:
     """Whether the pages, each with or without its first line's or its last line's fence, or a
-    table's head, are it.
+    table's head, are it. What follows a first line's fence may have lost its list's indentation.
     """
     left = {0}  # how much of the text may have been consumed
     for page in cut:
@@ -98,8 +105,23 @@ def holds(cut: list[str], text: str) -> bool:
             at = body.rfind("\n") + 1
             if FENCE.match(body[at:]):
                 bodies |= {body[:at], body[: max(0, at - 1)]}
-        left = {at + len(body) for at in left for body in bodies if text.startswith(body, at)}
+        may_dedent = bool(FENCE.match(page.partition("\n")[0])) and page[0] in "`~"
+        left = {
+            end for at in left for body in bodies if (end := behind(text, at, body, may_dedent))
+        }
+        left |= {0} if cut == [""] else set()
     return len(text) in left
+
+
+def behind(text: str, at: int, body: str, may_dedent: bool) -> int:
+    """Where `body` ends in the text if it stands at `at`, 0 otherwise."""
+    for line in body.splitlines(keepends=True):
+        if may_dedent and not text.startswith(line, at):
+            at += len(text[at:]) - len(text[at:].lstrip(" "))
+        if not text.startswith(line, at):
+            return 0
+        at += len(line)
+    return at
 
 
 @settings(max_examples=200)
