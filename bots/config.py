@@ -89,7 +89,11 @@ def load(
     sections: dict[str, Any] = {name: tree.model((name,), kind) for name, kind in SECTIONS.items()}
     trained: tuple[str, ...] = sections["training"].platforms
     tree.only_platforms(("training", "platforms"), trained, PLATFORMS)
-    check_channel(tree, sections["bot"].announce_in)
+    bot: engine.Settings = sections["bot"]
+    if bot.announce_in is not None:
+        check_id(tree, ("bot", "announce_in"), bot.announce_in, "slack:C0123456789")
+    for place, admin in enumerate(bot.admins):
+        check_id(tree, ("bot", "admins", str(place)), admin, "slack:U012AB3CD")
     tree.only_platforms(("platforms",), tree.mapping(("platforms",)), PLATFORMS)
     if has_password(sections["storage"].url):
         raise tree.error(
@@ -115,16 +119,14 @@ def load(
     return Config(**sections, platforms=served, named=tuple(tree.mapping(("platforms",))))
 
 
-def check_channel(tree: Tree, channel: str | None) -> None:
-    """Raises ConfigError where `bot.announce_in` names no channel."""
-    if channel is None:
-        return
-    at, (platform, _, id) = ("bot", "announce_in"), channel.partition(":")
+def check_id(tree: Tree, at: At, text: str, example: str) -> None:
+    """Raises ConfigError where a key of `bot` names nobody and nothing on any platform."""
+    platform, _, id = text.partition(":")
     if not platform or not id or id != id.strip():
         raise tree.error(
             at,
-            '`bot.announce_in`: write "platform:id" with the channel\'s id, such as'
-            f' "slack:C0123456789", not {shown(repr(channel))}',
+            f'`{".".join(at[:2])}`: write "platform:id", such as "{example}", not'
+            f" {shown(repr(text))}",
         )
     tree.only_platforms(at, [platform], PLATFORMS)
 

@@ -141,6 +141,8 @@ def test_the_name_is_filled_into_the_system_text(written):
         ("bot:\n  announce_in: C0123\n", 2, "\"slack:C0123456789\", not 'C0123'"),
         ("bot:\n  announce_in: 'slack:'\n", 2, "\"slack:C0123456789\", not 'slack:'"),
         ("bot:\n  announce_in: slakc:C0123\n", 2, "no platform `slakc`"),
+        ("bot:\n  admins:\n  - U012AB3CD\n", 3, "\"slack:U012AB3CD\", not 'U012AB3CD'"),
+        ("bot:\n  admins: ['slack:U1', 'slakc:U2']\n", 2, "no platform `slakc`"),
         ("bot: [1]\n", 1, "`bot` must be a section of keys"),
         ("bot: {}\nbot: {}\n", 2, "`bot` stands here a second time"),
         ("bot:\n  name: [\n", 3, "this is not YAML"),
