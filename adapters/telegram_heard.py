@@ -13,6 +13,7 @@ from typing import Any
 import telegram as tg
 
 from adapters.telegram_text import CORRECTS
+from core.commands import is_empty
 from core.types import Author, Place
 
 # Who speaks in the name of a group, or of a channel.
@@ -107,7 +108,7 @@ def words_of(us: tg.User, said: tg.Message) -> str:
         if not means(us, entity, token, ()):
             continue
         before, after = raw[: 2 * entity.offset], raw[2 * (entity.offset + entity.length) :]
-        is_first, is_last = not text(before).strip(), not text(after).strip()
+        is_first, is_last = is_empty(text(before)), is_empty(text(after))
         if entity.type == entity.BOT_COMMAND:
             raw = before + token.partition("@")[0].encode("utf-16-le") + after
         elif is_first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -49,8 +50,8 @@ async def read(
     async def fetch(place: int, file: Attached) -> None:
         with suppress(AdapterError, UnicodeDecodeError):
             content = await file.fetch()
-            if len(content) <= LARGEST_BYTES and b"\0" not in content:
-                texts[place] = content.decode("utf-8-sig")
+            if len(content) <= LARGEST_BYTES:
+                texts[place] = _decoded(content)
 
     worth = [(place, file) for place, file in enumerate(files) if file.is_text][:MOST_FILES]
     with suppress(TimeoutError):
@@ -64,3 +65,12 @@ async def read(
     ]
     unread = tuple(file.name for place, file in enumerate(files) if place not in texts)
     return "".join(words), unread
+
+
+def _decoded(content: bytes) -> str:
+    """UTF-8, or UTF-16 that says so, as Windows saves it. Raises UnicodeDecodeError."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    if b"\0" in content:
+        raise UnicodeDecodeError("utf-8", content, 0, 1, "this is no text")
+    return content.decode("utf-8-sig")

@@ -29,7 +29,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_NAME = 32  # of what may be a command
 # Zero-width signs and marks of direction: a text of nothing else is empty (Unicode, Cf).
-_INVISIBLE = dict.fromkeys([0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2060, 0x2065), 0xFEFF])
+_INVISIBLE = dict.fromkeys(
+    [0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ class Commands:
 COMMANDS: Mapping[str, Command] = {
     command.name: command
     for command in (
-        Command("start", "what I am", Commands._start, hidden=True),
+        Command("start", "what I am", Commands._start, ("", "ID"), hidden=True),
         Command("help", "what I understand", Commands._help),
         Command("reset", "begin the conversation anew", Commands._reset),
         Command("stop", "stop the answer under way", Commands._stop),
@@ -304,6 +306,11 @@ def parted(text: str) -> tuple[bool, str, str]:
     visible = text.translate(_INVISIBLE).lower().split()
     first, words = " ".join(visible[:1]), " ".join(visible[1:])
     return first.startswith("/"), first.removeprefix("/"), words
+
+
+def is_empty(text: str) -> bool:
+    """Whether nobody sees anything of it: blanks, signs without width, marks of direction."""
+    return not text.translate(_INVISIBLE).strip()
 
 
 def is_command(text: str) -> bool:

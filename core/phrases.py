@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from core.attachments import LARGEST_BYTES, MOST_FILES
 from core.pages import close_code
 from core.types import Outcome
 
@@ -51,7 +52,9 @@ class Phrases(BaseModel):
         "_(This conversation has grown long: I no longer see its beginning."
         " Say /reset to begin anew.)_\n\n"
     )
-    unread: str = "I cannot read {names}: I read text only."
+    unread: str = (
+        "I cannot read {names}: I read text files in UTF-8 of up to {kb} kB, {most} at a time."
+    )
     greeting: str = (
         "Hello, I am {name}, a bot: ask me anything, and say `help` to see what else I understand."
         " A thumb up or down on an answer of mine is your vote, and {training}."
@@ -158,7 +161,8 @@ class Phrases(BaseModel):
         """That attachments of these names are not read. Names are people's words: no markup."""
         listed = [_MARKUP.sub("_", name)[:LONGEST_NAME] for name in names]
         head = ", ".join(listed[:-1])
-        return self.unread.format(names=f"{head} and {listed[-1]}" if head else listed[-1])
+        names = f"{head} and {listed[-1]}" if head else listed[-1]
+        return self.unread.format(names=names, kb=LARGEST_BYTES // 1000, most=MOST_FILES)
 
     def note(self, outcome: Outcome, text: str, more: str = "") -> str:
         """What is shown after an answer that ended this way; "" for none. `more`: shown already

@@ -36,6 +36,8 @@ async def heard_of(rig, *texts: str, **fields) -> list[str]:
         ("😀𝕏 hello @mynah_bot", "😀𝕏 hello"),
         ("@mynah_bot 👩‍👩‍👧 what is @mynah_bot good for?", "👩‍👩‍👧 what is @mynah_bot good for?"),
         ("@mynah_bot", ""),
+        ("\u200f@mynah_bot עזרה", "עזרה"),
+        ("\u2067hello @mynah_bot\u2069", "\u2067hello"),
         ("/retrain@mynah_bot dry", "/retrain dry"),
         ("/Help@Mynah_Bot", "/Help"),
         ("/help", "/help"),

@@ -29,6 +29,7 @@ async def test_text_stands_in_a_fence_longer_than_any_inside():
         file("cat.png", b"\x89PNG"),
         file("what", b"hello"),
         file("fake.txt", b"\xff\xfe\x00"),
+        file("latin.csv", b"\xe4;1"),
         file("binary.txt", b"a\0b"),
         file("large.txt", b"x", size=100_001),
         file("larger.txt", b"x" * 100_001, size=0),
@@ -38,6 +39,12 @@ async def test_text_stands_in_a_fence_longer_than_any_inside():
 )
 async def test_what_cannot_be_read_goes_by_name(one):
     assert await read([one]) == ("", (one.name,))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+async def test_text_is_read_as_windows_saves_it_too(encoding):
+    words, unread = await read([file("größe.txt", "größer 😀".encode(encoding))])
+    assert (words, unread) == ("\n\ngröße.txt:\n```\ngrößer 😀\n```", ())
 
 
 async def test_a_type_or_a_name_tells_that_it_is_text():

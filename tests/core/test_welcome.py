@@ -15,6 +15,8 @@ from tests.core.room import (
 )
 from tests.fakes import ScriptedGenerator
 
+TEXT_ONLY = "I read text files in UTF-8 of up to 100 kB, 5 at a time."
+
 
 class Met(ListAdapter):
     def __init__(self, *events):
@@ -47,9 +49,11 @@ async def test_start_greets_and_nothing_greets_again(store):
     adapter = await met(store, direct("/start"), direct("hi", "2"))
     assert adapter.shown["1"].count("I am Mynah") == 1
     assert adapter.shown["2"] == "Hello"
-    helped = await met(store, asked("/help", "3"), asked("/start", "4"))
+    link = asked("/start from-our-site", "5")  # t.me/mynah_bot?start=from-our-site
+    helped = await met(store, asked("/help", "3"), asked("/start", "4"), link)
     assert "/start" not in helped.shown["3"]
     assert "I am Mynah" in helped.shown["4"]
+    assert "I am Mynah" in helped.shown["5"]
 
 
 async def test_whoever_begins_with_a_command_is_greeted_too(store):
@@ -134,7 +138,7 @@ async def test_a_voter_hears_what_stands(store):
 async def test_what_cannot_be_read_is_said_ahead_of_the_answer_and_kept_out_of_it(store):
     names = ("photo.png", "b_*`<@U1>.bin")
     adapter = await met(store, asked("look", unread=names), asked("and?", "2"))
-    told = "I cannot read photo.png and b_____U1_.bin: I read text only."
+    told = f"I cannot read photo.png and b_____U1_.bin: {TEXT_ONLY}"
     assert adapter.shown == {"1": f"{told}\n\nHello", "2": "Hello"}
     assert "photo" not in str(adapter.model.prompts)
 
@@ -142,7 +146,7 @@ async def test_what_cannot_be_read_is_said_ahead_of_the_answer_and_kept_out_of_i
 @pytest.mark.parametrize("place", ["public", "direct"])
 async def test_nothing_but_what_cannot_be_read_gets_that_sentence_alone(store, place):
     adapter = await met(store, asked(" ", place=place, unread=("photo.png",)))
-    assert adapter.shown == {"1": "I cannot read photo.png: I read text only."}
+    assert adapter.shown == {"1": f"I cannot read photo.png: {TEXT_ONLY}"}
     assert adapter.model.prompts == []
 
 
@@ -152,11 +156,11 @@ async def test_the_sentence_stands_there_again_after_a_restart(store):
     alone = await store.hear(asked("", "2", "T", unread=("photo.png",)))
     await store.settle(alone.id, WORDS.cannot_read(["photo.png"]), "refused")
     adapter = await met(store)
-    told = "I cannot read photo.png: I read text only."
+    told = f"I cannot read photo.png: {TEXT_ONLY}"
     assert adapter.shown == {"1": f"{told}\n\nwhole", "2": told}
 
 
-@pytest.mark.parametrize("text", ["", " \n", "\u200b\u2060", "\ufeff\u200e "])
+@pytest.mark.parametrize("text", ["", " \n", "\u200b\u2060", "\ufeff\u200e ", "\u2067\u2069\u202e"])
 async def test_a_mention_and_nothing_else_is_helped(store, text):
     adapter = await met(store, asked(text))
     assert adapter.shown["1"].startswith("Ask me anything")
