@@ -280,7 +280,7 @@ class LocalTrainer:
             run, log = self.shelf / RUNS / name, self.shelf / "logs" / f"{name}.log"
             try:
                 # 2. The data set. Its folder goes with the run: people's words stay in the store.
-                serving = await self.store.serving()
+                rival = await self._rival()
                 await asyncio.to_thread(
                     shelf.prepare,
                     run,
@@ -288,8 +288,8 @@ class LocalTrainer:
                     gathered,
                     base=base,
                     merge=self.merge,
-                    serving=self.shelf / serving if serving else None,
-                    serving_is_proven=(await self._served()).get(serving or "", True),
+                    serving=self.shelf / rival if rival else None,
+                    serving_is_proven=(await self._served()).get(rival or "", True),
                     own=self.settings.golden,
                 )
                 # 3. The tune, and the gate.
@@ -326,6 +326,14 @@ class LocalTrainer:
                 return
             await self._announce(tune, replaced, obstacles if by_night else ())
             yield telling.Told(f"\n{outcome}\n")
+
+    async def _rival(self) -> str | None:
+        """The tune that the next one has to do better than; None: the base. One that used what is
+        forgotten has to go, and so is in nobody's way.
+        """
+        serving = await self.store.serving()
+        has_to_go = serving is not None and await self.store.is_forgotten(serving)
+        return None if has_to_go else serving
 
     async def _has_lost(self, gathered: Gathered) -> bool:
         """Whether words changed or went since in prompts that these rows have: such as were quoted
@@ -370,13 +378,14 @@ class LocalTrainer:
         return None
 
     async def _known(self, gathered: Gathered, base: Path) -> str | None:
-        """The newest tune, if this data set led to it."""
+        """The newest tune, if this data set led to it, and would again."""
+        rival = await self._rival()
         for tune in (await self.store.tunes())[-1:]:
             if telling.NO_LOADING in tune.summary:
                 continue  # it is broken: made anew
             if tune.status == "passed" and not await self.store.has_answered(tune.name):
                 continue  # killed between its record and the pointer: it answered nobody
-            if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base):
+            if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base, rival):
                 return tune.name
         return None
 

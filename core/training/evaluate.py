@@ -51,7 +51,11 @@ def evaluate(run: Path, reporter: Reporter) -> None:
         trio = Trio(base, serving, candidate)
         unproven = not recipe.get("serving_is_proven", True)
         found = Examination(run, trio, asked, reporter, is_unproven=unproven).all()
-    report = summed_up(found) | {"name": run.name, "took_s": round(time.monotonic() - began, 1)}
+    report = summed_up(found) | {
+        "name": run.name,
+        "rival": serving.name if serving else None,
+        "took_s": round(time.monotonic() - began, 1),
+    }
     write_whole(run / "report.html", page(report))
     write_whole(run / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
 

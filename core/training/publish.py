@@ -142,16 +142,22 @@ def is_of_base(folder: Path, base: Path) -> bool:
     return True
 
 
-def is_made_of(tune: Tune, gathered: Gathered, shelf: Path, base: Path) -> bool:
+def is_made_of(
+    tune: Tune, gathered: Gathered, shelf: Path, base: Path, rival: str | None = None
+) -> bool:
     """Whether the tune learnt these very rows on this base, and was judged: a run would end in the
-    same. Where the checks themselves failed, or its files went, it would perhaps not.
+    same. Where the checks themselves failed, its files went, or it was refused beside another tune
+    than `rival` (None: the base), it would perhaps not.
     """
     try:
         folder = place_of(tune, shelf)
         made = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         is_same = made["dataset_sha256"] == fingerprint(gathered) and tune.base == str(base)
         is_same = is_same and is_of_base(folder, base)
-        return is_same and (tune.status == "passed" or not is_untested(judgement(folder)))
+        if tune.status == "passed":
+            return is_same
+        report = judgement(folder)
+        return is_same and not is_untested(report) and report.get("rival", rival) == rival
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -200,6 +200,8 @@ FAILED = {"passed": False, "checks": [{"name": "drift", "passed": False, "words"
         ("refused", FAILED, True),
         ("refused", None, False),  # the checks themselves failed: they may not, another time
         ("refused", {"passed": False}, False),
+        ("refused", FAILED | {"rival": None}, True),
+        ("refused", FAILED | {"rival": "mynah@000007"}, False),  # beside the base it may pass
     ],
 )
 def test_a_night_does_not_make_the_newest_tune_once_more(tmp_path, status, report, is_known):
@@ -233,6 +235,23 @@ async def test_what_passed_and_never_answered_is_made_once_more(store, folder, t
     assert await here._known(gathered, folder) == "mynah@000001"
     words = await by_night(store, tmp_path, folder)
     assert words.startswith("Nothing that counts was voted, corrected or forgotten since")
+
+
+async def test_what_was_refused_beside_a_tune_that_has_to_go_is_tried_beside_the_base(
+    store, folder, tmp_path
+):
+    await vote(store, 24)
+    here = trainer(store, tmp_path, folder)
+    gathered = await here._gathered()
+    serving = Tune("mynah@000000", "base", "x", "passed", (), "Learnt.", NOON)
+    await store.put_tune(serving)
+    await store.serve(serving.name, NOON)
+    beside = FAILED | {"rival": serving.name}
+    judged = await store.judged(["console"])
+    await store.put_tune(made_of(tmp_path / "tunes", judged, folder, "refused", beside))
+    assert await here._known(gathered, folder) == "mynah@000001"
+    await store.put_tune(replace(serving, forgotten=True))
+    assert await here._known(gathered, folder) is None
 
 
 async def test_what_was_taken_back_since_it_does_not_load_is_made_anew_of_the_same_votes(

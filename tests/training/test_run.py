@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -91,22 +92,28 @@ async def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_serves(store
     assert "nothing to roll back" in await said(verbs["rollback"]({}))
 
 
-@pytest.mark.parametrize(("more", "is_proven"), [("", True), (f" {NOT_PROVEN}", False)])
-async def test_the_gate_is_told_whether_what_serves_is_proven(
-    store, base, tmp_path, more, is_proven
+@pytest.mark.parametrize(
+    ("more", "is_forgotten", "is_proven"),
+    [("", False, True), (f" {NOT_PROVEN}", False, False), (f" {NOT_PROVEN}", True, True)],
+)
+async def test_the_gate_is_told_beside_what_to_judge_and_whether_that_is_proven(
+    store, base, tmp_path, more, is_forgotten, is_proven
 ):
+    """What used forgotten words has to go: nothing has to do better than that."""
     await vote(store, 24)
-    await store.put_tune(
-        Tune("mynah@000001", str(base), "", "passed", (), f"Learnt from 2 votes.{more}", NOON)
-    )
-    await store.serve("mynah@000001", NOON)
+    served = Tune("mynah@000001", str(base), "", "passed", (), f"Learnt from 2 votes.{more}", NOON)
+    await store.put_tune(served)
+    await store.serve(served.name, NOON)
+    await store.put_tune(replace(served, forgotten=is_forgotten))
     mynah = trainer(store, tmp_path, base)
     async with aclosing(mynah.retrain(dry=False, by=None)) as pieces:
         async for piece in pieces:
             if piece.startswith("- "):
                 break
         [recipe] = (tmp_path / "tunes" / ".run").glob("*/recipe.json")
-        assert json.loads(recipe.read_text())["serving_is_proven"] is is_proven
+        told = json.loads(recipe.read_text())
+        expected = None if is_forgotten else str(tmp_path / "tunes" / served.name)
+        assert (told["serving"], told["serving_is_proven"]) == (expected, is_proven)
 
 
 async def test_a_missing_library_is_said_with_the_command_that_brings_it(
