@@ -21,7 +21,7 @@ from core.jury import Jury
 from core.phrases import Phrases
 from core.ports import Exported, Trainer
 from core.store import Canaries, Store
-from core.types import Canary, IncomingMessage, Tune, Turn, person
+from core.types import Canary, Forgotten, IncomingMessage, Tune, Turn, person
 from core.welcome import Welcome
 from core.why import why
 
@@ -177,17 +177,21 @@ class Commands:
         message = call.turn.message
         channel = message.ref.channel
         if call.words == "me":
-            count = await self._store.forget_person(
+            gone = await self._store.forget_person(
                 channel.platform, channel.account, message.author.id
             )
-            yield self._phrases.forgot_person.format(turns=count)
-            yield await self._tunes_forget()
+            yield self._phrases.forgot_person.format(turns=gone.turns)
+            yield await self._let_go(gone)
             return
         last = await self._own_last_question(call.turn)
-        gone = last is not None and await self._store.forget_turn(last, message.author.id)
-        yield self._phrases.forgot_turn if gone else self._phrases.nothing_to_forget
-        if gone:
-            yield await self._tunes_forget()
+        gone = Forgotten(0)
+        if last is not None:
+            gone = await self._store.forget_turn(last, message.author.id)
+        if not gone.turns:
+            yield self._phrases.nothing_to_forget
+            return
+        yield self._phrases.forgot_turn
+        yield await self._let_go(gone)
 
     async def _own_last_question(self, turn: Turn) -> int | None:
         """A command may have ended as questions do: too old, or broken off."""
@@ -212,18 +216,16 @@ class Commands:
         """Something was: have the trainer let go of it, too. Never raises."""
         return await self._trainer.forget() if self._trainer else "none"
 
-    async def _tunes_forget(self) -> str:
+    async def _let_go(self, gone: Forgotten) -> str:
         """What becomes of the tunes and of the data sets that used it."""
-        marked = [tune.name for tune in await self._store.tunes() if tune.forgotten and tune.path]
         exported = await self.forgotten()
         kept = {tune.name for tune in await self._store.tunes() if tune.path}
-        going = [name for name in marked if name in kept]
-        gone = [name for name in marked if name not in kept]
+        going, taken = sorted(gone.tunes & kept), sorted(gone.tunes - kept)
         words = ""
         if going:
             words += self._phrases.tunes_marked.format(tunes=_listed(going))
-        if gone:
-            words += self._phrases.tunes_gone.format(tunes=_listed(gone))
+        if taken:
+            words += self._phrases.tunes_gone.format(tunes=_listed(taken))
         told: dict[Exported, str] = {
             "none": "",
             "all cut": self._phrases.exports_cut,

@@ -18,6 +18,7 @@ from core.types import (
     Correction,
     Exchange,
     Feedback,
+    Forgotten,
     History,
     IncomingMessage,
     Judged,
@@ -313,17 +314,17 @@ class Canaries(Tunes, Protocol):
 class People(Protocol):
     """What people may ask about what they said: that it is forgotten, or does not train."""
 
-    async def forget_person(self, platform: str, account: str, author_id: str) -> int:
+    async def forget_person(self, platform: str, account: str, author_id: str) -> Forgotten:
         """Empty every turn of this person, of their name too, and remove what they said of others
         and what was quoted of them.
 
-        Returns how many turns. History and training no longer show them, and every tune that used
-        them is marked as forgotten, also where a verdict had been taken back since.
+        History and training no longer show them, and every tune that used them is marked as
+        forgotten, also where a verdict had been taken back since.
         """
         ...
 
-    async def forget_turn(self, turn_id: int, author_id: str) -> bool:
-        """The same for one turn, if it is this person's; False: it is not."""
+    async def forget_turn(self, turn_id: int, author_id: str) -> Forgotten:
+        """The same for one turn, if it is this person's; else none is emptied."""
         ...
 
     async def set_training(

@@ -109,6 +109,14 @@ Score = Literal[-1, 1]
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many turns were emptied, and the tunes with files that had used what is gone."""
+
+    turns: int
+    tunes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """What became of a reaction, for the person who reacted and for nobody else."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from core.types import ChannelRef, Consenting, person
+from core.types import ChannelRef, Consenting, Forgotten, person
 from storage.database import Database
 from storage.examples import drop_examples
+from storage.exports import mark_exports
 from storage.tables import (
     canaries,
     consents,
@@ -27,16 +30,19 @@ class SqlPeople:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def forget_person(self, platform: str, account: str, author_id: str) -> int:
+    async def forget_person(self, platform: str, account: str, author_id: str) -> Forgotten:
         here = and_(turns.c.platform == platform, turns.c.account == account)
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> Forgotten:
             own = and_(
                 tune_verdicts.c.author_id == author_id,
                 select(turns.c.id).where(here, turns.c.id == tune_verdicts.c.turn_id).exists(),
             )
-            used = select(tune_verdicts.c.tune).where(own)
-            connection.execute(update(tunes).where(tunes.c.name.in_(used)).values(forgotten=True))
+            used = tunes.c.name.in_(select(tune_verdicts.c.tune).where(own))
+            kept = frozenset(
+                connection.scalars(select(tunes.c.name).where(used, tunes.c.path != ""))
+            )
+            connection.execute(update(tunes).where(used).values(forgotten=True))
             connection.execute(delete(tune_verdicts).where(own))
             for table in (feedback, corrections, reviews, credits):
                 judged_here = select(turns.c.id).where(here, turns.c.id == table.c.turn_id)
@@ -45,21 +51,20 @@ class SqlPeople:
                 )
             started = canaries.c.by == person(ChannelRef(platform, account, ""), author_id)
             connection.execute(update(canaries).where(started).values(by=None))
-            drop_quotes(connection, and_(quotes.c.author_id == author_id, quoted_in(here)))
+            theirs = drop_quotes(connection, and_(quotes.c.author_id == author_id, quoted_in(here)))
             shown_here = select(turns.c.id).where(here, turns.c.id == examples.c.turn_id)
             corrected = and_(examples.c.author_id == author_id, shown_here.exists())
-            mark_used(connection, drop_examples(connection, corrected))
-            return forget(connection, and_(here, turns.c.author_id == author_id))
+            kept |= mark_used(connection, drop_examples(connection, corrected))
+            mark_exports(connection)  # they may have voted alone
+            said = forget(connection, and_(here, turns.c.author_id == author_id))
+            return replace(said, tunes=said.tunes | kept | (theirs or frozenset()))
 
         return await self.database.write(work, scrubs=True)
 
-    async def forget_turn(self, turn_id: int, author_id: str) -> bool:
+    async def forget_turn(self, turn_id: int, author_id: str) -> Forgotten:
         own = and_(turns.c.id == turn_id, turns.c.author_id == author_id)
 
-        def work(connection: Connection) -> bool:
-            return forget(connection, own) == 1
-
-        return await self.database.write(work, scrubs=True)
+        return await self.database.write(lambda connection: forget(connection, own), scrubs=True)
 
     async def set_training(
         self, platform: str, account: str, kind: Consenting, id: str, on: bool
@@ -86,7 +91,7 @@ class SqlPeople:
         return await self.database.read(lambda connection: connection.scalar(query))
 
 
-def forget(connection: Connection, where: ColumnElement[bool]) -> int:
+def forget(connection: Connection, where: ColumnElement[bool]) -> Forgotten:
     """Empty turns, of their author too, and remove what was said about them, also where tunes
     keep who said it.
     """

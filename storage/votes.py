@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from core.types import Correction, Feedback, Judged, MessageRef, Score, Turn
+from core.types import Correction, Feedback, Forgotten, Judged, MessageRef, Score, Turn
 from storage.consents import allowed, not_private
 from storage.database import Database
 from storage.examples import drop_examples
@@ -112,7 +112,7 @@ class SqlVotes:
             if text is None:
                 said = and_(message_is(turns, ref), ~turns.c.deleted)
                 emptied = empty_turns(connection, said)
-                return drop_quotes(connection, quoted) or emptied > 0
+                return drop_quotes(connection, quoted) is not None or emptied.turns > 0
             edited = and_(message_is(turns, ref), ~turns.c.deleted)
             connection.execute(update(turns).where(edited).values(question=text))
             connection.execute(update(quotes).where(quoted).values(text=text))
@@ -197,21 +197,21 @@ def quoted_in(where: ColumnElement[bool]) -> ColumnElement[bool]:
     return select(turns.c.id).where(where, turns.c.id == quotes.c.turn_id).exists()
 
 
-def drop_quotes(connection: Connection, where: ColumnElement[bool]) -> bool:
-    """Whether there were any. Tunes that used the turns which quoted it are marked."""
+def drop_quotes(connection: Connection, where: ColumnElement[bool]) -> frozenset[str] | None:
+    """Tunes that used the turns which quoted it are marked, and returned; None: nothing quoted."""
     dropped = delete(quotes).where(where).returning(quotes.c.turn_id)
     turn_ids = set(connection.scalars(dropped))
-    if turn_ids:
-        mark_used(connection, turn_ids)
-    return bool(turn_ids)
+    return mark_used(connection, turn_ids) if turn_ids else None
 
 
-def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> int:
-    """Take the words out of turns; returns how many. The row stays: its key keeps doubles out.
+def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any) -> Forgotten:
+    """Take the words out of turns. The row stays: its key keeps doubles out.
 
     Tunes that used them are marked.
     """
     ids = set(connection.scalars(select(turns.c.id).where(where)))
+    if not ids:
+        return Forgotten(0)
     connection.execute(
         update(turns)
         .where(where)
@@ -229,18 +229,20 @@ def empty_turns(connection: Connection, where: ColumnElement[bool], **also: Any)
         connection.execute(delete(quotes).where(quotes.c.turn_id.in_(some)))
         shown = or_(examples.c.source_id.in_(some), examples.c.turn_id.in_(some))
         used |= drop_examples(connection, shown)
-    mark_used(connection, used)
-    return len(ids)
+    return Forgotten(len(ids), mark_used(connection, used))
 
 
-def mark_used(connection: Connection, turn_ids: set[int]) -> None:
+def mark_used(connection: Connection, turn_ids: set[int]) -> frozenset[str]:
     """Whatever used one of these turns used what is forgotten: tunes, but without files a tune is
-    history, and exported data sets, which know themselves whether they did.
+    history, and exported data sets, which know themselves whether they did. Returns the tunes.
     """
+    if not turn_ids:  # all tunes and what each used are read, in the one thread that writes
+        return frozenset()
     mark_exports(connection)
-    clean = select(tunes.c.name, tunes.c.turns).where(~tunes.c.forgotten, tunes.c.path != "")
-    names = [row.name for row in connection.execute(clean) if not turn_ids.isdisjoint(row.turns)]
+    kept = select(tunes.c.name, tunes.c.turns).where(tunes.c.path != "")
+    names = {row.name for row in connection.execute(kept) if not turn_ids.isdisjoint(row.turns)}
     connection.execute(update(tunes).where(tunes.c.name.in_(names)).values(forgotten=True))
+    return frozenset(names)
 
 
 def usable(table: Table) -> Any:

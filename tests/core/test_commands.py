@@ -268,6 +268,9 @@ async def test_forgetting_marks_what_was_learnt_and_says_what_is_out_of_reach(
     said = {"all cut": WORDS.exports_cut, "some left": WORDS.exports_left}
     for words in said.values():
         assert (words in adapter.shown["2"]) == (words == said.get(exported))
+    stranger = ListAdapter(asked("/forget me", "4", author=BOB))
+    await held(store, adapter=stranger)
+    assert "mynah@" not in stranger.shown["4"]
     after = ListAdapter(asked("/tunes", "3"))
     await held(store, adapter=after)
     first, second = after.shown["3"].splitlines()[1:]

@@ -67,7 +67,8 @@ async def test_nothing_is_found_of_a_thread_in_which_others_were_quoted(store):
     elsewhere = await judged(store, thread="T1", channel=OTHER), await judged(store, thread="T2")
     assert [one.turn_id for one in await found(store)] == [elsewhere[1]]
     assert [one.turn_id for one in await found(store, channel=OTHER)] == [elsewhere[0]]
-    assert await store.forget_turn(quoting, "U9")  # later answers say again what it quoted
+    # Later answers say again what it quoted.
+    assert (await store.forget_turn(quoting, "U9")).turns == 1
     assert [one.turn_id for one in await found(store)] == [elsewhere[1]]
 
 
@@ -229,7 +230,7 @@ async def test_a_forgotten_turn_leaves_no_quotes_of_others_behind(store):
     turn = await store.hear(message(thread="T1"))
     quote = Quoted(quoted.ref, quoted.author, quoted.text, MORNING)
     await store.began(turn.id, dataclasses.replace(recipe(), quotes=(quote,)))
-    assert await store.forget_turn(turn.id, "U1")
+    assert (await store.forget_turn(turn.id, "U1")).turns == 1
     count = "SELECT count(*) FROM quotes"
     rows = await store.database.read(lambda connection: connection.exec_driver_sql(count).all())
     assert rows == [(0,)]

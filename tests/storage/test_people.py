@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from core.types import Correction, Feedback, Tune, Used
+from core.types import Correction, Feedback, Forgotten, Tune, Used
 from storage.tables import tune_verdicts
 from tests.storage.says import CHANNEL, MORNING, answered, marked, message, remembered, reply
 
@@ -35,7 +35,7 @@ async def test_a_forgotten_person_leaves_no_turn_no_name_and_no_verdict(store):
     await store.placed(mine, reply("r1"))
     await judge(store, mine, "U1", "U2")
     await judge(store, theirs, "U1", "U2")
-    assert await store.forget_person(*HERE, "U1") == 2
+    assert (await store.forget_person(*HERE, "U1")).turns == 2
     assert await judges(store) == {theirs: (["U2"], ["U2"])}
     assert await store.unanswered(*HERE) == []
     forgotten = await store.turn_behind(reply("r1"))
@@ -48,27 +48,27 @@ async def test_forgetting_says_how_many_turns(store):
     for _ in range(3):
         await answered(store, author="U1")
     await answered(store, author="U2")
-    assert await store.forget_person(*HERE, "U1") == 3
-    assert await store.forget_person(*HERE, "U1") == 0
+    assert (await store.forget_person(*HERE, "U1")).turns == 3
+    assert (await store.forget_person(*HERE, "U1")).turns == 0
 
 
 async def test_forgetting_is_for_one_account(store):
     elsewhere = dataclasses.replace(CHANNEL, account="T2/B1")
     other = await answered(store, channel=elsewhere, author="U1")
     await judge(store, other, "U1")
-    assert await store.forget_person(*HERE, "U1") == 0
+    assert (await store.forget_person(*HERE, "U1")).turns == 0
     assert await judges(store) == {other: (["U1"], ["U1"])}
 
 
 async def test_only_its_author_can_have_a_turn_forgotten(store):
     turn_id = await answered(store, author="U1")
     await judge(store, turn_id, "U2")
-    assert not await store.forget_turn(turn_id, "U2")
-    assert not await store.forget_turn(999, "U1")
+    assert not (await store.forget_turn(turn_id, "U2")).turns
+    assert not (await store.forget_turn(999, "U1")).turns
     assert await judges(store) == {turn_id: (["U2"], ["U2"])}
-    assert await store.forget_turn(turn_id, "U1")
+    assert (await store.forget_turn(turn_id, "U1")).turns == 1
     assert await judges(store) == {}
-    assert not await store.forget_turn(turn_id, "U1")
+    assert not (await store.forget_turn(turn_id, "U1")).turns
 
 
 async def test_nobody_chose_until_somebody_does(store):
@@ -180,10 +180,25 @@ async def test_forgetting_a_turn_marks_the_tunes_that_used_it_and_no_other(store
     one, two = await answered(store, author="U1"), await answered(store, author="U2")
     a, _ = await tuned(store, [one, two])
     await tuned(store, [two])
-    assert not await store.forget_turn(one, "U2")
+    assert not (await store.forget_turn(one, "U2")).turns
     assert await marked(store) == []
-    assert await store.forget_turn(one, "U1")
+    assert (await store.forget_turn(one, "U1")).turns == 1
     assert await marked(store) == [a]
+
+
+async def test_who_forgets_is_told_of_the_tunes_that_used_what_is_theirs_marked_before_or_not(
+    store,
+):
+    mine, theirs = await answered(store, author="U1"), await answered(store, author="U2")
+    await judge(store, theirs, "U3")
+    both, _ = await tuned(store, [mine, theirs], [(theirs, "U3")])
+    old, _ = await tuned(store, [mine])
+    (kept, *_) = [one for one in await store.tunes() if one.name == old]
+    await store.put_tune(dataclasses.replace(kept, path=""))  # without files it is history
+    assert await store.forget_person(*HERE, "U1") == Forgotten(1, frozenset({both}))
+    assert await store.forget_person(*HERE, "U4") == Forgotten(0)
+    assert await store.forget_person(*HERE, "U3") == Forgotten(0, frozenset({both}))
+    assert await store.forget_turn(theirs, "U2") == Forgotten(1, frozenset({both}))
 
 
 async def test_deleting_a_message_marks_the_tunes_that_used_it(store):

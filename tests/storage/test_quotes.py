@@ -68,9 +68,9 @@ async def test_a_deleted_message_is_quoted_no_more_and_what_learnt_it_is_marked(
 async def test_a_forgotten_person_is_quoted_no_more(store):
     turn_id = await quoting(store, ONE, TWO)
     tunes = [await tuned(store, turn_id)]
-    assert await store.forget_person("slack", "T2/B1", "U7") == 0
+    assert (await store.forget_person("slack", "T2/B1", "U7")).turns == 0
     assert await quoted(store, turn_id) == (ONE, TWO)
-    assert await store.forget_person(*HERE, "U7") == 0  # they asked us nothing
+    assert (await store.forget_person(*HERE, "U7")).turns == 0  # they asked us nothing
     assert await quoted(store, turn_id) == (TWO,)
     assert await marked(store) == tunes
 
@@ -102,7 +102,7 @@ async def test_what_stood_ahead_of_a_thread_comes_back_while_it_is_shown(store):
     assert await stood_ahead(store) == [one, two]
     await answered(store, thread="T1", first=two)  # its prompt had to be cut
     assert await stood_ahead(store) == [two]
-    assert await store.forget_turn(two, "U1")
+    assert (await store.forget_turn(two, "U1")).turns == 1
     assert await stood_ahead(store) == []
 
 

@@ -235,7 +235,7 @@ async def test_a_thread_is_one_conversation_however_long_it_is_silent(store):
 async def test_what_is_forgotten_moves_no_conversation_to_the_other_side(store):
     first, said = await later(store, 0), await later(store, 1, author="U3")
     before = (await judged_one(store, said)).opening
-    assert await store.forget_turn(first, "U1")
+    assert (await store.forget_turn(first, "U1")).turns == 1
     assert (await judged_one(store, said)).opening == before
 
 
@@ -266,6 +266,6 @@ async def test_what_is_found_late_is_kept_where_only_elsewhere_something_was_for
     await store.hear(message("/forget me", author="U1", channel=elsewhere))
     await store.forget_person("slack", "T2/B1", "U1")
     assert await store.put_feedback(Feedback(theirs, "U1", 1, MORNING), found=True) == 1
-    assert await store.forget_turn(mine, "U1")
+    assert (await store.forget_turn(mine, "U1")).turns == 1
     later = MORNING + timedelta(days=30)
     assert await store.put_feedback(Feedback(mine, "U1", 1, later), found=True) is None

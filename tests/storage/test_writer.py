@@ -133,7 +133,7 @@ async def test_what_was_forgotten_is_in_no_file(sqlite_url, tmp_path):
     mine = await answered(store, "another xyzzy", author="U2")
     assert await found_in_files("xyzzy", tmp_path)
     await store.change(said.ref, None)
-    assert await store.forget_turn(mine, "U2")
+    assert (await store.forget_turn(mine, "U2")).turns == 1
     assert not await found_in_files("xyzzy", tmp_path)
     assert await found_in_files("U1's name", tmp_path)
     await store.forget_person("slack", "T1/B1", "U1")
@@ -145,7 +145,7 @@ async def test_what_a_long_read_keeps_from_being_wiped_is_wiped_afterwards(sqlit
     store = await SqlStore.open(Settings(url=sqlite_url), holder="the tests")
     turn_id = await answered(store, "my xyzzy secret", author="U1")
     async with reading_for_long(store) as read:
-        assert await store.forget_turn(turn_id, "U1")
+        assert (await store.forget_turn(turn_id, "U1")).turns == 1
         assert await found_in_files("xyzzy", tmp_path)
         began = time.monotonic()
         for _ in range(10):
