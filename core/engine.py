@@ -282,7 +282,7 @@ class Engine:
         Whoever waits long is told how many are ahead. `anew`: the prompt as it is after a wait, for
         what it is made of may have been edited or deleted, and another model may answer; what it
         raises is raised. `asking` is called when the wait is over, just before the model is asked;
-        `ahead_of` then, for our words ahead of what this model says.
+        `ahead_of` when it speaks, for our words ahead of what it says.
         """
         async with self.line.stand() as place:
             has_waited, ahead = not place.done(), self.line.many_ahead(place)
@@ -295,14 +295,15 @@ class Engine:
             if has_waited and anew:
                 prompt = await anew()
             asking()
-            if ahead_of and (words := await ahead_of(prompt.model)):
-                yield Ahead(words)
             began = asyncio.get_running_loop().time()
             try:
                 with self.health.asking(prompt.model) as spoke:
                     async with aclosing(self.generator.stream(prompt)) as pieces:
                         async for piece in pieces:
                             spoke()
+                            if ahead_of and (words := await ahead_of(prompt.model)):
+                                yield Ahead(words)
+                            ahead_of = None
                             yield piece
             except Unreachable as error:
                 self.line.turn_away(error, began)

@@ -166,6 +166,16 @@ async def test_whoever_corrected_what_was_kept_for_the_checks_is_told_when_a_tun
     assert adapter.shown["8"] == "Hello"
 
 
+async def test_an_answer_that_never_comes_credits_nobody(store):
+    name = await tuned(store, await corrected(store))
+    adapter = ListAdapter(asked("hi", "6", "T"))
+    await serve(engine_on(store, ScriptedGenerator([], fails=True)), adapter)
+    assert adapter.shown["6"] == WORDS.apology
+    adapter = ListAdapter(asked("hi", "7", "T"))
+    await held(store, "Hello", adapter=adapter)
+    assert adapter.shown["7"] == credited(name) + "Hello"
+
+
 async def test_an_answer_that_is_shown_a_second_time_says_it_again(store):
     name = await tuned(store, await corrected(store))
     adapter = ListAdapter(asked("hi", "6", "T"), fails=1, error=AdapterError("down"))
