@@ -38,9 +38,9 @@ TYPING_AFTER_S, TYPING_S = 0.3, 4.5  # Telegram shows it for 5 s; a quick answer
 PLACEHOLDER = "…"
 
 PRIVACY = (
-    "Privacy mode is on, so that in groups it is sure to hear only commands, replies to it and what"
-    " names it: to let it hear more, send /setprivacy to @BotFather, choose Disable, then remove it"
-    " from each group and add it again."
+    "Privacy mode is on, so that in groups it is sure to hear only commands and replies to it; not"
+    " everybody's mentions arrive, by what people report. Send /setprivacy to @BotFather, choose"
+    " Disable, then remove it from each group and add it again, or make it an administrator there."
 )
 NO_GROUPS = "It cannot be added to groups: send /setjoingroups to @BotFather and choose Enable."
 WEBHOOK = "A webhook is set, and is removed when Mynah starts: another program may need it."

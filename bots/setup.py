@@ -119,10 +119,10 @@ def telegram(name: str) -> None:
     tell(
         "\n   The last line is its user name: any that is free and ends in `bot`. He answers with"
         " the\n   token: export TELEGRAM_BOT_TOKEN=...\n"
-        "2. For groups. In privacy mode it hears what mentions it, replies to it and commands, and"
-        " that\n   is enough. To let it hear all: /setprivacy, its name, Disable; then remove it"
-        " from the\n   group and add it again. Telegram tells it of reactions only where it is an"
-        " administrator\n   of the group; its own buttons work for everybody.\n"
+        "2. For groups: /setprivacy, its name, Disable; then add it to the group, or remove it and"
+        " add it\n   again. In privacy mode it is sure to hear commands and replies to it alone;"
+        " mentions may not\n   arrive. Telegram tells it of reactions only where it is an"
+        " administrator of the group; its\n   own buttons work for everybody.\n"
         f"3. See what is missing: {again('telegram')}\n"
         "4. python -m bots.run --platform telegram"
     )
