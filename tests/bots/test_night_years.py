@@ -54,6 +54,9 @@ class Rows:
     async def end_night(self, day, outcome, at):
         self.rows[day] = Night(day, self.rows[day].began, outcome)
 
+    async def give_back_night(self, day):
+        assert self.rows.pop(day).outcome is None
+
     async def last_night(self):
         return max(self.rows.values(), key=lambda night: night.began, default=None)
 
@@ -69,6 +72,10 @@ class LastRows(Rows):
             self.last = day
         return is_new
 
+    async def give_back_night(self, day):
+        await super().give_back_night(day)
+        self.last = max(self.rows, key=lambda one: self.rows[one].began)
+
     async def last_night(self):
         return self.rows.get(self.last)
 
@@ -83,7 +90,7 @@ class World:
         self.skew = [timedelta(0)] * 5
         self.ran = []  # the local date on the clock of each process that ran, as its run began
         self.looked = set()  # the local dates on clocks that were looked at past the night's time
-        self.learning = 0
+        self.learning = self.given_back = 0
         self.bots = [self.born(number) for number in range(5)]
 
     def now(self, number):
@@ -97,8 +104,13 @@ class World:
                 self.ran.append(self.now(number).astimezone(self.zone))
                 yield "- learning\n"
                 await asyncio.sleep(0)
-                if self.dice.random() < 0.03:
+                fate = self.dice.random()
+                if fate < 0.03:
                     raise Killed
+                if fate < 0.06:  # it ends in order
+                    self.ran.pop()
+                    self.given_back += 1
+                    raise asyncio.CancelledError
                 yield "Learnt.\n"
             finally:
                 self.learning -= 1
@@ -119,7 +131,7 @@ class World:
             self.looked.add(local.date())
         try:
             await self.bots[number].look()
-        except Killed:
+        except (Killed, asyncio.CancelledError):
             self.bots[number] = self.born(number)
 
     async def live(self, until):
@@ -180,6 +192,7 @@ async def test_each_local_date_of_three_years_has_exactly_one_run(name, at):
         b.date() - day in (timedelta(0), DAY) for day, b in zip(rows.rows, begun, strict=True)
     )
     assert all(night.outcome for night in rows.rows.values() if night.day != last)
+    assert world.given_back > 10
     assert {"Learnt."} < {night.outcome for night in rows.rows.values()}
 
 
