@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.answer import Answer
 from core.errors import Closing, Refused, StoreDamaged, StoreError
+from core.notice import Notice
 from core.ports import Inbox
 from core.types import (
     Author,
@@ -155,10 +156,10 @@ class ConsoleAdapter:
         """Nothing: here the channel is the conversation."""
         return ()
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         """There is one terminal, whatever it is called."""
         async with self._showing:
-            await self._screen.tell(clean(text))
+            await self._screen.tell(clean(notice.text))
 
     async def _ask(self, text: str, inbox: Inbox) -> None:
         ref = MessageRef(CHANNEL, new_id())

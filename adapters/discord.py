@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -25,7 +24,7 @@ from adapters.discord_surface import Command, ForOne, InChannel, Unasked
 from core.answer import Answer
 from core.commands import COMMANDS
 from core.errors import AdapterError
-from core.notice import nobodys, notice
+from core.notice import Notice, nobodys
 from core.ports import Inbox
 from core.streaming import Tempo, show
 from core.types import ChannelRef, IncomingMessage, MessageRef, Quoted
@@ -141,10 +140,10 @@ class DiscordAdapter:
                 said.append(Quoted(ref, author_of(message.author), text, message.created_at))
         return said
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         client = self._connected().client
-        to = nobodys(ChannelRef(self.name, client.account, channel), uuid.uuid4().hex)
-        async with notice(text) as words:
+        to = nobodys(ChannelRef(self.name, client.account, channel), notice.id)
+        async with notice.said() as words:
             surface = Unasked(client, to, words, votes=False)
             keys = [f"channel:{channel}", "bot:"]
             await show(words, surface, self._tempo, keys, every_s=self._every_s, edits=False)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ from adapters.slack_whisper import ResponseUrls, Whisper
 from core.answer import Answer
 from core.errors import AdapterError, BotError
 from core.lanes import Lanes
-from core.notice import nobodys, notice
+from core.notice import Notice, nobodys
 from core.ports import Inbox
 from core.streaming import show
 from core.types import ChannelRef, IncomingMessage, MessageRef, Quoted, ThreadRef
@@ -43,7 +43,7 @@ LINES = 2  # an envelope comes on any of them: while Slack renews one, the other
 CATCH_UP_S = 8.0  # how long new events wait for what was said while we were away
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
-CLOCKS_DIFFER_S = 60.0
+CLOCKS_DIFFER = timedelta(minutes=1)
 THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
 
 THINKING = "is thinking…"  # Slack puts our name before it
@@ -184,11 +184,11 @@ class SlackAdapter:
             self._api.under_way -= way != "post"
             sheet.closed()
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         # Looked for after a doubt it is among what came later, by Slack's clock, which may be slow.
-        since = f"{time.time() - CLOCKS_DIFFER_S:.6f}"
+        since = ts_of(notice.at - CLOCKS_DIFFER)
         to = nobodys(ChannelRef(self.name, self._ears.account, channel), since)
-        async with notice(text) as words:
+        async with notice.said() as words:
             sheet = Sheet(
                 self._api, self._ears.me, self._team, to, words, "post", False, self._settle_s
             )

@@ -25,7 +25,7 @@ from adapters.telegram_votes import Voters
 from core.answer import Answer
 from core.commands import COMMANDS
 from core.errors import AdapterError, Refused
-from core.notice import nobodys, notice
+from core.notice import Notice, nobodys
 from core.ports import Inbox
 from core.streaming import show
 from core.types import ChannelRef, IncomingMessage, Quoted
@@ -132,12 +132,12 @@ class TelegramAdapter:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()  # a chat or a topic is one conversation, and bots are shown no past
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         """Without a placeholder: people would be notified of that, not of the words."""
         if not channel.removeprefix("-").isdecimal():
             raise Refused("on Telegram a chat's id is a number, such as -1001234567890")
         to = nobodys(ChannelRef(self.name, "", channel), "")
-        async with self._line.connected(), notice(text) as words:
+        async with self._line.connected(), notice.said() as words:
             note = Note(self._line, to, words, moved=self._moved, has_buttons=False)
             every_s = self._every_s[kind(note.chat)]
             await show(words, note, self._tempo, keys(note.chat), every_s=every_s, edits=False)

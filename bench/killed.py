@@ -30,6 +30,7 @@ from core.desk import serve
 from core.engine import Engine
 from core.engine import Settings as BotSettings
 from core.line import Line
+from core.notice import Notice
 from core.phrases import Phrases
 from core.ports import Inbox
 from core.streaming import Tempo, show
@@ -206,7 +207,7 @@ class Room:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         raise AssertionError("nothing is announced here")
 
 

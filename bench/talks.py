@@ -26,6 +26,7 @@ from core.engine import Engine
 from core.engine import Settings as BotSettings
 from core.generation import ModelServer
 from core.line import Line
+from core.notice import Notice
 from core.phrases import Phrases
 from core.ports import Inbox
 from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Prompt, Quoted, ThreadRef
@@ -99,7 +100,7 @@ class Feed:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         raise AssertionError("nothing is announced here")
 
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, Self
+from uuid import uuid4
 
 from core.errors import AdapterError, Refused
+from core.notice import Notice
+from core.types import Announcement
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +26,7 @@ class Teller(Protocol):
 
     name: str
 
-    async def tell(self, channel: str, text: str) -> None: ...
+    async def tell(self, channel: str, notice: Notice) -> None: ...
 
 
 class Announcements:
@@ -40,7 +44,7 @@ class Announcements:
         """
         self._channel, self._patience_s, self._again_s = channel, patience_s, again_s
         self._platform, _, self._id = (channel or "").partition(":")
-        self._texts: asyncio.Queue[tuple[str, float]] = asyncio.Queue()  # and until when
+        self._notices: asyncio.Queue[Notice] = asyncio.Queue()
         self._left = 0  # of those, which are not told yet
         self._adapter: Teller | None = None
         self._is_ready = asyncio.Event()
@@ -74,16 +78,17 @@ class Announcements:
         `patience_s` is an error in the log.
         """
         if self._channel:
-            until = asyncio.get_running_loop().time() + self._patience_s
-            self._texts.put_nowait((text, until))
+            one = Announcement(uuid4().hex, self._channel, text, datetime.now(UTC))
+            self._notices.put_nowait(Notice(one))
             self._left += 1
 
     async def _work(self) -> None:
         while True:
-            text, until = await self._texts.get()
+            notice = await self._notices.get()
+            until = notice.at + timedelta(seconds=self._patience_s)
             try:
-                async with asyncio.timeout_at(until):
-                    await self._told(text)
+                async with asyncio.timeout((until - datetime.now(UTC)).total_seconds()):
+                    await self._told(notice)
             except Refused as error:
                 self._give_up(str(error))
             except TimeoutError:
@@ -99,14 +104,14 @@ class Announcements:
             self._channel,
         )
 
-    async def _told(self, text: str) -> None:
-        """Return when it is told. Raises Refused."""
+    async def _told(self, notice: Notice) -> None:
+        """Return when it is told: each try knows what the ones before it posted. Raises Refused."""
         wait_s = self._again_s
         while True:
             await self._is_ready.wait()
             assert self._adapter
             try:
-                await self._adapter.tell(self._id, text)
+                await self._adapter.tell(self._id, notice)
                 return
             except Refused:
                 raise

@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from core.answer import Answer
-from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef
+from core.types import (
+    Announcement,
+    Author,
+    ChannelRef,
+    IncomingMessage,
+    MessageRef,
+    Outcome,
+    ThreadRef,
+)
 
 NOBODY = Author("", "")
 
 
-def notice(text: str) -> Answer:
-    """The words as an answer of ours, so that nobody votes on it. It is recorded nowhere."""
+async def nowhere(announcement: Announcement) -> None: ...
 
-    async def said() -> AsyncGenerator[str]:
-        yield text
 
-    return Answer(said(), outcome="command")
+class Notice:
+    """An announcement on its way: each try to tell it goes on where the one before it ended."""
+
+    def __init__(
+        self,
+        announcement: Announcement,
+        keep: Callable[[Announcement], Awaitable[None]] = nowhere,
+    ) -> None:
+        """`keep`: given the announcement anew whenever more of it stands there. Never raises."""
+        self.id, self.text, self.at = announcement.id, announcement.text, announcement.at
+        self._announcement, self._keep = announcement, keep
+
+    def said(self) -> Answer:
+        """The words as an answer of ours, so that nobody votes on it; one for each try."""
+
+        async def pieces() -> AsyncGenerator[str]:
+            yield self.text
+
+        far = self._announcement
+        return Answer(
+            pieces(), outcome="command", refs=far.replies, placing=far.placing, record=self
+        )
+
+    async def placing(self) -> None:
+        self._announcement = replace(self._announcement, placing=True)
+        await self._keep(self._announcement)
+
+    async def placed(self, ref: MessageRef) -> None:
+        replies = (*self._announcement.replies, ref)
+        self._announcement = replace(self._announcement, replies=replies, placing=False)
+        await self._keep(self._announcement)
+
+    async def settle(self, text: str, outcome: Outcome) -> None:
+        """It was whole from the first."""
 
 
 def nobodys(channel: ChannelRef, id: str) -> IncomingMessage:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from core.answer import Answer
+from core.notice import Notice
 from core.types import (
     Author,
     IncomingMessage,
@@ -90,12 +91,13 @@ class Adapter(Protocol):
         """
         ...
 
-    async def tell(self, channel: str, text: str) -> None:
+    async def tell(self, channel: str, notice: Notice) -> None:
         """Post what nobody asked for in the channel with this id, as a message of its own: nobody
         is notified by name, nothing is previewed, nobody votes on it.
 
         Called between `Inbox.ready` and the end of `run`. Raises AdapterError: it may stand there
-        all the same, in part or wholly; Refused where that place does not take it.
+        all the same, in part or wholly, and the next try with this notice, which may be another
+        process's, goes on in what is there; Refused where that place does not take it.
         """
         ...
 

@@ -399,6 +399,18 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """What nobody asked for and is not told yet, with the messages that tell a part of it."""
+
+    id: str
+    channel: str  # "platform:id"
+    text: str
+    at: datetime
+    replies: tuple[MessageRef, ...] = ()
+    placing: bool = False  # one more may have been posted
+
+
+@dataclass(frozen=True, slots=True)
 class Night:
     """A night that began, by its local date."""
 

@@ -14,7 +14,7 @@ DISCORD_SPEAKING = [
         "surface = Unasked(client",
         "surface = InChannel(client",
     ),
-    ("every notice has the same nonce", "adapters/discord.py", "uuid.uuid4().hex)", '"7")'),
+    ("every notice has the same nonce", "adapters/discord.py", "notice.id)", '"7")'),
     # Answers
     (
         "an answer in a thread that is closed stays cut",

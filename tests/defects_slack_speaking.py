@@ -14,8 +14,8 @@ SLACK_SPEAKING = [
     (
         "a notice that may be there is not looked for",
         "adapters/slack.py",
-        "time.time() - CLOCKS_DIFFER_S",
-        "time.time() + CLOCKS_DIFFER_S",
+        "notice.at - CLOCKS_DIFFER",
+        "notice.at + CLOCKS_DIFFER",
     ),
     ("a message is longer than Slack takes", TEXT, "LIMIT = 11_000", "LIMIT = 13_000"),
     (

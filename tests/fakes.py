@@ -7,9 +7,21 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
 
 from core.errors import GenerationError, StoreDamaged, StoreError
-from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted, Prompt, Seen
+from core.notice import Notice
+from core.types import (
+    Announcement,
+    Author,
+    IncomingMessage,
+    IncomingReaction,
+    MessageRef,
+    Noted,
+    Prompt,
+    Seen,
+)
 
 
 @dataclass
@@ -109,6 +121,11 @@ async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> No
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def notice(text: str) -> Notice:
+    """To be told, for the first time."""
+    return Notice(Announcement(uuid4().hex, "", text, datetime.now(UTC)))
 
 
 def free_port() -> int:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
+from core.notice import Notice
 from core.ports import Inbox
 from core.types import (
     Aside,
@@ -98,8 +99,8 @@ class WireAdapter:
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         return ()
 
-    async def tell(self, channel: str, text: str) -> None:
-        await self._call("post", channel=channel, under="", nonce=text, text=text)
+    async def tell(self, channel: str, notice: Notice) -> None:
+        await self._call("post", channel=channel, under="", nonce=notice.id, text=notice.text)
 
     async def _show(self, to: IncomingMessage, answer: Answer, text: str, shown: list[str]) -> None:
         """`shown`: what each message shows already, as far as we know."""

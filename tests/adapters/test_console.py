@@ -19,7 +19,7 @@ from core.line import Line
 from core.phrases import Phrases
 from core.types import Author, IncomingMessage, MessageRef, Prompt, ThreadRef
 from storage.repositories import SqlStore
-from tests.fakes import ListInbox, ScriptedGenerator, until
+from tests.fakes import ListInbox, ScriptedGenerator, notice, until
 
 
 @pytest.fixture(autouse=True)
@@ -283,7 +283,7 @@ async def test_what_was_left_unanswered_is_answered_at_the_next_start(pipes, sto
 
 
 async def test_what_is_announced_is_a_note_and_no_answer(pipes):
-    await pipes.console.tell("here", "There is \x1b[31mnews.")
+    await pipes.console.tell("here", notice("There is \x1b[31mnews."))
     assert pipes.notes == "There is [31mnews.\n"
     assert pipes.answers == ""
 

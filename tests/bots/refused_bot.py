@@ -36,7 +36,7 @@ class Pigeon:
     async def earlier(self, to):
         return ()
 
-    async def tell(self, channel, text):
+    async def tell(self, channel, notice):
         raise AssertionError("nothing is announced here")
 
     async def reply(self, to, answer):

@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
 from core.errors import AdapterError, Refused
+from core.notice import Notice
+from core.streaming import MOST_FAILURES
+from core.types import Announcement
 from tests.contract.rig import Rig, need
 from tests.contract.speaking import plain
 from tests.contract.talk import asked
+from tests.fakes import notice
 
 
 async def told(rig: Rig, *texts: str) -> None:
     """Told in the public room, one after the other."""
     channel = await public(rig)
     for text in texts:
-        await rig.adapter.tell(channel, text)
+        await rig.adapter.tell(channel, notice(text))
 
 
 async def public(rig: Rig) -> str:
     return (await asked(rig, room="public", mention=True)).ref.channel.id
+
+
+async def told_in_further_tries(rig: Rig, *, done: bool) -> None:
+    """The first fails behind the first page. `done`: the second was posted, and nobody said so."""
+    channel = await public(rig)
+    lines = [f"x{n} = {n}\n" for n in range(rig.limit // 6)]
+
+    async def fail_behind_the_first(now: Announcement) -> None:
+        if now.placing and len(now.replies) == 1 and not failed:
+            failed.append(now)
+            if done:
+                rig.fail_next(done=True)
+            rig.fail_next(MOST_FAILURES - int(done))
+
+    failed: list[Announcement] = []
+    at = datetime.now(UTC)
+    words = Notice(Announcement("7", "", "".join(lines), at), fail_behind_the_first)
+    with pytest.raises(AdapterError):
+        await rig.adapter.tell(channel, words)
+    for _ in range(MOST_FAILURES):  # where each kind of call fails so often, in some more tries
+        with suppress(AdapterError):
+            await rig.adapter.tell(channel, words)
+            break
+    assert plain(rig.visible()) == plain(lines)
 
 
 class Telling:
@@ -66,7 +96,7 @@ class Telling:
         channel = await public(rig)
         rig.refuse_next(retry_after_s=1, times=2)
         started = asyncio.get_running_loop().time()
-        await rig.adapter.tell(channel, "patience")
+        await rig.adapter.tell(channel, notice("patience"))
         assert rig.visible() == ["patience"]
         assert asyncio.get_running_loop().time() - started >= 1
 
@@ -74,17 +104,25 @@ class Telling:
         need(rig, "rooms", "faults")
         channel = await public(rig)
         rig.fail_next(done=True)
-        await rig.adapter.tell(channel, "once")
+        await rig.adapter.tell(channel, notice("once"))
         strays = 1 if "doubts" in rig.lacks else 0
         assert set(rig.visible()) == {"once"}
         assert len(rig.visible()) <= 1 + strays
+
+    async def test_what_was_told_in_part_goes_on_in_the_next_try(self, rig: Rig):
+        need(rig, "rooms", "limits", "faults")
+        await told_in_further_tries(rig, done=False)
+
+    async def test_a_part_that_was_told_all_the_same_is_none_of_the_next_try(self, rig: Rig):
+        need(rig, "rooms", "limits", "faults", "doubts")
+        await told_in_further_tries(rig, done=True)
 
     async def test_a_platform_that_is_away_is_said_to_be(self, rig: Rig):
         need(rig, "rooms", "faults")
         channel = await public(rig)
         rig.fail_next(30)
         with pytest.raises(AdapterError) as caught:
-            await rig.adapter.tell(channel, "hello?")
+            await rig.adapter.tell(channel, notice("hello?"))
         assert not isinstance(caught.value, Refused)
         assert rig.visible() == []
 
@@ -93,5 +131,5 @@ class Telling:
         channel = (await asked(rig)).ref.channel.id
         rig.shut_out()
         with pytest.raises(Refused):
-            await rig.adapter.tell(channel, "hello?")
+            await rig.adapter.tell(channel, notice("hello?"))
         rig.mistakes.clear()

@@ -76,8 +76,8 @@ class ListAdapter:
                 raise self.error
         self.shown[to.ref.id] = text
 
-    async def tell(self, channel, text):
-        self.told.append((channel, text))
+    async def tell(self, channel, notice):
+        self.told.append((channel, notice.text))
 
     async def earlier(self, to):
         self.asked_for.append(to.ref.id)

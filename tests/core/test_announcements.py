@@ -7,7 +7,8 @@ import pytest
 from core.announcements import Announcements
 from core.desk import serve
 from core.errors import AdapterError, Refused
-from tests.core.room import ListAdapter, engine_on
+from core.types import MessageRef
+from tests.core.room import ROOM, ListAdapter, engine_on
 from tests.fakes import ScriptedGenerator, until
 
 SOON = {"patience_s": 30, "again_s": 0.01}
@@ -20,10 +21,35 @@ class Faulty(ListAdapter):
         super().__init__(stays=True)
         self.faults = list(faults)
 
-    async def tell(self, channel, text):
+    async def tell(self, channel, notice):
         if fault := self.faults and self.faults.pop(0):
             raise fault
-        await super().tell(channel, text)
+        await super().tell(channel, notice)
+
+
+class Paged(ListAdapter):
+    """Posts a text word by word; at each post the next of `faults` happens, None: nothing does."""
+
+    def __init__(self, *faults):
+        super().__init__(stays=True)
+        self.faults = list(faults)
+
+    async def tell(self, channel, notice):
+        async with notice.said() as answer:
+            words = "".join([piece async for piece in answer]).split()
+            if answer.unsure and len(self.told) > len(answer.refs):  # as a platform that can look
+                await answer.placed(place_of(len(self.told)))
+            for word in words[len(answer.refs) :]:
+                await answer.placing()
+                if fault := self.faults and self.faults.pop(0):
+                    raise fault
+                self.told.append(word)
+                await answer.placed(place_of(len(self.told)))
+            await super().tell(channel, notice)
+
+
+def place_of(number):
+    return MessageRef(ROOM, str(number))
 
 
 async def test_a_text_waits_for_its_platform_and_goes_to_the_channel_named(store):
@@ -66,6 +92,15 @@ async def test_what_fails_is_told_again_and_in_order():
         await announcements.tell("two")
         await until(lambda: len(adapter.told) == 2)
     assert [text for _, text in adapter.told] == ["one", "two"]
+
+
+async def test_what_was_told_in_part_is_not_told_again():
+    adapter = Paged(None, AdapterError("down"), AdapterError("still down"))
+    async with Announcements("list:room", **SOON) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("one and two")
+        await until(lambda: len(adapter.told) == 4)
+    assert adapter.told == ["one", "and", "two", ("room", "one and two")]
 
 
 async def test_an_adapter_that_is_gone_is_told_nothing_and_its_successor_is():
