@@ -56,13 +56,14 @@ class Config:
         return out | {"platforms": {name: masked(model) for name, model in self.platforms.items()}}
 
     def unheard_announcements(self) -> str:
-        """That what is told in the channel of `bot.announce_in` reaches nobody, if so."""
+        """That what is told in the channel of `bot.announce_in` reaches nobody for now, if so."""
         platform = (self.bot.announce_in or "").partition(":")[0]
         if not platform or platform in self.platforms:
             return ""
         return (
             f"bot.announce_in names a channel on {platform}, which is not served here, so that"
-            f" nothing is announced: serve it too (--platform {platform}), or write null."
+            " announcements wait for a start that serves it, and after a day are dropped: serve it"
+            f" too (--platform {platform}), or write null."
         )
 
     def unused_votes(self, platform: str) -> list[str]:

@@ -81,6 +81,8 @@ async def run(config: Config, begin_nights: BeginNights | None = None) -> int:
     from bots.wiring import house, nights
     from core.errors import BotError
 
+    if unheard := config.unheard_announcements():
+        logger.warning("%s", unheard)
     interactive = is_interactive(config)
     status = Console(stderr=True).status("Starting the model...")
     holder = " ".join(f"--platform {name}" for name in config.platforms)

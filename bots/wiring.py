@@ -78,7 +78,9 @@ async def house(
         at_once = AT_ONCE_SERVER if config.generation.url else AT_ONCE_EMBEDDED
         line = Line(config.generation.at_once or at_once)
         phrases = Phrases()
-        announcements = await stack.enter_async_context(announcements_of(config))
+        announcements = await stack.enter_async_context(
+            Announcements(config.bot.announce_in, store)
+        )
         after_people = AfterPeople(generator, line)
         trainer = trainer_of(
             config,
@@ -168,13 +170,6 @@ def examples_for(config: Config) -> int:
     a hundred less (core/training/LOG.md).
     """
     return 0 if base_of(config) == STARTER else MOST
-
-
-def announcements_of(config: Config) -> Announcements:
-    unheard = config.unheard_announcements()
-    if unheard:
-        logger.warning("%s", unheard)
-    return Announcements(None if unheard else config.bot.announce_in)
 
 
 def nights(

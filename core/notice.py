@@ -31,9 +31,9 @@ class Notice:
         announcement: Announcement,
         keep: Callable[[Announcement], Awaitable[None]] = nowhere,
     ) -> None:
-        """`keep`: given the announcement anew whenever more of it stands there. Never raises."""
+        """`keep`: given `announcement` whenever more of it stands there. Never raises."""
         self.id, self.text, self.at = announcement.id, announcement.text, announcement.at
-        self._announcement, self._keep = announcement, keep
+        self.announcement, self._keep = announcement, keep
 
     def said(self) -> Answer:
         """The words as an answer of ours, so that nobody votes on it; one for each try."""
@@ -41,19 +41,19 @@ class Notice:
         async def pieces() -> AsyncGenerator[str]:
             yield self.text
 
-        far = self._announcement
+        far = self.announcement
         return Answer(
             pieces(), outcome="command", refs=far.replies, placing=far.placing, record=self
         )
 
     async def placing(self) -> None:
-        self._announcement = replace(self._announcement, placing=True)
-        await self._keep(self._announcement)
+        self.announcement = replace(self.announcement, placing=True)
+        await self._keep(self.announcement)
 
     async def placed(self, ref: MessageRef) -> None:
-        replies = (*self._announcement.replies, ref)
-        self._announcement = replace(self._announcement, replies=replies, placing=False)
-        await self._keep(self._announcement)
+        replies = (*self.announcement.replies, ref)
+        self.announcement = replace(self.announcement, replies=replies, placing=False)
+        await self._keep(self.announcement)
 
     async def settle(self, text: str, outcome: Outcome) -> None:
         """It was whole from the first."""

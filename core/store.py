@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from core.types import (
+    Announcement,
     Author,
     Canary,
     CanaryOutcome,
@@ -394,7 +395,33 @@ class Exports(Protocol):
         ...
 
 
+class Announced(Protocol):
+    """What is announced and not told yet."""
+
+    async def put_announcement(self, announcement: Announcement) -> None:
+        """Keep it, or how much of it is told by now."""
+        ...
+
+    async def drop_announcement(self, id: str) -> None:
+        """It is told, or never will be."""
+        ...
+
+    async def announcements(self) -> list[Announcement]:
+        """All of them, oldest first."""
+        ...
+
+
 class Store(
-    Turns, Conversations, Votes, Reviews, Canaries, People, Credits, Nights, Exports, Protocol
+    Turns,
+    Conversations,
+    Votes,
+    Reviews,
+    Canaries,
+    People,
+    Credits,
+    Nights,
+    Exports,
+    Announced,
+    Protocol,
 ):
     """All of them on one database."""

@@ -13,6 +13,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.errors import StoreError
+from storage.announcements import SqlAnnouncements
 from storage.canaries import SqlCanaries
 from storage.conversations import SqlConversations
 from storage.credits import SqlCredits
@@ -58,6 +59,7 @@ class SqlStore(
     SqlCredits,
     SqlNights,
     SqlExports,
+    SqlAnnouncements,
 ):
     """Only this process has the database while it is open. Must be closed."""
 

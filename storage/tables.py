@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-HEAD = "0013"  # the newest revision in migrations/versions; a test compares
+HEAD = "0014"  # the newest revision in migrations/versions; a test compares
 
 OPEN = "status <> 'done'"
 COUNTS = "outcome IN ('answered', 'cut', 'stopped') AND NOT deleted"  # history shows the turn
@@ -333,6 +333,19 @@ class JobRunRow(SQLModel, table=True):
     outcome: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
+class AnnouncementRow(SQLModel, table=True):
+    """What is announced and not told yet."""
+
+    __tablename__ = "announcements"
+    id: str = Field(primary_key=True)
+    channel: str
+    text: str = words()
+    at: datetime = moment()
+    # Of each message that tells a part of it: platform, account, channel, id.
+    replies: list[list[str]] = Field(sa_column=Column(JSON, nullable=False))
+    placing: bool
+
+
 class VersionRow(SQLModel, table=True):
     """The tables' revision. Alembic's own table, declared here to be read without Alembic."""
 
@@ -359,4 +372,5 @@ consents = _tables["consents"]
 reviews = _tables["reviews"]
 exports = _tables["exports"]
 job_runs = _tables["job_runs"]
+announcements = _tables["announcements"]
 version = _tables["alembic_version"]

@@ -171,7 +171,7 @@ async def test_what_is_announced_reaches_the_channel_that_is_named(world):
     assert world.slack.visible("C0ROOM") == world.telegram.by_bot() == []
 
 
-async def test_where_its_platform_is_not_served_the_log_says_that_nothing_is_announced(world):
+async def test_where_its_platform_is_not_served_it_is_announced_after_a_start_that_serves_it(world):
     await serve_a_tune_that_lost_its_files(world.folder)
     config = world.folder / "config.yaml"
     config.write_text(config.read_text() + 'bot: {announce_in: "slack:G0CLUB"}\n')
@@ -179,6 +179,11 @@ async def test_where_its_platform_is_not_served_the_log_says_that_nothing_is_ann
         await until(lambda: "the base answers instead" in world.log.read_text(), within_s=60)
         await connected(world, but="slack discord")
     assert "a channel on slack, which is not served here" in world.log.read_text()
+    assert world.slack.visible("G0CLUB") == []
+    async with world.running("--platform", "slack"):
+        await until(lambda: world.slack.visible("G0CLUB"), within_s=60)
+    [told] = world.slack.visible("G0CLUB")
+    assert told.startswith("The tune `mynah@000001` does not load any more and is taken back")
 
 
 async def test_check_asks_every_platform_and_says_what_is_missing(world):

@@ -1,17 +1,20 @@
 """What nobody asked for reaches the one channel that is named, or the log says why not."""
 
 import asyncio
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from core.announcements import Announcements
 from core.desk import serve
-from core.errors import AdapterError, Refused
-from core.types import MessageRef
+from core.engine import utc_now as now
+from core.errors import AdapterError, Refused, StoreError
+from core.types import Announcement, MessageRef
 from tests.core.room import ROOM, ListAdapter, engine_on
 from tests.fakes import ScriptedGenerator, until
 
-SOON = {"patience_s": 30, "again_s": 0.01}
+SOON: dict[str, Any] = {"patience_s": 30, "again_s": 0.01}
 
 
 class Faulty(ListAdapter):
@@ -42,10 +45,16 @@ class Paged(ListAdapter):
             for word in words[len(answer.refs) :]:
                 await answer.placing()
                 if fault := self.faults and self.faults.pop(0):
-                    raise fault
+                    await failed(self, fault)
                 self.told.append(word)
                 await answer.placed(place_of(len(self.told)))
             await super().tell(channel, notice)
+
+
+async def failed(adapter, fault):
+    if isinstance(fault, Exception):
+        raise fault
+    await fault(adapter)
 
 
 def place_of(number):
@@ -157,9 +166,136 @@ async def test_what_will_never_be_taken_is_not_tried_again_and_ends_nothing_else
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-async def test_what_was_not_told_before_the_end_is_counted(caplog):
+async def test_what_was_not_told_before_the_end_is_told_first_after_the_next_start(store, caplog):
+    caplog.set_level("INFO")
+    adapter = ListAdapter()
+    async with Announcements("list:room", store, **SOON) as announcements:
+        for text in ("one", "two", "three"):
+            await announcements.tell(text)
+        announcements.ready(adapter)
+        await until(lambda: adapter.told)
+        announcements.gone(adapter)
+    assert f"{3 - len(adapter.told)} announcements are made at the next start" in caplog.text
+    async with Announcements("list:room", store, **SOON) as announcements:
+        await announcements.tell("four")
+        announcements.ready(adapter)
+        await until(lambda: len(adapter.told) == 4)
+    assert [text for _, text in adapter.told] == ["one", "two", "three", "four"]
+    assert await store.announcements() == []
+
+
+@pytest.mark.parametrize("is_posted", [False, True])
+async def test_after_a_crash_the_next_start_goes_on_in_what_is_there(store, is_posted):
+    hangs = asyncio.Event()
+
+    async def hang(adapter):
+        """The process dies before the word is posted, or behind it when nobody knew yet."""
+        if is_posted:
+            adapter.told.append("crash")
+        hangs.set()
+        await asyncio.Event().wait()
+
+    adapter = Paged(None, hang, None, hang)
+    await store.put_announcement(Announcement("1", "list:room", "a crash b crash c", now()))
+    for _ in range(2):
+        hangs.clear()
+        announcements = await Announcements("list:room", store, **SOON).__aenter__()
+        announcements.ready(adapter)
+        await hangs.wait()
+        announcements._task.cancel()  # and nothing else of an end is done
+    async with Announcements("list:room", store, **SOON) as announcements:
+        announcements.ready(adapter)
+        await until(lambda: len(adapter.told) == 6)
+    assert adapter.told == ["a", "crash", "b", "crash", "c", ("room", "a crash b crash c")]
+
+
+async def test_what_is_told_as_the_end_comes_is_not_told_again(store):
+    class Slow:
+        """The first drop does not come to its end."""
+
+        announcements, put_announcement = store.announcements, store.put_announcement
+        drops = asyncio.Event()
+
+        async def drop_announcement(self, id):
+            if not self.drops.is_set():
+                self.drops.set()
+                await asyncio.Event().wait()
+            await store.drop_announcement(id)
+
+    slow, adapter = Slow(), ListAdapter()
+    async with Announcements("list:room", slow, **SOON) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("one")
+        await slow.drops.wait()
+    assert adapter.told == [("room", "one")]
+    assert await store.announcements() == []
+
+
+async def test_what_is_too_old_at_the_start_is_not_told_any_more(store, caplog):
+    long_ago = now() - timedelta(minutes=1)
+    await store.put_announcement(Announcement("1", "list:room", "old", long_ago))
+    adapter = ListAdapter()
+    async with Announcements("list:room", store, **SOON) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("new")
+        await until(lambda: adapter.told)
+    assert adapter.told == [("room", "new")]
+    assert "an announcement was not made" in caplog.text
+    assert await store.announcements() == []
+
+
+async def test_where_the_settings_name_another_channel_it_is_told_there_from_its_first_word(store):
+    adapter = Paged(None, None, AdapterError("down"))
+    async with Announcements("list:room", store, patience_s=30, again_s=60) as announcements:
+        announcements.ready(adapter)
+        await announcements.tell("one two three")
+        await until(lambda: adapter.faults == [])
+    adapter.told.clear()
+    async with Announcements("list:other", store, **SOON) as announcements:
+        announcements.ready(adapter)
+        await until(lambda: len(adapter.told) == 4)
+    assert adapter.told == ["one", "two", "three", ("other", "one two three")]
+
+
+async def test_a_store_that_fails_holds_nobody_up_and_takes_it_at_the_end(store, caplog):
+    class Full:
+        """Takes nothing for a while."""
+
+        announcements, drop_announcement = store.announcements, store.drop_announcement
+        takes = False
+
+        async def put_announcement(self, announcement):
+            if not self.takes:
+                raise StoreError("The disk is full.")
+            await store.put_announcement(announcement)
+
+    full, adapter = Full(), ListAdapter()
+    async with Announcements("list:room", full, **SOON) as announcements:
+        await announcements.tell("one")
+        announcements.ready(adapter)
+        await until(lambda: adapter.told)
+        announcements.gone(adapter)
+        await announcements.tell("two")
+        full.takes = True
+    assert adapter.told == [("room", "one")]
+    assert [one.text for one in await store.announcements()] == ["two"]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+async def test_what_no_store_takes_is_counted_at_the_end(caplog):
     async with Announcements("list:room", **SOON) as announcements:
         for text in ("one", "two", "three"):
             await announcements.tell(text)
         await asyncio.sleep(0)
     assert "the end came before 3 announcements were made" in caplog.text
+
+
+async def test_who_is_cut_off_while_it_is_stored_has_it_told_all_the_same(store):
+    adapter = ListAdapter()
+    async with Announcements("list:room", store, **SOON) as announcements:
+        telling = asyncio.create_task(announcements.tell("one"))
+        await asyncio.sleep(0)
+        telling.cancel()
+        announcements.ready(adapter)
+        await until(lambda: adapter.told)
+    assert await store.announcements() == []
