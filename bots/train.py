@@ -1,7 +1,8 @@
 """python -m bots.train: learn from the votes, list the tunes, take one back, and more.
 
-While the bot runs it is asked to do it; else this opens the store itself. Either way the four steps
-of core/training run in processes of their own, and nothing here imports a library that trains.
+While the bot runs it is asked to do it; else this opens the store itself, and leaves what there is
+to announce for the bot's next start. Either way the four steps of core/training run in processes of
+their own, and nothing here imports a library that trains.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 
 from bots import program
@@ -80,8 +80,6 @@ async def main(argv: Sequence[str]) -> int:
 
     try:
         config = load(arguments.config, ["console"])  # no platform is served: no secrets needed
-        # Nor is anything announced from here: that needs a platform.
-        config = replace(config, bot=config.bot.model_copy(update={"announce_in": None}))
         try:
             path = await asyncio.to_thread(socket_of, config.storage)
             await show(ask(path, verb, **values))

@@ -210,7 +210,8 @@ async def only_store(config: Config, *, holder: str) -> AsyncIterator[LocalTrain
     """The store with a trainer that does not train, and no model's server. Raises StoreError."""
     store = await SqlStore.open(config.storage, holder=holder)
     try:
-        yield trainer_of(config, store, None)
+        async with Announcements(config.bot.announce_in, store) as announcements:
+            yield trainer_of(config, store, None, announcements=announcements)
     finally:
         await store.close()
 

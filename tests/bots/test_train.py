@@ -1,5 +1,6 @@
 """The trainer as the person meets it, where nothing is trained: what it says, and asks for."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,7 +12,8 @@ import pytest
 
 from bots.train import asked_for, parser
 from core.types import Correction, Feedback
-from tests.training.house import hollow, said, trainer, vote
+from tests.core.room import serve_tune
+from tests.training.house import hollow, opened, said, trainer, vote
 from tests.training.votes import NOON
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +113,20 @@ def test_the_command_asks_for_no_platform_to_announce_on(tmp_path):
     config.write_text(CONFIG.format(tmp_path) + "bot: {announce_in: 'slack:C1'}\n")
     done = command_with(config)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_what_it_did_while_no_bot_ran_is_left_for_the_bot_to_announce(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG.format(tmp_path) + "bot: {announce_in: 'slack:C1'}\n")
+    async with opened(tmp_path) as store:
+        await serve_tune(store)
+    done = await asyncio.to_thread(command_with, config, "--rollback")
+    assert "Rolled back" in done.stdout
+    assert done.stderr == ""
+    async with opened(tmp_path) as store:
+        [one] = await store.announcements()
+    assert one.channel == "slack:C1"
+    assert one.text.startswith("The tune `mynah@000001` is taken back by hand")
 
 
 def test_without_a_bot_that_runs_the_command_opens_the_store_itself(tmp_path):
