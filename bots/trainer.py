@@ -399,6 +399,8 @@ class LocalTrainer:
         """Tell everybody of a tune that begins to answer, and by night, which nobody watches, of
         votes that wait. Never raises.
         """
+        what = "canary" if self.share else "tune"
+        logger.info("the %s %s begins to answer: %s", what, tune.name, tune.summary)
         report = await self.report(tune)
         words = telling.announcement_of(
             tune, report, self.phrases, share=self.share, replaced=replaced

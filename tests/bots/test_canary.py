@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from bots.night import Nightly
+from core.announcements import Announcements
 from core.canary import is_drawn
 from core.types import ThreadRef
 from storage.repositories import SqlStore
@@ -105,6 +106,19 @@ async def test_what_retrain_learns_begins_as_a_canary_and_takes_the_place_of_ano
         [(_, digest)] = here.told
         assert f"`{NEXT}` answers 50% of new conversations from now on" in digest
         assert f"It takes the place of the canary `{CANARY}`." in digest
+
+
+async def test_without_a_channel_the_log_says_what_begins_to_answer(tmp_path, server, caplog):
+    caplog.set_level("INFO", "bots.trainer")
+    (tmp_path / "config.json").write_text("{}")
+    async with room(tmp_path, server) as here:
+        here.trainer.announcements = Announcements(None)
+        await voted(here, 12, "👍", drawn=False)
+        await here.command("/retrain", ANN)
+    told = [record.message for record in caplog.records if record.name == "bots.trainer"]
+    [line] = [line for line in told if NEXT in line and "begins to answer" in line]
+    assert line.startswith(f"the canary {NEXT} begins to answer: Learnt from 0 of 12 votes")
+    assert "\n" not in line
 
 
 async def test_a_canary_that_ends_at_once_is_announced_as_what_it_began_as(tmp_path, server):
