@@ -18,8 +18,9 @@ from adapters import slack_events
 from adapters.slack_calls import Api
 from adapters.slack_events import CORRECTION, Ears, forwarded, ts_of
 from adapters.slack_files import read
-from adapters.slack_history import Talks
+from adapters.slack_history import Talks, message_at
 from adapters.slack_socket import AGAIN, DONE, Deed, answered
+from adapters.slack_twins import Twins
 from adapters.slack_votes import UnderWay, Votes
 from adapters.slack_whisper import ResponseUrls
 from core.errors import AdapterError, Closing, StoreError
@@ -31,6 +32,7 @@ from core.types import ChannelRef, IncomingMessage, MessageRef, Place, ThreadRef
 logger = logging.getLogger(__name__)
 
 MOST_KNOWN = 10_000  # events that are not done a second time
+ASKED_WITHIN_S = 1.0  # what Slack left out of an event
 PLACES: dict[str, Place] = {"channel": "public", "im": "direct"}  # and the others: private
 
 VOTES = "votes"  # the lane in a channel of what its people think of our answers
@@ -46,6 +48,7 @@ class Hearing:
     talks: Talks
     urls: ResponseUrls
     answers: UnderWay
+    _twins: Twins = field(default_factory=Twins)
     _done: dict[str, None] = field(default_factory=dict)  # events, by id, the oldest first
     _places: dict[str, Place] = field(default_factory=dict)  # by channel
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -113,7 +116,10 @@ class Hearing:
 
     def _event(self, event: dict[str, Any]) -> Deed | None:
         match event["type"]:
-            case "app_mention" | "message":
+            case "app_mention":
+                return self._mentioned(event)
+            case "message":
+                self._twins.tells(event["channel"])
                 return self.said_or_changed(event)
             case "reaction_added" | "reaction_removed":
                 reaction = self.ears.reaction(event)
@@ -142,6 +148,8 @@ class Hearing:
         match event.get("subtype"):
             case None | "file_share" | "thread_broadcast":
                 message = self.ears.message(event)
+                if message and message.addressed:
+                    self._twins.came(message.ref)
                 return partial(self._hear, message, event) if message else None
             case "message_changed":
                 now, before = event["message"], event.get("previous_message") or {}
@@ -152,6 +160,34 @@ class Hearing:
             case "message_deleted":
                 return partial(self.inbox.changed, MessageRef(channel, event["deleted_ts"]), None)
         return None
+
+    def _mentioned(self, event: dict[str, Any]) -> Deed | None:
+        """An app_mention. Raises as `said_or_changed` does."""
+        message = self.ears.message(event)
+        if message is None:
+            return None
+        is_whole = bool(event.get("files")) or message.author.is_bot
+        return partial(self._hear if is_whole else self._hear_alone, message, event)
+
+    async def _hear_alone(self, message: IncomingMessage, event: dict[str, Any]) -> None:
+        """An app_mention, unless the same comes as message. One that an edit made does not."""
+        if "edited" not in event and await self._twins.comes(message.ref):
+            return
+        if "team" not in event:  # Slack leaves it out beside files: slackapi/node-slack-sdk#988
+            event = event | await self._left_out(message)
+            message = self.ears.message(event) or message
+        await self._hear(message, event)
+
+    async def _left_out(self, message: IncomingMessage) -> dict[str, Any]:
+        """What an event may lack that stands beside the words."""
+        channel, ts = message.ref.channel.id, message.ref.id
+        try:
+            async with asyncio.timeout(ASKED_WITHIN_S):
+                found = await message_at(self.api, channel, message.thread.thread, ts)
+        except (AdapterError, TimeoutError) as error:
+            logger.info("slack: whether files stand beside a mention is unknown: %s", error)
+            return {}
+        return {k: found[k] for k in ("files", "attachments") if k in found}
 
     async def _hear(self, message: IncomingMessage, event: dict[str, Any]) -> None:
         text, unread = await self._with_files(message.text, event)
@@ -175,7 +211,7 @@ class Hearing:
         """Who can read there. An app_mention does not say, so that Slack is asked, once."""
         if not kind and channel not in self._places:
             try:
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(ASKED_WITHIN_S):
                     about = (await self.api.call("conversations_info", channel=channel))["channel"]
             except (AdapterError, TimeoutError) as error:
                 logger.info("slack: who reads a channel is unknown: %s", error)

@@ -117,6 +117,16 @@ async def before(api: Api, channel: str, root: str, ts: str, *, most: int) -> li
     ][-most:]
 
 
+async def message_at(api: Api, channel: str, root: str, ts: str) -> Message:
+    """What stands at `ts` in a thread, or begins it; {} where nothing does. Raises AdapterError."""
+    about = {"channel": channel, "ts": root, "oldest": ts, "inclusive": True}
+    pages = api.pages("conversations_replies", most=1, **about)
+    async for message in pages:
+        if message["ts"] == ts:
+            return dict(message)
+    return {}
+
+
 async def thread_of(api: Api, channel: str, ts: str) -> str:
     """The thread that a message stands in, "" for none: a reaction does not say."""
     pages = api.pages("conversations_replies", most=1, channel=channel, ts=ts)

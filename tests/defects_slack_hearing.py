@@ -12,6 +12,7 @@ FILES = "adapters/slack_files.py"
 HEARING = "adapters/slack_hearing.py"
 HISTORY = "adapters/slack_history.py"
 SOCKET = "adapters/slack_socket.py"
+TWINS = "adapters/slack_twins.py"
 
 SLACK_HEARING = [
     (
@@ -347,5 +348,83 @@ SLACK_HEARING = [
         SOCKET,
         "            await client.send_socket_mode_response(SocketModeResponse(req.envelope_id))\n",
         "",
+    ),
+    (
+        "an app_mention without files goes before its message",
+        HEARING,
+        "partial(self._hear if is_whole else self._hear_alone, message, event)",
+        "partial(self._hear, message, event)",
+    ),
+    (
+        "a bot's mention waits for its message",
+        HEARING,
+        'bool(event.get("files")) or message.author.is_bot',
+        'bool(event.get("files"))',
+    ),
+    (
+        "a mention that an edit made waits for its message",
+        HEARING,
+        'if "edited" not in event and await',
+        "if await",
+    ),
+    (
+        "each mention that comes alone costs a call",
+        HEARING,
+        'if "team" not in event:',
+        "if True:",
+    ),
+    (
+        "a file beside a mention that comes alone is ignored",
+        HEARING,
+        'if "team" not in event:',
+        "if False:",
+    ),
+    (
+        "a file beside a mention in a thread that comes alone is ignored",
+        HISTORY,
+        '{"channel": channel, "ts": root, "oldest": ts, "inclusive": True}',
+        '{"channel": channel, "ts": root, "oldest": ts}',
+    ),
+    (
+        "of a mention that comes alone another message's file is read",
+        HISTORY,
+        '        if message["ts"] == ts:\n',
+        "        if True:\n",
+    ),
+    (
+        "a message that shows no mention is taken for one",
+        HEARING,
+        "                if message and message.addressed:\n",
+        "                if message:\n",
+    ),
+    (
+        "a mention that comes alone is not heard",
+        TWINS,
+        "            return False\n        finally:",
+        "            return True\n        finally:",
+    ),
+    (
+        "each mention that comes alone is waited for",
+        TWINS,
+        "        if not self._tells.get(ref.channel.id, True):\n",
+        "        if False:\n",
+    ),
+    (
+        "after one lost message none is waited for",
+        TWINS,
+        "self._tells.setdefault(ref.channel.id, False)",
+        "self._tells[ref.channel.id] = False",
+    ),
+    (
+        "that messages come from a channel is not noticed",
+        TWINS,
+        "self._tells[channel] = True",
+        "pass",
+    ),
+    (
+        "a mention that came as message is waited for",
+        TWINS,
+        "        if ref in self._came:\n",
+        "        if False:\n",
     ),
 ]

@@ -80,6 +80,8 @@ class FakeSlack(WebApi):
             message["thread_ts"] = thread
         if files:
             message["subtype"], message["files"] = "file_share", [self._file(*f) for f in files]
+        else:  # Slack leaves it out beside files
+            message["team"] = TEAM
         self._keep(channel, message)
         self._note(by, f"in {channel}{' (thread)' if thread else ''}: {message['text']}")
         if not away:
@@ -89,10 +91,18 @@ class FakeSlack(WebApi):
     def tells(self, message: dict[str, Any], channel: str) -> None:
         """The events of a message: `message`, and `app_mention` beside it."""
         kind = self.channels[channel].kind
+        is_mention = f"<@{BOT}>" in message["text"] and kind != "im"
+        if is_mention and self.mention_first:
+            self.mentions(message, channel)
         self.event({**message, "channel": channel, "channel_type": kind})
-        if f"<@{BOT}>" in message["text"] and kind != "im":
-            mention = {k: v for k, v in message.items() if k != "subtype"}
-            self.event({**mention, "type": "app_mention", "channel": channel})
+        if is_mention and not self.mention_first:
+            self.mentions(message, channel)
+
+    def mentions(self, message: dict[str, Any], channel: str) -> None:
+        """The `app_mention` of a message."""
+        left_out = {"subtype"} if self.mention_has_files else {"subtype", "files"}
+        mention = {k: v for k, v in message.items() if k not in left_out}
+        self.event({**mention, "type": "app_mention", "channel": channel})
 
     def edits(self, ts: str, text: str, *, channel: str = "C0ROOM", away: bool = False) -> None:
         message = self.channels[channel].messages[ts]

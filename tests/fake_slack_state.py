@@ -92,6 +92,8 @@ class State:
     lost_acknowledgements: float = 0.0
     chaos: float = 0.0  # the share of calls that meet a 429, a 500 or a reset, done or not
     rng: random.Random = field(default_factory=lambda: random.Random(0))
+    mention_first: bool = False  # `app_mention` leaves before `message`
+    mention_has_files: bool = True  # and repeats the files; in some workspaces it does not
     scopes: str = SCOPES
 
     channels: dict[str, Channel] = field(default_factory=dict)

@@ -114,6 +114,7 @@ class SlackHouse(House):
     async def say(self, place: Place, text: str) -> None:
         channel, number = place.key
         is_away = self.is_down and place.has_begun and self.rng.random() < AWAY
+        self.slack.mention_first = self.rng.random() < 0.5
         ts = self.slack.says(
             text,
             by=f"U{number}ANN",

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from adapters import slack_twins
 from tests import slack_rules, specs
 from tests.adapters.slack_served import (
     CLUB,
@@ -27,12 +28,13 @@ def test_every_call_is_held_against_the_vendors_descriptions():
 
 
 async def test_a_mention_comes_as_two_events_and_means_one_message(house):
-    house.slack.says("hello", mention=True)
-    await until(lambda: len(house.inbox.messages) == 2)
-    first, second = house.inbox.messages
-    assert first.ref == second.ref
-    assert (first.text, first.addressed, first.follows) == ("hello", True, False)
-    assert first.thread.thread == first.ref.id
+    ts = house.slack.says("hello", mention=True)
+    await house.heard()
+    await house.slack.until(lambda: not house.slack.unacknowledged)
+    assert len(house.slack.acknowledged) == 2
+    (message,) = house.inbox.messages
+    assert (message.text, message.addressed, message.follows) == ("hello", True, False)
+    assert (message.ref.id, message.thread.thread) == (ts, ts)
 
 
 async def test_an_event_that_comes_twice_names_the_same_message(house):
@@ -128,7 +130,8 @@ async def test_who_can_read_it_is_known(house, channel, place):
     assert message.place == place
 
 
-async def test_a_mention_that_comes_alone_is_placed_by_asking_slack(house):
+async def test_a_mention_that_comes_alone_is_placed_by_asking_slack(house, monkeypatch):
+    monkeypatch.setattr(slack_twins, "TWIN_S", 0.05)
     for channel in (ROOM, CLUB, CLUB):
         ts = house.slack.tick()
         event = {"type": "app_mention", "user": "U0ANN", "channel": channel, "ts": ts}
@@ -138,7 +141,8 @@ async def test_a_mention_that_comes_alone_is_placed_by_asking_slack(house):
     assert house.slack.count("conversations.info") <= 3
 
 
-async def test_where_slack_does_not_say_who_can_read_it_is_taken_for_private(house):
+async def test_where_slack_does_not_say_who_can_read_it_is_taken_for_private(house, monkeypatch):
+    monkeypatch.setattr(slack_twins, "TWIN_S", 0.05)
     house.slack.fail("conversations.info", "500")
     event = {"type": "app_mention", "user": "U0ANN", "channel": ROOM, "ts": house.slack.tick()}
     house.slack.event({**event, "text": f"<@{BOT}> hi"})
