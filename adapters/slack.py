@@ -27,6 +27,7 @@ from adapters.slack_hearing import Hearing
 from adapters.slack_history import AFTER_LINE, Talks, before
 from adapters.slack_sheet import Sheet
 from adapters.slack_socket import LOOK_S, Line
+from adapters.slack_status import Status
 from adapters.slack_votes import UnderWay, Votes
 from adapters.slack_whisper import ResponseUrls, Whisper
 from core.answer import Answer
@@ -44,10 +45,6 @@ CATCH_UP_S = 8.0  # how long new events wait for what was said while we were awa
 QUOTED = 50
 APPENDS = 0.6  # of the time between edits, for each stream under way: they share the calls
 CLOCKS_DIFFER = timedelta(minutes=1)
-THINKING_S = 0.4  # an answer that comes sooner needs no sign of it
-
-THINKING = "is thinking…"  # Slack puts our name before it
-WAITING = "is busy. {words}"
 
 
 class Settings(BaseModel):
@@ -162,9 +159,10 @@ class SlackAdapter:
         every_s = self._every_s
         if way == "stream":
             every_s *= APPENDS * (1 + len(self._api.streams))
-        aside = None
+        status = None
         if to.thread.thread and not answer.refs:
-            aside = partial(self._wait, to, answer, self._later(self._think(to, answer)))
+            status = Status(self._api, to, answer, self._later)
+            status.think()
         self._api.under_way += way != "post"
         self._answers.append((to, answer))
         try:
@@ -175,11 +173,13 @@ class SlackAdapter:
                 keys,
                 every_s=every_s,
                 edits=way != "post",
-                aside=aside,
+                aside=status.wait if status else None,
             )
-            if aside and not answer.refs:  # nothing was said: no message took the status away
-                self._later(self._say_status(to, ""))
+            if status and not answer.refs:
+                status.clear()
         finally:
+            if status:
+                status.end()
             self._answers.remove((to, answer))
             self._api.under_way -= way != "post"
             sheet.closed()
@@ -194,32 +194,6 @@ class SlackAdapter:
             )
             keys = [f"answer:{channel}/{since}"]
             await show(words, sheet, self._api.tempo, keys, every_s=self._every_s, edits=False)
-
-    async def _think(self, to: IncomingMessage, answer: Answer) -> None:
-        await asyncio.sleep(THINKING_S)
-        if not answer.refs and answer.outcome is None:
-            await self._say_status(to, THINKING)
-
-    def _wait(
-        self,
-        to: IncomingMessage,
-        answer: Answer,
-        thinking: asyncio.Task[None] | None,
-        aside: str,
-    ) -> None:
-        """Where no message stands yet: a stream could not take the words back."""
-        if thinking:
-            thinking.cancel()
-        if not answer.refs and answer.outcome is None:
-            self._later(self._say_status(to, WAITING.format(words=aside.strip(" \n_*"))))
-
-    async def _say_status(self, to: IncomingMessage, status: str) -> None:
-        await self._api.call(
-            "assistant_threads_setStatus",
-            channel_id=to.ref.channel.id,
-            thread_ts=to.thread.thread,
-            status=status,
-        )
 
     async def earlier(self, to: IncomingMessage) -> Sequence[Quoted]:
         root, channel = to.thread.thread, to.ref.channel

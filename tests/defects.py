@@ -81,7 +81,10 @@ def in_order(tests: Path, platform: str, file: str) -> list[str]:
 
 def _words(path: Path) -> set[str]:
     alike = {"hearing": {"heard", "ears", "events", "files", "twins"}, "absence": {"history"}}
-    alike |= {"speaking": {"sheet", "surface", "paper", "text", "calls"}, "faults": {"line"}}
+    alike |= {
+        "speaking": {"sheet", "surface", "paper", "text", "calls", "status"},
+        "faults": {"line"},
+    }
     alike |= {"mentions": {"twins", "hearing"}, "lines": {"socket"}, "votes": {"whisper"}}
     own = set(path.stem.split("_")[2:])
     return own.union(*(alike.get(word, set()) for word in own))

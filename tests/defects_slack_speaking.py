@@ -8,6 +8,7 @@ ADAPTER = "adapters/slack.py"
 CALLS = "adapters/slack_calls.py"
 HEARING = "adapters/slack_hearing.py"
 SHEET = "adapters/slack_sheet.py"
+STATUS = "adapters/slack_status.py"
 TEXT = "adapters/slack_text.py"
 
 SLACK_SPEAKING = [
@@ -159,14 +160,44 @@ SLACK_SPEAKING = [
     (
         "the model waits for what is cosmetic",
         ADAPTER,
-        "self._later(self._think(to, answer))",
-        "await self._think(to, answer)",
+        "            status.think()\n",
+        "            status.think()\n            await asyncio.sleep(1.0)\n",
     ),
     (
         "nobody sees that the bot is thinking",
+        STATUS,
+        "while not self.answer.refs and",
+        "while self.answer.refs and",
+    ),
+    (
+        "the sign of thinking stays beside the answer",
+        STATUS,
+        "while not self.answer.refs and self.answer.outcome is None:",
+        "while self.answer.outcome is None:",
+    ),
+    (
+        "the sign of thinking goes after two minutes",
+        STATUS,
+        "            await asyncio.sleep(AGAIN_S)\n",
+        "            break\n",
+    ),
+    (
+        "the sign of thinking outlives its answer",
         ADAPTER,
-        "        if not answer.refs and answer.outcome is None:\n            await self._say_status(",
-        "        if answer.refs and answer.outcome is None:\n            await self._say_status(",
+        "                status.end()\n",
+        "                pass\n",
+    ),
+    (
+        "one refusal ends the sign of thinking",
+        STATUS,
+        "        except AdapterError as error:  # the next may be shown\n",
+        "        except KeyError as error:\n",
+    ),
+    (
+        "who waits in line is told that we think",
+        STATUS,
+        "        self.end()\n        self._staying",
+        "        self._staying",
     ),
     (
         "the answer's place is not noted before it is posted",

@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+from adapters import slack_status
 from adapters.slack_text import harmless, safe_to_append
 from core.answer import Answer
 from core.errors import Unasked
@@ -225,6 +226,66 @@ async def test_whoever_waits_in_a_thread_is_told_in_the_status_and_the_answer_is
     assert told == [f"is busy. Questions ahead of yours: {ahead}." for ahead in (7, 3)]
     assert methods(house.slack) == ["chat.startStream", "chat.stopStream", "chat.update"]
     assert house.slack.visible(ROOM, to.thread.thread) == ["Hello world."]
+
+
+def statuses(slack, thread: str) -> list[str]:
+    calls = [call for call in slack.calls if call.method == "assistant.threads.setStatus"]
+    return [c.arguments["status"] for c in calls if c.arguments["thread_ts"] == thread]
+
+
+async def test_thinking_is_shown_again_before_slack_takes_it_away_until_a_message_stands(
+    slack, house, monkeypatch
+):
+    monkeypatch.setattr(slack_status, "AGAIN_S", 0.05)
+    slack.fail("assistant.threads.setStatus", "500")
+    one, two = await house.asked("one"), await house.asked("two")
+    shown: list[str] = []
+
+    async def thought(to):
+        await slack.until(lambda: len(statuses(slack, to.ref.id)) > 3)
+
+    async def meanwhile():
+        shown.extend(statuses(slack, one.ref.id))
+        await house.answer(two, lambda: thought(two), "Two.")
+
+    await house.answer(one, lambda: thought(one), "One ", house.sees("One "), meanwhile, "one.")
+    assert set(shown) == {"is thinking…"}
+    assert statuses(slack, one.ref.id) == shown
+    assert slack.visible(ROOM) == ["One one.", "Two."]
+
+
+async def test_the_sign_of_thinking_ends_with_an_answer_that_is_broken_off(
+    slack, house, monkeypatch
+):
+    monkeypatch.setattr(slack_status, "AGAIN_S", 0.05)
+    one, two = await house.asked("one"), await house.asked("two")
+
+    async def thought(to):
+        await slack.until(lambda: len(statuses(slack, to.ref.id)) > 3)
+
+    answering = asyncio.create_task(house.answer(one, asyncio.Event().wait))
+    await thought(one)
+    answering.cancel()
+    await asyncio.gather(answering, return_exceptions=True)
+    told = statuses(slack, one.ref.id)
+    await house.answer(two, lambda: thought(two), "Two.")
+    assert statuses(slack, one.ref.id) == told
+
+
+async def test_whoever_waits_long_is_told_again(slack, house, monkeypatch):
+    monkeypatch.setattr(slack_status, "AGAIN_S", 0.05)
+    monkeypatch.setattr(slack_status, "THINKING_S", 0.0)
+    to, told = await house.asked(), slack.statuses
+    await house.answer(
+        to,
+        lambda: slack.until(lambda: told),
+        WAIT,
+        lambda: slack.until(lambda: "7." in told[-1]),
+        lambda: told.clear(),
+        lambda: slack.until(lambda: len(told) > 2),
+        "Hello.",
+    )
+    assert set(told) == {"is busy. Questions ahead of yours: 7."}
 
 
 async def test_whoever_waits_beside_a_thread_is_told_in_the_message_and_the_answer_replaces_it(
