@@ -235,7 +235,12 @@ def open_session() -> aiohttp.ClientSession:
 
 
 async def new_ticket(api: Api, app_token: str) -> str:
-    """The address of a socket, good for one connection."""
+    """The address of a socket, good for one connection. Raises AdapterError, Refused where the
+    token is not accepted, and RateLimited: also without a call, while Slack wants none.
+    """
+    wait_s = api.tempo.held_s("apps_connections_open")
+    if wait_s > 0:
+        raise RateLimited("Slack: apps_connections_open is limited", retry_after_s=wait_s)
     try:
         opened = await api.call("apps_connections_open", app_token=app_token)
     except (ApiError, Refused) as error:

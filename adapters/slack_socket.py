@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -20,7 +20,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from core.errors import AdapterError, Refused
+from core.errors import AdapterError, RateLimited, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Line:
         self,
         app: AsyncApp,
         app_token: str,
-        ticket: Callable[[], Awaitable[str]],
+        ticket: Callable[[], Coroutine[Any, Any, str]],
         sdk_logger: logging.Logger,
         *,
         ping_s: float = PING_S,
@@ -71,12 +71,16 @@ class Line:
         self.is_up = False
 
     async def open(self) -> None:
-        """Connect. Raises AdapterError, and Refused where the token is not accepted."""
-        address = await self._ticket()
+        """Connect, not before Slack wants that. Raises AdapterError, and Refused where the token is
+        not accepted.
+        """
+        address = await self._address()
         self._handler = Handler(
             self._app, self._app_token, logger=self._sdk_logger, ping_interval=self._ping_s
         )
         self._handler.client.wss_uri = address  # asked for by us: the SDK would try for ever
+        # It asks by itself when Slack sends it away; what it is told there counts for all lines.
+        self._handler.client.issue_new_wss_url = self._ticket  # type: ignore[method-assign]
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._handler.connect_async()  # type: ignore[no-untyped-call]
@@ -84,6 +88,15 @@ class Line:
             await self.close()
             raise AdapterError("Slack: the socket does not open") from error
         self.is_up, self._up_at = True, time.monotonic()
+
+    async def _address(self) -> str:
+        while True:
+            try:
+                return await self._ticket()
+            except RateLimited as error:
+                wait_s = max(error.retry_after_s, self._dead_s)
+                logger.warning("%s; again in %.0f s", error, wait_s)
+                await asyncio.sleep(wait_s)
 
     async def stay(self) -> None:
         """Look whether it lives, and build it anew where it does not; until cancelled.

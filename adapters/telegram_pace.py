@@ -30,5 +30,5 @@ class Pace(Tempo):
 
     def hold(self, seconds: float, *keys: str) -> None:
         others = [key for key in self._held_until if key not in (*keys, BOT)]
-        is_alike = any(abs(self._held_s(key) - seconds) <= ROUNDED_S for key in others)
+        is_alike = any(abs(self.held_s(key) - seconds) <= ROUNDED_S for key in others)
         super().hold(seconds, *(key for key in keys if key != BOT or is_alike))

@@ -45,7 +45,7 @@ class Tempo:
         for key, limiter in zip(keys, limiters, strict=True):
             quarter = min(limiter.max_rate, 1 + limiter.max_rate / 4)
             enough = quarter if spare is None else 1 + spare
-            if self._waiting.get(key) or self._held_s(key) > 0 or not limiter.has_capacity(enough):
+            if self._waiting.get(key) or self.held_s(key) > 0 or not limiter.has_capacity(enough):
                 return False
         for limiter in limiters:
             with contextlib.suppress(StopIteration):
@@ -59,7 +59,7 @@ class Tempo:
             await self._end_of_hold(keys)
             for key in keys:
                 await self._pass(key)
-            is_held = any(self._held_s(key) > 0 for key in keys)
+            is_held = any(self.held_s(key) > 0 for key in keys)
 
     async def _pass(self, key: str) -> None:
         limiter = self._limiter(key)
@@ -73,7 +73,7 @@ class Tempo:
 
     async def _end_of_hold(self, keys: Sequence[str]) -> None:
         while True:
-            held_s = max(self._held_s(key) for key in keys)
+            held_s = max(self.held_s(key) for key in keys)
             if held_s <= 0:
                 return
             await asyncio.sleep(held_s)  # it may be held again meanwhile
@@ -84,7 +84,8 @@ class Tempo:
         for key in keys:
             self._held_until[key] = max(until, self._held_until.get(key, until))
 
-    def _held_s(self, key: str) -> float:
+    def held_s(self, key: str) -> float:
+        """How long nothing may go out under a key; not above 0: it may."""
         left = self._held_until.get(key, 0) - asyncio.get_running_loop().time()
         if left <= 0:
             self._held_until.pop(key, None)

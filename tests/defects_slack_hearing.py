@@ -427,4 +427,22 @@ SLACK_HEARING = [
         "        if ref in self._came:\n",
         "        if False:\n",
     ),
+    (
+        "a start that Slack puts off fails",
+        SOCKET,
+        "            except RateLimited as error:\n",
+        "            except KeyError as error:\n",
+    ),
+    (
+        "a line asks for a socket while another is to wait",
+        CALLS,
+        '    if wait_s > 0:\n        raise RateLimited("Slack: apps',
+        '    if wait_s > 9:\n        raise RateLimited("Slack: apps',
+    ),
+    (
+        "the SDK alone knows that it is to wait",
+        SOCKET,
+        "        self._handler.client.issue_new_wss_url = self._ticket  # type: ignore[method-assign]\n",
+        "",
+    ),
 ]

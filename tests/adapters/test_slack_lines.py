@@ -90,6 +90,46 @@ async def test_a_client_that_stays_dead_is_built_anew_however_often_that_fails(s
         assert slack.count("apps.connections.open") == 4
 
 
+def asked_at(slack: FakeSlack) -> list[float]:
+    """When it was asked for sockets."""
+    return [call.at for call in slack.calls if call.method == "apps.connections.open"]
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+async def test_no_line_asks_for_a_socket_before_slack_wants_it(slack, is_dead):
+    """Neither the SDK, which asks when it is sent away, nor we, who build anew what is dead."""
+    async with open_session() as session:
+        api = Api(BOT_TOKEN, slack.base_url, session)
+        lines = [made(slack, api, ping_s=0.1, dead_s=dead_s) for dead_s in (0.1, 0.4)]
+        for line in lines:
+            await line.open()
+        slack.fail("apps.connections.open", "ratelimited")
+        if is_dead:
+            for line in lines:
+                kill(line)
+        else:
+            await slack._sockets[0].send_json({"type": "disconnect", "reason": "warning"})
+            await slack.until(lambda: len(asked_at(slack)) == 3)
+        slack.disconnect()
+        staying = [asyncio.create_task(line.stay()) for line in lines]
+        await until(lambda: slack.sockets == 2 and all(line.is_up for line in lines))
+        _, _, limited_at, *later = asked_at(slack)
+        assert len(later) == 2
+        assert min(later) > limited_at + 1
+        for task in staying:
+            task.cancel()
+        await asyncio.gather(*staying, return_exceptions=True)
+        await asyncio.gather(*(line.close() for line in lines))
+
+
+async def test_a_start_that_slack_puts_off_is_put_off(slack):
+    slack.fail("apps.connections.open", "ratelimited")
+    async with moved_in(slack) as house:
+        limited_at, *later = asked_at(slack)
+        assert min(later) > limited_at + 1
+        await house.asked("hello", channel=DIRECT)
+
+
 async def test_a_token_that_is_revoked_meanwhile_ends_the_line(slack):
     async with open_session() as session:
         line = made(slack, Api(BOT_TOKEN, slack.base_url, session), ping_s=0.1, dead_s=0.1)
