@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import discord
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, author_of
+from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, original_of
 from adapters.discord_ears import Ears
 from adapters.discord_surface import Command, ForOne, InChannel, Unasked
 from core.answer import Answer
@@ -27,7 +27,7 @@ from core.errors import AdapterError
 from core.notice import Notice, nobodys
 from core.ports import Inbox
 from core.streaming import Tempo, show
-from core.types import ChannelRef, IncomingMessage, MessageRef, Quoted
+from core.types import ChannelRef, IncomingMessage, Quoted
 
 logger = logging.getLogger(__name__)
 # Per channel 5 posts and 5 edits in 5 s, and not more than 5 of either even where an answer is all
@@ -131,13 +131,12 @@ class DiscordAdapter:
         before = await client.history(thread_id, limit=MOST_QUOTED, before=int(to.ref.id))
         for message in reversed(before):
             if message.type is discord.MessageType.thread_starter_message:
-                opening = message.reference and message.reference.resolved
-                if not isinstance(opening, discord.Message):
+                opening = original_of(message)
+                if opening is None:
                     continue
                 message = opening
-            if not message.is_system() and (text := client.words(message)):
-                ref = MessageRef(to.ref.channel, str(message.id))
-                said.append(Quoted(ref, author_of(message.author), text, message.created_at))
+            if quote := client.quoted(message, to.ref.channel):
+                said.append(quote)
         return said
 
     async def tell(self, channel: str, notice: Notice) -> None:

@@ -23,7 +23,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
 
 from core.errors import AdapterError, RateLimited, Refused
-from core.types import Author, ChannelRef, Place, ThreadRef
+from core.types import Author, ChannelRef, MessageRef, Place, Quoted, ThreadRef
 
 logger = logging.getLogger(__name__)
 
@@ -288,6 +288,13 @@ class Client(discord.Client):
             text = text.replace(user.mention, name).replace(f"<@!{user.id}>", name)
         return text.strip()
 
+    def quoted(self, message: discord.Message, channel: ChannelRef) -> Quoted | None:
+        """None: it says nothing, or we are not given the words."""
+        if message.is_system() or not (text := self.words(message)):
+            return None
+        ref = MessageRef(channel, str(message.id))
+        return Quoted(ref, author_of(message.author), text, message.created_at)
+
     def _is_mentioned(self, message: discord.Message) -> bool:
         """By name, or by a reply that notifies."""
         return any(user.id == self.id for user in message.mentions)
@@ -370,10 +377,16 @@ def author_of(user: discord.abc.User, *, webhook: object = None) -> Author:
     return Author(str(user.id), user.display_name, user.bot or webhook is not None)
 
 
+def original_of(message: discord.Message) -> discord.Message | None:
+    """The message that this one answers, where Discord shows it."""
+    original = message.reference.resolved if message.reference else None
+    return original if isinstance(original, discord.Message) else None
+
+
 def replied_to(message: discord.Message) -> int | None:
     """Whose message this one answers, where that is known."""
-    original = message.reference.resolved if message.reference else None
-    return original.author.id if isinstance(original, discord.Message) else None
+    original = original_of(message)
+    return original.author.id if original else None
 
 
 def is_direct(message: discord.Message) -> bool:

@@ -15,7 +15,14 @@ import discord
 from discord.utils import snowflake_time
 
 from adapters.discord_absence import Absence
-from adapters.discord_client import Client, author_of, is_direct, place_of, raising
+from adapters.discord_client import (
+    Client,
+    author_of,
+    is_direct,
+    original_of,
+    place_of,
+    raising,
+)
 from adapters.discord_lanes import apart, kept, lane
 from adapters.discord_surface import EPHEMERAL, Command, InChannel
 from adapters.discord_votes import Votes
@@ -164,6 +171,9 @@ class Ears:
         if not (means_us or follows):
             return
         files, unread = await read(message)
+        original, quote = original_of(message), None
+        if original and original.author.id != client.id and not thread.thread:
+            quote = client.quoted(original, thread.channel)  # a thread is quoted as a whole
         heard = IncomingMessage(
             MessageRef(thread.channel, str(message.id)),
             thread,
@@ -174,6 +184,7 @@ class Ears:
             follows=follows,
             place=place_of(message.channel, message.guild),
             unread=unread,
+            replies_to=quote,
         )
         await kept(partial(self._inbox.message, heard))
         self._seen[thread] = max(message.id, self._seen.pop(thread, 0))

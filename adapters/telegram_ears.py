@@ -6,6 +6,7 @@ It polls nothing; what comes twice is none of its business.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,9 +88,9 @@ class Ears:
             return
         thread = ThreadRef(ref.channel, str(heard.topic_of(said) or ""))
         place = heard.place_of(said.chat)
-        await inbox.message(
-            IncomingMessage(ref, thread, author, text, True, said.date, place=place, unread=unread)
-        )
+        quote = heard.quoted(us, said, ref.channel)
+        message = IncomingMessage(ref, thread, author, text, True, said.date, replies_to=quote)
+        await inbox.message(replace(message, place=place, unread=unread))
 
     async def _read(self, parts: list[tg.Message]) -> tuple[str, tuple[str, ...]]:
         """What was said, with the texts of the files that came with it; the others' names."""

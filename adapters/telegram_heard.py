@@ -14,7 +14,7 @@ import telegram as tg
 
 from adapters.telegram_text import CORRECTS
 from core.commands import is_empty
-from core.types import Author, Place
+from core.types import Author, ChannelRef, MessageRef, Place, Quoted
 
 # Who speaks in the name of a group, or of a channel.
 ANONYMOUS = {1087968824, 136817688}
@@ -90,6 +90,21 @@ def replies_to(us: tg.User, said: tg.Message) -> bool:
     if replied is None or replied.from_user is None or replied.forum_topic_created:
         return False
     return replied.from_user.id == us.id
+
+
+def quoted(us: tg.User, said: tg.Message, channel: ChannelRef) -> Quoted | None:
+    """What it replies to, where somebody else said that in this chat: what was marked of it, or
+    all. A bot is shown it there also where it did not hear it.
+    """
+    replied = said.reply_to_message
+    is_there = replied is not None and replied.chat.id == said.chat.id
+    if replied is None or not is_there or replies_to(us, said):
+        return None
+    words = said.quote.text if said.quote else words_of(us, replied)
+    if not words:
+        return None
+    ref = MessageRef(channel, str(replied.message_id))
+    return Quoted(ref, author_of(replied), words, replied.date)
 
 
 def means(us: tg.User, entity: tg.MessageEntity, token: str, commands: Collection[str]) -> bool:

@@ -32,7 +32,7 @@ FRAME = f"{BEFORE_QUOTES}\n\n{AFTER_QUOTES}\n"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What may stand ahead of a question: turns, oldest first, or quotes.
+    """What may stand ahead of a question: turns and quotes, oldest first.
 
     The first `ahead` of the turns are the channel's, from other threads. `whole`: the rest begin
     where the conversation did. `is_first`: the conversation has none itself.
@@ -68,15 +68,16 @@ class Past:
     def _within(self, sizes: Sequence[int], fixed: int, budget: int) -> Past:
         cut = 2 * len(self.turns)
         pairs = [a + b for a, b in zip(sizes[:cut:2], sizes[1:cut:2], strict=True)]
-        if not self.is_first:
-            left_out = fitting(pairs, fixed, budget)
-            forgets = self.whole and left_out > self.ahead
-            return replace(self, turns=self.turns[left_out:], forgets=forgets)
         room = min(budget // 4, budget - fixed)
-        turns = self.turns[newest(pairs, room) :]
-        of_quotes = sizes[cut + 1 :]
-        quotes = self.quotes[newest(of_quotes, room - sum(sizes[cut : cut + 1])) :]
-        return replace(self, turns=turns, quotes=quotes)
+        frame, of_quotes = sum(sizes[cut : cut + 1]), sizes[cut + 1 :]
+        unquoted = newest(of_quotes, room - frame)
+        quotes = self.quotes[unquoted:]
+        if self.is_first:
+            return replace(self, turns=self.turns[newest(pairs, room) :], quotes=quotes)
+        taken = frame + sum(of_quotes[unquoted:]) if quotes else 0
+        left_out = fitting(pairs, fixed + taken, budget)
+        forgets = self.whole and left_out > self.ahead
+        return replace(self, turns=self.turns[left_out:], quotes=quotes, forgets=forgets)
 
 
 def render(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from core.engine import Engine
+from core.engine import Engine, short
 from core.errors import Closing, StoreError
 from core.ports import Adapter
 from core.turns import Heard, Turns
@@ -76,8 +76,11 @@ class Desk:
 
     async def message(self, message: IncomingMessage) -> None:
         text = clean(message.text)
+        found = self._engine.commands.find(text)
         if text != message.text:
             message = replace(message, text=text)
+        if quote := message.replies_to:  # no command is about it
+            message = replace(message, replies_to=None if found else short(quote))
         said = bool(text.strip() or message.unread)
         is_for_us = message.addressed or (message.follows and said)
         if message.author.is_bot or not is_for_us:
@@ -92,7 +95,6 @@ class Desk:
             raise
         if turn is None:
             return
-        found = self._engine.commands.find(message.text)
         # The turn of a "stop" waits in the lane; its deed does not.
         did_stop = found is not None and found[0].name == "stop" and self._turns.stop(message)
         # Nobody is sent away after a wait: not what is asked again, nor what a start finds.

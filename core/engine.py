@@ -80,9 +80,27 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def clipped(text: str) -> str:
-    short = text[:LONGEST_QUOTE_CHARS]
-    return text if short == text else f"{short} […]"
+def short(quote: Quoted) -> Quoted:
+    text = clean(quote.text)
+    cut = text[:LONGEST_QUOTE_CHARS]
+    return replace(quote, text=text if cut == text else f"{cut} […]")
+
+
+def kept_quotes(turn: Turn) -> tuple[Quoted, ...]:
+    """What an earlier try quoted."""
+    return turn.recipe.quotes if turn.recipe else ()
+
+
+def replied_to(turn: Turn, shown: Sequence[Turn] = ()) -> tuple[Quoted, ...]:
+    """What the turn replies to, where the prompt does not show it anyway, as one of these turns or
+    behind one.
+    """
+    said = turn.message.replies_to
+    if said is None or not said.text.strip():
+        return ()
+    known = {one.message.ref for one in shown}
+    known |= {quote.ref for one in shown for quote in kept_quotes(one)}
+    return () if said.ref in known else (said,)
 
 
 def says_nothing(message: IncomingMessage) -> bool:
@@ -224,27 +242,28 @@ class Engine:
         history, thread = await self.store.history(turn, MOST_TURNS_SHOWN), turn.message.thread
         if history.turns:
             turns = (*history.ahead, *history.turns)
-            begun = Past(turns, len(history.ahead), whole=history.whole)
+            quotes = kept_quotes(turn) or replied_to(turn, turns)
+            begun = Past(turns, len(history.ahead), quotes, whole=history.whole)
             return replace(begun, examples=history.examples)
         if thread.thread == turn.message.ref.id:  # it opens the thread: nothing was said there
             ahead = await self.store.latest(turn, MOST_TURNS_AHEAD)
             return Past(ahead, len(ahead), is_first=True)
-        quotes = await self._quotes(turn, earlier) if thread.thread else ()
-        return Past((), quotes=tuple(quotes), is_first=True)
+        quotes = kept_quotes(turn) or await self._quotes(turn, earlier)
+        return Past((), quotes=quotes, is_first=True)
 
-    async def _quotes(self, turn: Turn, earlier: Earlier) -> Sequence[Quoted]:
-        """What may be quoted ahead of a conversation's first turn: what an earlier try kept, or
-        what the platform says.
+    async def _quotes(self, turn: Turn, earlier: Earlier) -> tuple[Quoted, ...]:
+        """What may be quoted ahead of a conversation's first turn: what the platform says of its
+        thread, and what it replies to.
         """
-        if turn.recipe and turn.recipe.quotes:
-            return turn.recipe.quotes
-        if not await self.store.can_quote(turn):
-            return ()
-        return [
-            replace(quote, text=clipped(clean(quote.text)))
-            for quote in await earlier()
-            if quote.text.strip() and quote.ref != turn.message.ref
-        ]
+        said: list[Quoted] = []
+        if turn.message.thread.thread and await self.store.can_quote(turn):
+            said = [
+                short(quote)
+                for quote in await earlier()
+                if quote.text.strip() and quote.ref != turn.message.ref
+            ]
+        refs = [quote.ref for quote in said]
+        return (*said, *(quote for quote in replied_to(turn) if quote.ref not in refs))
 
     async def opening(self, turn: Turn) -> str:
         """Our words ahead of an answer: a greeting where we never met, and what we cannot read."""

@@ -83,7 +83,11 @@ class Turns(Protocol):
     """The life of a turn. Each call returns when what it says is on disk."""
 
     async def hear(self, message: IncomingMessage) -> Turn | None:
-        """Begin a turn; None if this message was heard before. Platforms deliver twice."""
+        """Begin a turn; None if this message was heard before. Platforms deliver twice.
+
+        What it replies to is kept with it, as what a prompt quoted is; without that, where that was
+        heard as well and is deleted or forgotten.
+        """
         ...
 
     async def turn(self, turn_id: int) -> Turn:
@@ -116,7 +120,9 @@ class Turns(Protocol):
         ...
 
     async def began(self, turn_id: int, recipe: Recipe | None) -> None:
-        """Answering begins: keep what the prompt is made of, and count the try."""
+        """Answering begins: keep what the prompt is made of, and count the try. Of what was quoted
+        nothing else stays.
+        """
         ...
 
     async def let_go(self, turn_id: int) -> None:

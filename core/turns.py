@@ -49,7 +49,7 @@ class Turns:
         self._unwanted: set[ThreadRef] = set()  # stopped while it was being prepared
         self._forgetting: asyncio.Task[None] | None = None
         self._is_forgetting_more = self._has_ended = False
-        # What changed on the platform while a turn was about to quote it.
+        # What changed on the platform while each was on its way, and may have been about to quote.
         self._meanwhile: dict[int, dict[MessageRef, str | None]] = {}
 
     def begin(self, heard: Heard) -> None:
@@ -59,6 +59,7 @@ class Turns:
             return  # it is stored: the next start answers it
         if turn.id in self.tasks:  # a platform may say "ready" again
             return
+        self._meanwhile[turn.id] = {}
         self.tasks[turn.id] = self._group.create_task(self._guarded(heard), name=f"turn {turn.id}")
         self._engine.on_their_way += 1
         self.tasks[turn.id].add_done_callback(partial(self._ended, turn))
@@ -87,7 +88,7 @@ class Turns:
             self._forgetting.cancel()
 
     def _ended(self, turn: Turn, task: asyncio.Task[None]) -> None:
-        self.tasks.pop(turn.id)
+        del self.tasks[turn.id], self._meanwhile[turn.id]
         self._engine.on_their_way -= 1
 
     def stop(self, message: IncomingMessage) -> bool:
@@ -197,7 +198,6 @@ class Turns:
             raise
         finally:
             del self._under_way[lane]
-            self._meanwhile.pop(turn.id, None)
             self._unwanted.discard(lane)
 
     async def _open(self, heard: Heard, patience: Patience) -> Answer:
@@ -263,7 +263,7 @@ class Turns:
         now = await self._engine.store.turn(turn.id)
         if now.status == "done":
             raise Unasked("expired")
-        changes = self._meanwhile.get(turn.id, {})
+        changes = self._meanwhile[turn.id]
         quotes = [replace(q, text=changes.get(q.ref, q.text) or "") for q in recipe.quotes]
 
         async def earlier() -> Sequence[Quoted]:
@@ -276,7 +276,6 @@ class Turns:
 
     async def _earlier(self, turn: Turn) -> Sequence[Quoted]:
         """What was said in the turn's thread before it; nothing where the platform fails."""
-        self._meanwhile[turn.id] = {}
         try:
             async with asyncio.timeout(EARLIER_WITHIN_S):
                 return await self._adapter.earlier(turn.message)
@@ -298,11 +297,10 @@ class Turns:
         return message.thread
 
     async def _began(self, turn: Turn, recipe: Recipe) -> None:
-        store = self._engine.store
+        store, changes = self._engine.store, self._meanwhile.get(turn.id, {})
         try:
             with self._engine.watching_for_damage():
                 await store.began(turn.id, recipe)
-                changes = self._meanwhile.pop(turn.id, {})
                 for ref in {quote.ref for quote in recipe.quotes} & changes.keys():
                     await store.change(ref, changes[ref])
         except StoreError as error:

@@ -59,8 +59,22 @@ Place = Literal["public", "private", "direct"]
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """What somebody, or we, said before we were asked: in the thread, or what is replied to."""
+
+    ref: MessageRef
+    author: Author
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """`follows`: said in a thread where, once we answered in it, nobody has to mention us."""
+    """`follows`: said in a thread where, once we answered in it, nobody has to mention us.
+
+    `replies_to`: the message of the same channel that it replies to, where that is none of ours and
+    no thread holds both. A turn has it until its recipe keeps what was quoted.
+    """
 
     ref: MessageRef
     thread: ThreadRef  # where the answer will appear
@@ -72,16 +86,7 @@ class IncomingMessage:
     follows: bool = False
     place: Place = "public"
     unread: tuple[str, ...] = ()  # names of attachments that cannot be read
-
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """What somebody, or we, said in a thread before we were asked there."""
-
-    ref: MessageRef
-    author: Author
-    text: str
-    at: datetime
+    replies_to: Quoted | None = None
 
 
 @dataclass(frozen=True, slots=True)

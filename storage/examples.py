@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 
 from core.types import Correction, Example, Exchange, Turn
 from storage.consents import allowed
@@ -66,13 +76,19 @@ def drop_examples(connection: Connection, where: ColumnElement[bool]) -> set[int
     return set(connection.scalars(delete(examples).where(where).returning(examples.c.turn_id)))
 
 
-# Its later turns were shown what its first one quoted, and so may say it again.
+# Its later turns were shown what one of them quoted, and so may say it again. Where no thread is,
+# the channel goes on for ever: only those are meant whose own prompts showed it.
 _quoting = turns.alias("quoting")
-IN_A_THREAD_THAT_QUOTES = exists().where(
+BEHIND_A_QUOTE = exists().where(
     _quoting.c.platform == bindparam("platform"),
     _quoting.c.account == bindparam("account"),
     _quoting.c.channel == bindparam("channel"),
     _quoting.c.thread == turns.c.thread,
+    or_(
+        turns.c.thread != "",
+        _quoting.c.id.between(func.coalesce(turns.c.first, turns.c.id), turns.c.id),
+    ),
+    _quoting.c.model.is_not(None),  # else nobody was shown it
     text(QUOTED),
 )
 # First the bound, then whose words they are: PostgreSQL else takes the bound for none at all.
@@ -89,7 +105,7 @@ NEWEST = (
     .where(
         allowed("channel", turns.c.channel),
         allowed("person", turns.c.author_id),
-        ~IN_A_THREAD_THAT_QUOTES,
+        ~BEHIND_A_QUOTE,
     )
     .order_by(turns.c.id.desc())
 )

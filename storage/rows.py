@@ -110,6 +110,7 @@ def heard_row(message: IncomingMessage) -> dict[str, Any]:
         "private": message.private,
         "place": message.place,
         "unread": "\n".join(name.replace("\n", " ") for name in message.unread),
+        "quoted": message.replies_to is not None,
     }
 
 
@@ -164,11 +165,11 @@ def batched(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
 def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]], led: list[Example]) -> Turn:
     channel = ChannelRef(row.platform, row.account, row.channel)
     recipe = None
+    shown = tuple(
+        Quoted(MessageRef(channel, q.message), Author(q.author_id, q.author_name), q.text, q.at)
+        for q in said
+    )
     if row.digest:
-        shown = tuple(
-            Quoted(MessageRef(channel, q.message), Author(q.author_id, q.author_name), q.text, q.at)
-            for q in said
-        )
         ahead = tuple(map(int, row.ahead.split()))
         recipe = Recipe(row.model, row.system, row.first, row.digest, shown, ahead, tuple(led))
     return Turn(
@@ -183,6 +184,7 @@ def turn_of(row: Row[Any], parts: list[Row[Any]], said: list[Row[Any]], led: lis
             private=row.private,
             place=cast(Place, row.place),
             unread=tuple(row.unread.split("\n")) if row.unread else (),
+            replies_to=None if recipe else next(iter(shown), None),
         ),
         status=cast(Status, row.status),
         outcome=cast(Outcome | None, row.outcome),

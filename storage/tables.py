@@ -144,14 +144,16 @@ class TurnRow(SQLModel, table=True):
     deleted: bool = flag()
     place: str = Field(sa_column_kwargs={"server_default": "public"})
     unread: str = words("")  # names of attachments, one a line
-    quoted: bool = flag()  # its prompt quoted what was said before it
+    quoted: bool = flag()  # its prompt quoted what was said before it, or may
     ahead: str = words("")  # the turns of the channel that stood ahead of it: "12 15"
     judged: bool = flag()  # somebody said something of the answer, perhaps taken back since
     led: bool = flag()  # its prompt showed examples
 
 
 class QuoteRow(SQLModel, table=True):
-    """What somebody said in a thread before its first turn, in that turn's channel."""
+    """What somebody said before a turn, in its channel, and its prompt quotes; of one without a
+    prompt, what it replies to.
+    """
 
     __tablename__ = "quotes"
     __table_args__ = (Index("quotes_message", "message"), Index("quotes_author", "author_id"))

@@ -52,9 +52,13 @@ class SqlTurns:
         self, connection: Connection, messages: Sequence[IncomingMessage]
     ) -> Sequence[Turn | None]:
         """All in one statement. Of doubles among them, the first begins the turn."""
+        messages = [as_it_may_be_kept(connection, message) for message in messages]
         rows = [heard_row(message) for message in messages]
         ids = {tuple(key): id for id, *key in self.insert_new(connection, rows)}
         new = [ids.pop(tuple(row[column] for column in KEY), None) for row in rows]
+        for turn_id, message in zip(new, messages, strict=True):
+            if turn_id is not None and message.replies_to:
+                put_quotes(connection, turn_id, [message.replies_to])
         return [
             None if turn_id is None else Turn(turn_id, message)
             for turn_id, message in zip(new, messages, strict=True)
@@ -123,8 +127,7 @@ class SqlTurns:
                 "led": bool(recipe.examples),
             }
             change(connection, TRY_PROMPT, turn_id, hash=hash, **prompt)
-            if recipe.quotes:
-                put_quotes(connection, turn_id, recipe.quotes)
+            put_quotes(connection, turn_id, recipe.quotes)
             if recipe.examples:
                 put_examples(connection, turn_id, recipe.examples)
 
@@ -177,10 +180,18 @@ def read_ahead(connection: Connection, recipe: Recipe | None, first: int) -> tup
     return tuple(replace(turn, recipe=None) for turn in found)
 
 
+def as_it_may_be_kept(connection: Connection, message: IncomingMessage) -> IncomingMessage:
+    """Without what it replies to, where that was taken back here: it is not to come back."""
+    quote = message.replies_to
+    if quote and connection.scalar(WAS_DELETED, message_key(quote.ref)):
+        return replace(message, replies_to=None)
+    return message
+
+
 def put_quotes(connection: Connection, turn_id: int, said: Sequence[Quoted]) -> None:
     """Instead of those of an earlier try; none where the turn was deleted meanwhile."""
     connection.execute(DROP_QUOTES, {"turn": turn_id})
-    if connection.scalar(IS_DELETED, {"turn": turn_id}):
+    if not said or connection.scalar(IS_DELETED, {"turn": turn_id}):
         return
     rows = [
         {
@@ -245,8 +256,11 @@ HEARD = (
     "private",
     "place",
     "unread",
+    "quoted",
 )
-BY_KEY = WHOLE_TURNS.where(*(turns.c[column] == bindparam(column) for column in KEY))
+IS_IT = [turns.c[column] == bindparam(column) for column in KEY]
+BY_KEY = WHOLE_TURNS.where(*IS_IT)
+WAS_DELETED = select(turns.c.deleted).where(*IS_IT)
 INBOX = WHOLE_TURNS.where(
     turns.c.platform == bindparam("platform"),
     turns.c.account == bindparam("account"),

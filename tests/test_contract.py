@@ -83,6 +83,7 @@ class WireRig:
             "pings",
             "rates",
             "removals",
+            "replies",
             "rooms",
             "threads",
             "uploads",

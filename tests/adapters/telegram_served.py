@@ -106,11 +106,12 @@ class TelegramRig:
     def message(self, id: str) -> Message:
         return [one for one in self.telegram.messages.values() if one.id == int(id)][-1]
 
-    async def say(self, text, *, room="direct", mention=False, by="", files=None) -> str:
+    async def say(self, text, *, room="direct", mention=False, by="", files=None, to="") -> str:
         who, chat = self.who(by), self.chats[room]
         text = f"@{self.telegram.bot.username} {text}" if mention else text
         if not files:
-            return str(self.telegram.says(chat, who, text).id)
+            reply_to = self.message(to) if to else None
+            return str(self.telegram.says(chat, who, text, reply_to=reply_to).id)
         album = {"media_group_id": "1"} if len(files) > 1 else {}
         parts = [
             self.telegram.says(chat, who, text if first else "", document=file, more=dict(album))

@@ -36,7 +36,7 @@ class ConsoleRig:
             "what a terminal shows is written once",
         ),
         **dict.fromkeys(
-            ["pings", "rates", "rooms", "threads", "uploads", "whispers"],
+            ["pings", "rates", "replies", "rooms", "threads", "uploads", "whispers"],
             "one person sits at a terminal",
         ),
         "acknowledgements": "the person sees what was not stored",

@@ -52,10 +52,11 @@ class DiscordRig:
         async with served(self.fake, ListInbox(), bot_token="wrong"):
             pass
 
-    async def say(self, text, *, room="direct", mention=False, by="", files=None) -> str:
+    async def say(self, text, *, room="direct", mention=False, by="", files=None, to="") -> str:
         text = f"{self.fake.mention} {text}" if mention else text
         parts = [(name, "", content) for name, content in (files or {}).items()]
-        said = await self.fake.says(self._who(by), await self._room(room), text, files=parts)
+        channel, reply_to = await self._room(room), self._message(to) if to else None
+        said = await self.fake.says(self._who(by), channel, text, files=parts, reply_to=reply_to)
         return said.id
 
     async def command(self, text) -> None:

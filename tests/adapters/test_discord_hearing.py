@@ -82,6 +82,27 @@ async def test_a_reply_to_the_bot_is_addressed_with_and_without_a_ping(here: Ser
         assert (await here.heard(said)).addressed
 
 
+async def test_what_is_replied_to_comes_along_with_names_for_ids(here: Served):
+    said = await here.fake.says(here.bob, here.fake.general, f"<@{here.ada.id}> it is broken")
+    quote = (await here.asked("what about this?", reply_to=said)).replies_to
+    assert quote
+    assert (quote.text, quote.author.name) == ("@Ada it is broken", "Bob")
+
+
+async def test_in_a_thread_it_does_not_for_the_thread_is_quoted(here: Served):
+    thread = await here.fake.open_thread("birds")
+    said = await here.fake.says(here.bob, thread, "it is broken")
+    assert (await here.asked("what about this?", thread, reply_to=said)).replies_to is None
+
+
+async def test_what_is_gone_or_said_by_discord_does_not_come_along(here: Served):
+    gone = await here.fake.says(here.bob, here.fake.general, "it is broken")
+    await here.fake.deletes(gone)
+    joined = await here.fake.says(here.bob, here.fake.general, "Bob came", kind=7)
+    for said in (gone, joined):
+        assert (await here.asked("what about this?", reply_to=said)).replies_to is None
+
+
 async def test_others_are_named_in_what_the_model_reads(here: Served):
     heard = await here.asked(f"is <@{here.bob.id}> right?")
     assert heard.text == "is @Bob right?"

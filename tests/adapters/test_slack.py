@@ -34,7 +34,9 @@ EXPECTED = ("ok", "ratelimited", "reset", "500", "message_not_in_streaming_state
 
 
 class SlackRig:
-    lacks: Mapping[Ability, str] = {}
+    lacks: Mapping[Ability, str] = {
+        "replies": "a reply on Slack is said in a thread, which is quoted as a whole",
+    }
     person_id, bot_id, limit, every_s = ANN, BOT, slack_rules.MARKDOWN, 0.05
     secrets = (BOT_TOKEN, APP_TOKEN)
 

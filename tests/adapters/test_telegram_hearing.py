@@ -87,6 +87,45 @@ async def test_a_reply_to_us_needs_no_name_and_one_that_opens_with_a_name_is_for
     assert await heard_of(rig, "and you?", reply_to=bobs) == ["and then?"]
 
 
+async def replying(rig, to, **more):
+    """Ann asks the bot about it; returns what the inbox hears that it replies to."""
+    chat, text = to.chat, "@mynah_bot what about this?"
+    said = rig.telegram.says(chat, rig.people[""], text, reply_to=to, **more)
+    return (await rig.heard(said)).replies_to
+
+
+async def test_of_what_is_replied_to_the_part_that_was_marked_comes_along(rig):
+    bobs = rig.telegram.says(rig.chats["public"], rig.who("bob"), "It is red. And it smokes.")
+    assert (await replying(rig, bobs)).text == "It is red. And it smokes."
+    marked = {"quote": {"text": "And it smokes.", "position": 11, "is_manual": True}}
+    assert (await replying(rig, bobs, more=marked)).text == "And it smokes."
+
+
+async def test_a_caption_comes_along_and_a_picture_without_one_does_not(rig):
+    chat, bob = rig.chats["public"], rig.who("bob")
+    for caption in ("the pump", ""):
+        photo = {"photo": [{"file_id": "1", "file_unique_id": "1", "width": 1, "height": 1}]}
+        bobs = rig.telegram.says(chat, bob, caption, more=photo)
+        quote = await replying(rig, bobs)
+        assert (quote.text if quote else "") == caption
+
+
+async def test_in_private_what_is_replied_to_comes_along_and_in_a_topic_its_opening_does_not(rig):
+    anns = rig.telegram.says(rig.chats["direct"], rig.people[""], "the pump is broken")
+    assert (await replying(rig, anns)).text == "the pump is broken"
+    forum = rig.telegram.group("Forum", is_forum=True)
+    topic = rig.telegram.topic(forum, rig.who("bob"), "red")
+    said = rig.telegram.says(forum, rig.people[""], "@mynah_bot hello", topic=topic)
+    assert (await rig.heard(said)).replies_to is None
+
+
+async def test_what_stayed_in_another_chat_does_not_come_along(rig):
+    kitchens = rig.telegram.says(rig.chats["private"], rig.who("bob"), "a secret")
+    text = "@mynah_bot what about this?"
+    said = rig.telegram.says(rig.chats["public"], rig.people[""], text, reply_to=kitchens)
+    assert (await rig.heard(said)).replies_to is None
+
+
 async def test_under_privacy_mode_names_commands_and_replies_reach_us():
     async with served(privacy=True) as rig:
         rig.chats["public"].bot_is_admin = False

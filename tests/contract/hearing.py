@@ -62,6 +62,31 @@ class Hearing:
         assert not second.addressed
         assert second.thread == first.thread
 
+    async def test_what_a_question_replies_to_comes_with_it(self, rig: Rig):
+        need(rig, "replies", "mentions")
+        said = await rig.say("the pump is broken", room="public", by="bob")
+        message = await asked(rig, "what about this?", room="public", mention=True, to=said)
+        assert message.text == "what about this?"
+        quote = message.replies_to
+        assert quote
+        assert quote.ref == MessageRef(message.ref.channel, said)
+        assert quote.text == "the pump is broken"
+        assert quote.author.name
+        assert quote.author.id != rig.person_id
+        assert quote.at <= message.at
+        await rig.edit(said, "the pump is fine")
+        await until(lambda: (quote.ref, "the pump is fine") in rig.inbox.changes)
+        if "deletions" not in rig.lacks:
+            await rig.delete(said)
+            await until(lambda: (quote.ref, None) in rig.inbox.changes)
+
+    async def test_our_own_answer_does_not_come_with_a_reply_to_it(self, rig: Rig):
+        need(rig, "replies", "mentions")
+        answer = await shown(rig, "an answer", room="public", mention=True)
+        to = answer.refs[0].id
+        message = await asked(rig, "are you sure?", room="public", mention=True, to=to)
+        assert message.replies_to is None
+
     async def test_own_messages_are_not_heard(self, rig: Rig):
         answer = await shown(rig, "it is ", "me")
         assert answer.refs

@@ -40,6 +40,7 @@ Ability = Literal[
     "pings",
     "rates",
     "reactions",
+    "replies",  # outside of threads a message can reply to another
     "removals",  # somebody can delete an answer
     "rooms",  # public and private ones
     "threads",
@@ -88,8 +89,11 @@ class Rig(Protocol):
         mention: bool = False,
         by: str = "",
         files: Mapping[str, bytes] | None = None,
+        to: str = "",
     ) -> str:
-        """The new message's id, as in MessageRef. `mention`: of the bot, at the beginning."""
+        """The new message's id, as in MessageRef. `mention`: of the bot, at the beginning. `to`:
+        the id of the message that it replies to.
+        """
         ...
 
     async def command(self, text: str) -> None:

@@ -72,6 +72,18 @@ async def test_nothing_is_found_of_a_thread_in_which_others_were_quoted(store):
     assert [one.turn_id for one in await found(store)] == [elsewhere[1]]
 
 
+async def test_in_no_thread_only_what_was_shown_a_quote_is_no_example(store):
+    said = message("The pump is broken.", author="U7")
+    quote = Quoted(said.ref, said.author, said.text, MORNING)
+    before = await judged(store)
+    quoting = await led(store, quotes=(quote,))
+    shown, after = await judged(store, first=before), await judged(store, first=quoting + 1)
+    await store.hear(message(replies_to=quote))  # no prompt was made for it
+    last = await judged(store, first=shown)
+    await judged(store, first=quoting)
+    assert [one.turn_id for one in await found(store)] == [last, after, before]
+
+
 async def test_a_private_place_has_examples_of_its_own_before_anybody_switches_training_on(store):
     turn_id = await judged(store, place="direct", channel=OTHER)
     assert [one.turn_id for one in await found(store, place="direct", channel=OTHER)] == [turn_id]

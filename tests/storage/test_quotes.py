@@ -49,6 +49,39 @@ async def test_a_further_try_quotes_instead_of_the_first(store):
     assert await quoted(store, turn.id) == ()
 
 
+async def test_what_a_message_replies_to_is_kept_until_its_prompt_says_what_was_quoted(store):
+    asked = message(replies_to=ONE)
+    turn = await store.hear(asked)
+    assert turn.message == asked
+    assert (await store.turn(turn.id)).message == asked
+    assert [one.message for one in await store.unanswered(*HERE)] == [asked]
+    await store.began(turn.id, dataclasses.replace(recipe(), quotes=(TWO,)))
+    assert (await store.turn(turn.id)).message.replies_to is None
+    assert await quoted(store, turn.id) == (TWO,)
+    await store.began(turn.id, recipe())
+    assert await quoted(store, turn.id) == ()
+    assert await store.change(TWO.ref, None) is False  # no words of it are left
+
+
+async def test_what_a_message_replies_to_follows_edits_and_goes_with_its_author(store):
+    turn = await store.hear(message(replies_to=ONE))
+    await store.change(ONE.ref, "The pump is fine.")
+    assert (await store.turn(turn.id)).message.replies_to.text == "The pump is fine."
+    await store.forget_person(*HERE, "U7")
+    assert (await store.turn(turn.id)).message.replies_to is None
+
+
+async def test_words_that_were_taken_back_do_not_come_again_with_a_reply(store):
+    gone = await store.hear(message("my secret", author="U7"))
+    stays = await store.hear(message("my name", author="U7"))
+    await store.forget_turn(gone.id, "U7")
+    for first, is_kept in ((gone, False), (stays, True)):
+        said = quote(first.message.ref.id, "said once")
+        turn = await store.hear(message(replies_to=said))
+        assert (turn.message.replies_to is not None) is is_kept
+        assert (await store.turn(turn.id)).message == turn.message
+
+
 async def test_an_edit_of_a_quoted_message_changes_the_quote(store):
     turn_id = await quoting(store, ONE, TWO)
     elsewhere = await quoting(store, quote("q1", "Another's", channel=OTHER), channel=OTHER)
