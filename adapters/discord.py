@@ -18,7 +18,8 @@ from typing import Any, Literal, cast
 import discord
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from adapters.discord_client import BASE_URL, GATEWAY_URL, Client, original_of
+from adapters.discord_calls import BASE_URL, GATEWAY_URL
+from adapters.discord_client import Client, original_of
 from adapters.discord_ears import Ears
 from adapters.discord_surface import Command, ForOne, InChannel, Unasked
 from core.answer import Answer

@@ -13,7 +13,8 @@ from functools import partial
 
 import discord
 
-from adapters.discord_client import MESSAGES, Client, Unknown, raising
+from adapters.discord_calls import Unknown, raising
+from adapters.discord_client import MESSAGES, Client
 from adapters.discord_lanes import apart, kept, lane
 from adapters.discord_votes import Votes
 from core.errors import Refused

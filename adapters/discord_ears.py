@@ -15,14 +15,8 @@ import discord
 from discord.utils import snowflake_time
 
 from adapters.discord_absence import Absence
-from adapters.discord_client import (
-    Client,
-    author_of,
-    is_direct,
-    original_of,
-    place_of,
-    raising,
-)
+from adapters.discord_calls import raising
+from adapters.discord_client import Client, author_of, is_direct, original_of, place_of
 from adapters.discord_lanes import apart, kept, lane
 from adapters.discord_surface import EPHEMERAL, Command, InChannel
 from adapters.discord_votes import Votes

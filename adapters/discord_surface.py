@@ -14,7 +14,8 @@ from typing import Any
 
 import discord
 
-from adapters.discord_client import MESSAGES, PAGE, Archived, Client, Unknown
+from adapters.discord_calls import Archived, Unknown
+from adapters.discord_client import MESSAGES, PAGE, Client
 from core.answer import Answer
 from core.errors import AdapterError
 from core.markup import tables_as_code

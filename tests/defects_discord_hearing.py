@@ -5,6 +5,7 @@ makes of it. Written by reading the adapter and not its tests.
 # ruff: noqa: E501 - what stands there is quoted as it stands
 
 ADAPTER, CLIENT = "adapters/discord.py", "adapters/discord_client.py"
+CALLS = "adapters/discord_calls.py"
 EARS, LANES = "adapters/discord_ears.py", "adapters/discord_lanes.py"
 
 DISCORD_HEARING = [
@@ -29,7 +30,7 @@ DISCORD_HEARING = [
     ),
     (
         "a payload unlike the others ends the connection",
-        CLIENT,
+        CALLS,
         '        logger.warning("Discord: a %s was not understood: %s", what, type(error).__name__)\n',
         '        logger.warning("Discord: a %s was not understood: %s", what, type(error).__name__)\n        raise\n',
     ),

@@ -5,6 +5,7 @@ makes of it. Written by reading the adapter and not its tests.
 # ruff: noqa: E501 - what stands there is quoted as it stands
 
 ADAPTER, CLIENT = "adapters/discord.py", "adapters/discord_client.py"
+CALLS = "adapters/discord_calls.py"
 SURFACE = "adapters/discord_surface.py"
 
 DISCORD_SPEAKING = [
@@ -170,37 +171,37 @@ DISCORD_SPEAKING = [
     # Calls that fail or have to wait
     (
         "a limit on all calls is left to the call that was given up",
-        CLIENT,
+        CALLS,
         "            self._global_over.set()\n",
         "",
     ),
     (
         "a call that outlives the connection is a fault of ours",
-        CLIENT,
+        CALLS,
         "            raise aiohttp.ClientConnectionError(str(error)) from error\n",
         "            raise\n",
     ),
     (
         "a token that is taken away loses the answers under way",
-        CLIENT,
+        CALLS,
         "        return AdapterError(NO_TOKEN)\n",
         "        return Refused(NO_TOKEN)\n",
     ),
     (
         "Retry-After is not obeyed",
-        CLIENT,
+        CALLS,
         'retry_after_s=float(wait_s) if re.fullmatch(r"\\d+(\\.\\d+)?", wait_s) else 10.0,',
         "retry_after_s=0.01 if wait_s else 0.02,",
     ),
     (
         "a limit is taken for a refusal",
-        CLIENT,
+        CALLS,
         "if error.status == 429 or error.code == TOO_MANY_OLD_EDITS:",
         "if error.code == TOO_MANY_OLD_EDITS:",
     ),
     (
         "a server's failure is taken for a refusal",
-        CLIENT,
+        CALLS,
         '    return AdapterError(f"Discord failed {what}.")',
         '    return Refused(f"Discord failed {what}.")',
     ),
