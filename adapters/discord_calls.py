@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,13 +57,21 @@ class Http(HTTPClient):
     """The library's calls, at the addresses of the settings."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, base_url: str, gateway_url: str) -> None:
-        super().__init__(loop, max_ratelimit_timeout=LONGEST_WAIT_S)
+        seen = aiohttp.TraceConfig()
+        seen.on_request_end.append(self._answered)
+        super().__init__(loop, max_ratelimit_timeout=LONGEST_WAIT_S, http_trace=seen)
+        self._limited_until = 0.0  # all calls, by the loop's clock
         self._base_url, self._gateway_url = base_url.rstrip("/"), yarl.URL(gateway_url)
 
     async def request(self, route: Route, **kwargs: Any) -> Any:
         route.url = self._base_url + route.url.removeprefix(Route.BASE)
         try:
             return await super().request(route, **kwargs)
+        except discord.RateLimited as error:  # it does not say which limit was met
+            is_of_place = self.loop.time() >= self._limited_until
+            raise RateLimited(
+                "Discord asks to wait.", retry_after_s=error.retry_after, is_of_place=is_of_place
+            ) from error
         except asyncio.CancelledError:
             # Whoever waits for the end of a limit on everything lets the others go on; if that was
             # this call, nobody else would.
@@ -71,6 +79,13 @@ class Http(HTTPClient):
             raise
         except RuntimeError as error:  # aiohttp's: the session was closed while the library waited
             raise aiohttp.ClientConnectionError(str(error)) from error
+
+    async def _answered(
+        self, _: object, __: object, call: aiohttp.TraceRequestEndParams, /
+    ) -> None:
+        headers = call.response.headers
+        if is_for_all(headers):
+            self._limited_until = self.loop.time() + wait_of(headers)
 
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         """To resume, the session's own address is used."""
@@ -86,8 +101,6 @@ def raising() -> Iterator[None]:
         yield
     except discord.LoginFailure as error:
         raise Refused(NO_TOKEN) from error
-    except discord.RateLimited as error:
-        raise RateLimited("Discord asks to wait.", retry_after_s=error.retry_after) from error
     except discord.HTTPException as error:
         if error.code != ACKNOWLEDGED_ALREADY:
             raise meaning(error) from error
@@ -108,10 +121,12 @@ def meaning(error: discord.HTTPException) -> AdapterError:
     """Without Discord's own words, which may quote what was sent."""
     what = f"({error.status}, {error.code})"
     if error.status == 429 or error.code == TOO_MANY_OLD_EDITS:
-        wait_s = error.response.headers.get("Retry-After", "")
+        headers = error.response.headers
+        is_of_place = "Via" in headers and not is_for_all(headers)  # else Cloudflare says it
         return RateLimited(
             f"Discord asks to wait {what}.",
-            retry_after_s=float(wait_s) if re.fullmatch(r"\d+(\.\d+)?", wait_s) else 10.0,
+            retry_after_s=wait_of(headers),
+            is_of_place=is_of_place or error.code == TOO_MANY_OLD_EDITS,
         )
     if error.status == 404 or error.code == BAD_WEBHOOK_TOKEN:
         return Unknown(f"Discord does not know it any more {what}.")
@@ -124,3 +139,13 @@ def meaning(error: discord.HTTPException) -> AdapterError:
     if error.status == 400:
         return Refused(f"Discord does not take what was sent {what}.")
     return AdapterError(f"Discord failed {what}.")
+
+
+def is_for_all(headers: Mapping[str, str]) -> bool:
+    """https://docs.discord.com/developers/topics/rate-limits#header-format"""
+    return "X-RateLimit-Global" in headers
+
+
+def wait_of(headers: Mapping[str, str]) -> float:
+    wait_s = headers.get("Retry-After", "")
+    return float(wait_s) if re.fullmatch(r"\d+(\.\d+)?", wait_s) else 10.0

@@ -15,7 +15,7 @@ The errors of the house:
     - Empty               the model ended without a word
     - CutShort            finish_reason "length": what was said stands, but it is not all
   x AdapterError          the platform failed
-    - RateLimited         carries `retry_after_s`
+    - RateLimited         carries `retry_after_s`, and whether one place alone has to wait
     - Refused             the credentials or rights are missing; names them
   x Unasked               the question is not put to the model after all; says how the turn ends
   x Closing               the process ends before this began; the next start does it
@@ -83,9 +83,10 @@ class AdapterError(BotError):
 
 
 class RateLimited(AdapterError):
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    def __init__(self, message: str, *, retry_after_s: float, is_of_place: bool = False) -> None:
+        """`is_of_place`: other channels need not wait."""
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.is_of_place = retry_after_s, is_of_place
 
 
 class Refused(AdapterError):

@@ -91,6 +91,7 @@ async def show(
 ) -> None:
     """Post the first words, edit at most every `every_s` while `tempo` allows, and show the end.
 
+    `keys`: the place's own comes first; a limit that is of the place holds no other.
     The answer is read by a task of its own, so that a slow platform holds up no model. What shows
     the end is never left out: RateLimited waits, other failures are repeated MOST_FAILURES times,
     `again_s` after the first. `edits=False`: only the whole text is posted. `placeholder`: what a
@@ -212,7 +213,7 @@ class Sheet:
                 is_shown = await self._lay(draft.text, draft.aside)
                 failures = 0
             except RateLimited as error:
-                self._tempo.hold(error.retry_after_s, *self._keys)
+                self._hold(error)
             except Refused:
                 raise
             except AdapterError as error:
@@ -232,7 +233,7 @@ class Sheet:
                 await self._tidy(text)
                 return
             except RateLimited as error:
-                self._tempo.hold(error.retry_after_s, *self._keys)
+                self._hold(error)
             except Refused:
                 raise
             except AdapterError as error:
@@ -295,6 +296,10 @@ class Sheet:
                 with contextlib.suppress(Refused):  # the answer itself stands there
                     await self._surface.remove(refs[part])
                 self._shown[part] = REMOVED
+
+    def _hold(self, error: RateLimited) -> None:
+        keys = self._keys[:1] if error.is_of_place else self._keys
+        self._tempo.hold(error.retry_after_s, *keys)
 
     async def _turn(self) -> None:
         if not self._has_turn:

@@ -190,8 +190,8 @@ DISCORD_SPEAKING = [
     (
         "Retry-After is not obeyed",
         CALLS,
-        'retry_after_s=float(wait_s) if re.fullmatch(r"\\d+(\\.\\d+)?", wait_s) else 10.0,',
-        "retry_after_s=0.01 if wait_s else 0.02,",
+        'return float(wait_s) if re.fullmatch(r"\\d+(\\.\\d+)?", wait_s) else 10.0',
+        "return 0.01 if wait_s else 0.02",
     ),
     (
         "a limit is taken for a refusal",

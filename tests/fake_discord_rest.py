@@ -43,10 +43,10 @@ class Call:
 
 @dataclass
 class Fault:
-    """Kinds: `status` (with `code`), `429`, `429 without Via`, `429 for all` calls, `reset` (before
-    it was done), `lost` (done, and the answer never arrives), `slow` (done at once, answered after
-    `seconds`), `late` (done after them), `hidden` (the history does not show what is new yet),
-    `garbled`."""
+    """Kinds: `status` (with `code`), `429`, `429 without Via`, `429 for all` calls, `429 old edits`
+    (too many of messages that are older than an hour), `reset` (before it was done), `lost`
+    (done, and the answer never arrives), `slow` (done at once, answered after `seconds`),
+    `late` (done after them), `hidden` (the history does not show what is new yet), `garbled`."""
 
     method: str  # a regular expression, as is the path
     path: str
@@ -115,8 +115,7 @@ class Rest:
         if fault and kind == "status":
             return self._answer(call, fault.code, {"message": "fault", "code": 0})
         if fault and kind.startswith("429"):
-            via, for_all = kind != "429 without Via", kind == "429 for all"
-            return self._too_many(call, fault.seconds, via=via, for_all=for_all)
+            return self._too_many(call, fault.seconds, kind)
         token = request.headers.get("Authorization", "")
         if (
             not route.startswith(("/interactions", "/webhooks"))
@@ -206,13 +205,17 @@ class Rest:
         headers["Content-Type"] = "application/json"
         return web.Response(status=status, body=json.dumps(data).encode(), headers=headers)
 
-    def _too_many(
-        self, call: Call, wait_s: float, *, via: bool = True, for_all: bool = False
-    ) -> web.Response:
+    def _too_many(self, call: Call, wait_s: float, kind: str = "429") -> web.Response:
+        for_all = kind == "429 for all"
         data = {"message": "You are being rate limited.", "retry_after": wait_s, "global": for_all}
+        if kind == "429 old edits":
+            data |= {"code": 30046}
         answer = self._answer(call, 429, data)
         answer.headers["Retry-After"] = f"{wait_s:.3f}"
-        if not via:
+        answer.headers["X-RateLimit-Scope"] = "global" if for_all else "user"
+        if for_all:
+            answer.headers["X-RateLimit-Global"] = "true"
+        if kind == "429 without Via":
             del answer.headers["Via"]
         return answer
 

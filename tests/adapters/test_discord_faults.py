@@ -105,6 +105,43 @@ async def test_a_long_limit_is_given_back_and_not_slept_through(here: Served):
     assert caught.value.retry_after_s == 120
 
 
+@pytest.mark.parametrize(
+    ("kind", "seconds", "is_of_place"),
+    [
+        ("429", 120, True),
+        ("429 for all", 120, False),
+        ("429 without Via", 120, False),
+        ("429 old edits", 120, True),
+        ("429", 0.01, True),  # it is met again and again
+        ("429 for all", 0.01, False),
+        ("429 old edits", 0.01, True),
+    ],
+)
+async def test_it_is_known_whether_other_channels_have_to_wait_too(
+    here: Served, kind, seconds, is_of_place
+):
+    thread = await here.fake.open_thread("birds")
+    heard = await here.asked("hm", thread)
+    here.fake.fail("GET", "/messages", kind, 5, seconds=seconds)
+    with pytest.raises(RateLimited) as caught:
+        await here.adapter.earlier(heard)
+    assert caught.value.retry_after_s == seconds
+    assert caught.value.is_of_place is is_of_place
+
+
+async def test_one_channels_penalty_holds_up_no_other(here: Served):
+    thread = await here.fake.open_thread("birds")
+    limited, free = await here.asked("hm"), await here.asked("hm", thread)
+    fault = here.fake.fail("POST", f"{here.fake.general.id}/messages", "429", seconds=31)
+    waiting = asyncio.create_task(here.answers(limited, "Yes."))
+    await until(lambda: fault.hits)
+    async with asyncio.timeout(5):
+        await here.answers(free, "Yes.")
+    assert here.fake.visible(thread) == "Yes."
+    assert here.fake.visible(here.fake.general) == ""
+    waiting.cancel()
+
+
 async def test_a_limit_on_all_calls_ends_though_the_one_that_met_it_is_given_up(
     here: Served, caplog
 ):

@@ -47,6 +47,28 @@ async def test_a_rate_limit_on_the_way_leaves_edits_out_until_it_is_over():
     assert paper.times[2] - paper.times[1] >= 0.29
 
 
+@pytest.mark.parametrize("is_of_place", [True, False])
+@pytest.mark.parametrize("edits", [True, False])
+async def test_a_limit_of_one_place_holds_up_no_other(is_of_place, edits):
+    tempo, loop = Tempo({"room": (10_000, 1.0), "all": (10_000, 1.0)}), asyncio.get_running_loop()
+    fault = RateLimited("slow down", retry_after_s=0.3, is_of_place=is_of_place)
+    limited, other = Paper(faults=[fault]), Paper()
+
+    async def one(paper, room):
+        keys = [f"room:{room}", "all:"]
+        answer = Answer(saying("a ", "b", pause_s=0.02))
+        await show(answer, paper, tempo, keys, every_s=0.01, edits=edits)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one(limited, 1))
+        await until(lambda: not limited.faults)
+        began = loop.time()
+        group.create_task(one(other, 2))
+    assert limited.visible == other.visible == ["a b"]
+    assert limited.times[1] - limited.times[0] >= 0.29
+    assert (other.times[0] - began < 0.2) is is_of_place
+
+
 async def test_edits_give_way_to_what_cannot_be_left_out():
     tempo, papers = Tempo({"room": (8, 1.0)}), [Paper() for _ in range(6)]
 
