@@ -27,7 +27,7 @@ from adapters.discord_surface import (
 )
 from core.errors import AdapterError
 from core.lanes import Lanes
-from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT, TAKEN_BACK
 from core.ports import Inbox
 from core.types import Author, IncomingReaction, MessageRef, Noted, ThreadRef
 
@@ -35,8 +35,11 @@ PLACED_WITHIN_S, LOOK_AGAIN_S = 1.5, 0.02  # a message that people see already
 PLACED_AT_LAST_S = 30.0
 LINK = "https://discord.com/channels"
 CORRECTING = "mynah:say:"  # and the answer's channel and id
+TAKING_BACK = "mynah:back:"  # and the same, behind the thumb
 QUESTION = "What should I have said?"
+SIGNS: dict[int, str] = {1: "👍", -1: "👎"}
 STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
+TAKE_BACK = "Take it back"
 USED_FOR = "I may learn from your words, and show them to people here."
 CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
 
@@ -167,6 +170,10 @@ class Votes:
             at, _, answer_id = id.removeprefix(CORRECTING).partition(":")
             target = MessageRef(self._client.ref(int(at)), answer_id)
             await self._correction(interaction, target, data)
+        elif id.startswith(TAKING_BACK):
+            thumb, at, answer_id = id.removeprefix(TAKING_BACK).split(":")
+            voted_on = MessageRef(self._client.ref(int(at)), answer_id)
+            await self._take_back(interaction, voted_on, thumb)
 
     async def _press(
         self, interaction: discord.Interaction, answer_id: int, thread: ThreadRef, emoji: str
@@ -179,10 +186,21 @@ class Votes:
                 at = datetime.now(UTC)
                 noted, may_be_ours = await self._judged(target, author, emoji, added=True, at=at)
                 if noted != Noted(None) or not may_be_ours:
-                    body = told(noted, target)
+                    body = told(noted, target, may_take_back=True)
         else:
             body = {"content": NO_BUTTONS}
         await self._respond(interaction, 4, body | {"flags": EPHEMERAL})
+
+    async def _take_back(
+        self, interaction: discord.Interaction, target: MessageRef, thumb: str
+    ) -> None:
+        """By a button that says which thumb: a press that is delivered again does the same again,
+        and none takes back what was voted since."""
+        author, at = author_of(interaction.user), datetime.now(UTC)
+        vote = IncomingReaction(target, author, thumb, False, at)
+        noted = await kept(partial(self._inbox.reaction, vote))
+        body = told(noted, target) if noted.score else told(noted, target) | {"content": TAKEN_BACK}
+        await self._respond(interaction, 7, body)
 
     async def _correction(
         self, interaction: discord.Interaction, target: MessageRef, data: Any
@@ -205,11 +223,17 @@ def late_lane(target: MessageRef, by: Author) -> ThreadRef:
     return ThreadRef(target.channel, f"{target.id} {by.id}")
 
 
-def told(noted: Noted, target: MessageRef) -> dict[str, Any]:
+def told(noted: Noted, target: MessageRef, *, may_take_back: bool = False) -> dict[str, Any]:
     """What a voter sees: what stands, and after a thumb down the question for better words."""
     words = "\n".join(filter(None, [STANDS[noted.score], noted.words]))
-    ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": correcting(target)}
-    rows = [{"type": 1, "components": [ask]}] if noted.score == -1 else []
+    buttons: list[dict[str, Any]] = []
+    if noted.score == -1:
+        ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": correcting(target)}
+        buttons.append(ask)
+    if noted.score and may_take_back:
+        id = f"{TAKING_BACK}{SIGNS[noted.score]}:{target.channel.id}:{target.id}"
+        buttons.append({"type": 2, "style": 2, "label": TAKE_BACK, "custom_id": id})
+    rows = [{"type": 1, "components": buttons}] if buttons else []
     return {"content": words, "components": rows, "allowed_mentions": NOBODY}
 
 

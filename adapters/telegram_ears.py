@@ -14,7 +14,7 @@ import telegram as tg
 
 from adapters import telegram_heard as heard
 from adapters.telegram_line import Line, ours
-from adapters.telegram_paper import VOTES
+from adapters.telegram_paper import TAKES_BACK, VOTES
 from adapters.telegram_votes import Voters
 from core import attachments
 from core.commands import COMMANDS, is_command
@@ -108,15 +108,16 @@ class Ears:
         return attachments.Attached(name, kind or "", size or 0, fetch)
 
     async def _pressed(self, press: tg.CallbackQuery) -> None:
-        emoji, message = VOTES.get(press.data or ""), press.message
+        data, message = press.data or "", press.message
+        emoji, added = VOTES.get(data.removeprefix(TAKES_BACK)), not data.startswith(TAKES_BACK)
         if emoji is None or message is None or not self._by_button:
             why = "" if self._by_button else NO_BUTTONS
             self._aside(self._voters.toast(press, why))
             return
         target, voter = self._ref(message.chat.id, message.message_id), press.from_user
-        vote = IncomingReaction(target, heard.person(voter), emoji, True, datetime.now(UTC))
+        vote = IncomingReaction(target, heard.person(voter), emoji, added, datetime.now(UTC))
         noted = await self._inbox.reaction(vote)
-        self._aside(self._voters.pressed(press, target, noted))
+        self._aside(self._voters.pressed(press, target, noted, added=added))
 
     async def _reacted(self, change: tg.MessageReactionUpdated) -> None:
         """Telegram says what there was and what there is; an anonymous one has no vote.

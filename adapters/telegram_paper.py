@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 MOST_PAGES = 8
 VOTES = {"up": "👍", "down": "👎"}  # what a button carries
+TAKES_BACK = "not "  # ahead of that in the button that is marked
 MODEL_SPOKE = {"answered", "cut", "stopped"}  # only then there is something to vote on
 NO_PREVIEW = tg.LinkPreviewOptions(is_disabled=True)
 # What an edit may fail of without harm: it is done already, or nobody wants it back.
@@ -186,9 +187,16 @@ async def styled(call: Callable[[Entities], Awaitable[T]], entities: Entities) -
 
 
 def keyboard(stands: int | None = None) -> tg.InlineKeyboardMarkup:
-    """`stands`: the vote to mark, where only one person sees it."""
-    signs = {"up": "👍 ✓" if stands == 1 else "👍", "down": "👎 ✓" if stands == -1 else "👎"}
-    buttons = [tg.InlineKeyboardButton(sign, callback_data=data) for data, sign in signs.items()]
+    """`stands`: the vote to mark, where only one person sees it. The button itself says that it
+    takes the vote back: a press that is delivered again then does the same again.
+    """
+    marked = {1: "up", -1: "down"}.get(stands or 0)
+    buttons = [
+        tg.InlineKeyboardButton(f"{sign} ✓", callback_data=TAKES_BACK + data)
+        if data == marked
+        else tg.InlineKeyboardButton(sign, callback_data=data)
+        for data, sign in VOTES.items()
+    ]
     return tg.InlineKeyboardMarkup([buttons])
 
 

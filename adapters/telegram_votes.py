@@ -19,6 +19,7 @@ from adapters.telegram_pace import Pace, keys
 from adapters.telegram_paper import NO_PREVIEW, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core.errors import AdapterError, RateLimited
+from core.phrases import TAKEN_BACK
 from core.types import MessageRef, Noted
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,12 @@ class Voters:
         self._line, self._tempo, self._moved = line, tempo, moved
         self._offered: deque[tuple[MessageRef, int]] = deque(maxlen=1_000)
 
-    async def pressed(self, press: tg.CallbackQuery, target: MessageRef, noted: Noted) -> None:
-        words = f"{YOUR_VOTE[noted.score]}\n{noted.words}".strip()
+    async def pressed(
+        self, press: tg.CallbackQuery, target: MessageRef, noted: Noted, *, added: bool
+    ) -> None:
+        """`added`: it was no press that takes a vote back."""
+        stood = YOUR_VOTE[noted.score] if added or noted.score else TAKEN_BACK
+        words = f"{stood}\n{noted.words}".strip()
         is_new = True
         try:
             await self.toast(press, words, is_long=bool(noted.words))
@@ -46,7 +51,7 @@ class Voters:
         except TelegramError as error:
             logger.info("telegram: a voter is not told: %s", type(error).__name__)
         message, stands = press.message, noted.score
-        if stands and message and message.chat.type == message.chat.PRIVATE:
+        if (stands or not added) and message and message.chat.type == message.chat.PRIVATE:
             chat, marked = message.chat.id, keyboard(stands)
             if self._tempo.may(*keys(chat)):
                 with suppress(BadRequest):  # it is marked so already

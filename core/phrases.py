@@ -18,6 +18,7 @@ _MARKUP = re.compile(r"[^\w .()+-]")
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
 NO_WORDS = "Not kept: it says nothing."
+TAKEN_BACK = "Your vote is taken back."
 NO_BUTTONS = "Voting by button is switched off here."
 
 

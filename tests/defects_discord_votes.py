@@ -55,8 +55,8 @@ DISCORD_VOTES = [
     (
         "whoever votes up is asked for better words",
         VOTES,
-        "if noted.score == -1 else []",
-        "if noted.score else []",
+        "    if noted.score == -1:\n        ask",
+        "    if noted.score:\n        ask",
     ),
     (
         "the correction goes to the message with the question",

@@ -88,8 +88,8 @@ TELEGRAM_VOTES = [
     (
         "a vote's mark is shown in groups",
         VOTES,
-        "if stands and message and message.chat.type == message.chat.PRIVATE:",
-        "if stands and message:",
+        "if (stands or not added) and message and message.chat.type == message.chat.PRIVATE:",
+        "if (stands or not added) and message:",
     ),
     (
         "a press is not confirmed",

@@ -11,6 +11,7 @@ from tests.adapters.discord_served import Served, saying, served
 from tests.fakes import ListInbox, until
 
 QUESTION = "What should I have said?"
+TAKE_BACK = "Take it back"
 
 
 async def pressed(here: Served, message, button: str, by=None):
@@ -88,7 +89,42 @@ async def test_a_press_is_a_vote_and_only_the_voter_sees_what_stands(here: Serve
     assert vote.author.name == "Bob"
     assert press.is_ephemeral
     assert press.shown.content == "Your vote: 👍\nThis trains me."
-    assert press.shown.buttons == {}  # nothing to correct
+    assert list(press.shown.buttons) == [TAKE_BACK]  # nothing to correct
+
+
+async def test_a_vote_is_taken_back_where_it_was_told_and_twice_is_once(discord):
+    inbox = ListInbox(noted=Noted(-1))
+    async with served(discord, inbox) as here:
+        press = await pressed(here, await here.answered(), "👎")
+        assert list(press.shown.buttons) == [QUESTION, TAKE_BACK]
+    async with served(discord, inbox) as here:  # also after a restart
+        inbox.noted, discord.delivers_twice = Noted(None), True
+        back = await pressed(here, press.shown, TAKE_BACK)
+        await until(lambda: len(inbox.reactions) == 3)
+        discord.delivers_twice = False
+    vote, *taken = inbox.reactions
+    for one in taken:
+        assert (one.target, one.author.id, one.emoji) == (vote.target, vote.author.id, "👎")
+        assert not one.added
+    assert back.shown is press.shown
+    assert (press.shown.content, press.shown.buttons) == ("Your vote is taken back.", {})
+
+
+async def test_what_was_voted_since_stands_when_an_older_vote_is_taken_back(here: Served):
+    here.inbox.noted = Noted(1)
+    press = await pressed(here, await here.answered(), "👍")
+    here.inbox.noted = Noted(-1)
+    back = await pressed(here, press.shown, TAKE_BACK)
+    assert here.inbox.reactions[-1].emoji == "👍"
+    assert back.shown.content == "Your vote: 👎"
+
+
+async def test_a_vote_by_reaction_is_taken_back_by_reaction(here: Served):
+    here.inbox.noted = Noted(-1)
+    answer = await here.answered(channel=here.fake.direct(here.ada))
+    await here.fake.reacts(here.ada, answer, "👎")
+    await until(lambda: len(here.fake.by_me(answer.channel)) == 2)
+    assert list(here.fake.by_me(answer.channel)[-1].buttons) == [QUESTION]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,32 @@ async def test_the_voter_is_told_what_stands_and_between_two_alone_it_stays_mark
     assert [one.emoji for one in rig.inbox.reactions] == ["👍", "👎"]
 
 
+async def test_a_press_on_the_marked_thumb_takes_the_vote_back_and_twice_is_once(rig):
+    shown = await rig.answered(await rig.asked())
+    await voted(rig, shown, "👍", Noted(1))
+    await until(lambda: labels(shown) == ["👍 ✓", "👎"])
+    assert await voted(rig, shown, "👍", Noted(None)) == "Your vote is taken back."
+    await until(lambda: labels(shown) == ["👍", "👎"])
+    await rig.stop()
+    rig.telegram.redeliver(2)  # both of them, to somebody who knows of neither
+    async with served(rig.telegram) as again:
+        await until(lambda: len(again.inbox.reactions) == 2)
+        for inbox in (rig.inbox, again.inbox):
+            heard = [(one.target.id, one.emoji, one.added) for one in inbox.reactions]
+            assert heard == [(str(shown.id), "👍", True), (str(shown.id), "👍", False)]
+        assert await voted(again, shown, "👍", Noted(1)) == "Your vote: 👍"
+        assert again.inbox.reactions[-1].added
+    rig.telegram.mistakes.clear()  # those who pressed long ago cannot be told
+
+
+async def test_what_was_voted_since_stands_when_the_older_mark_is_pressed(rig):
+    shown = await rig.answered(await rig.asked())
+    await voted(rig, shown, "👍", Noted(1))
+    await until(lambda: labels(shown) == ["👍 ✓", "👎"])
+    assert await voted(rig, shown, "👍", Noted(-1)) == "Your vote: 👎"  # by a reaction, meanwhile
+    await until(lambda: labels(shown) == ["👍", "👎 ✓"])
+
+
 async def test_in_a_group_nobody_else_sees_who_voted_what(rig):
     shown = await rig.answered(await rig.asked(room="public"))
     assert await voted(rig, shown, "👍", Noted(1)) == "Your vote: 👍"
