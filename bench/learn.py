@@ -34,10 +34,11 @@ from bench.learn_plot import plot
 from bots.config import load
 from bots.wiring import STARTER, House, house
 from core.conversation import Messages
+from core.errors import CutShort
 from core.training import dataset, jsonl, measure
 from core.training.models import load_base
 from core.training.runner import run_step
-from core.types import Author, ChannelRef, Feedback, IncomingMessage, MessageRef, ThreadRef
+from core.types import Author, ChannelRef, Feedback, IncomingMessage, MessageRef, Outcome, ThreadRef
 from starter.evaluate import Question, people
 from starter.facts import FACTS
 from starter.judge import right_fact
@@ -221,10 +222,18 @@ async def ask(here: House, number: int, question: str) -> tuple[str, str]:
     assert not isinstance(asked, str), asked
     prompt, recipe, _ = asked
     await here.store.began(turn.id, recipe)
-    answer = await said(here.engine.generate(prompt))
+    pieces: list[str] = []
+    outcome: Outcome = "answered"
+    try:
+        async with aclosing(here.engine.generate(prompt)) as stream:
+            async for piece in stream:
+                pieces.append(piece)
+    except CutShort:  # people see what came, and vote on that
+        outcome = "cut"
+    answer = "".join(pieces)
     await here.store.placing(turn.id)
     await here.store.placed(turn.id, reply_to(number))
-    await here.store.settle(turn.id, answer, "answered")
+    await here.store.settle(turn.id, answer, outcome)
     await here.store.finish(turn.id)
     return prompt.model, answer
 
