@@ -37,6 +37,8 @@ HEARD = {
     "raw_bulk_message_delete",
     "raw_reaction_add",
     "raw_reaction_remove",
+    "raw_thread_delete",
+    "guild_channel_delete",
     "interaction",
 }
 

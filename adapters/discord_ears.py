@@ -63,6 +63,8 @@ class Ears:
             "raw_message_edit": self._edit,
             "raw_message_delete": self._deletion,
             "raw_bulk_message_delete": self._purge,
+            "raw_thread_delete": self._thread_gone,
+            "guild_channel_delete": self._channel_gone,
             "raw_reaction_add": self._votes.reaction,
             "raw_reaction_remove": self._votes.reaction,
             "interaction": self._interaction,
@@ -104,8 +106,7 @@ class Ears:
             return None
 
     async def _heard(self, kind: str, data: Any) -> None:
-        handle = self._handlers[kind]
-        channel_id = data.channel.id if kind == "message" else data.channel_id
+        handle, channel_id = self._handlers[kind], channel_of(kind, data)
         # Discord waits 3 s for the answer to a press: it is not held up by files that are read.
         async with self._lanes.enter(lane(channel_id, votes=is_vote(kind, data))):
             with apart(kind):
@@ -215,6 +216,16 @@ class Ears:
         for id in ids:
             await kept(partial(self._inbox.changed, MessageRef(thread.channel, str(id)), None))
 
+    async def _thread_gone(self, event: discord.RawThreadDeleteEvent) -> None:
+        is_private = event.thread_type is discord.ChannelType.private_thread
+        home = event.thread_id if is_private else event.parent_id
+        place = ThreadRef(self.client.ref(home), str(event.thread_id))
+        await kept(partial(self._inbox.gone, place))
+
+    async def _channel_gone(self, channel: discord.abc.GuildChannel) -> None:
+        """Its private threads are places of their own: the library says of each that it is gone."""
+        await kept(partial(self._inbox.gone, ThreadRef(self.client.ref(channel.id))))
+
     async def _interaction(self, interaction: discord.Interaction) -> None:
         """A command, a press or a form; Discord tells the person when no answer comes in time."""
         channel_id, no_guild = interaction.channel_id or 0, interaction.guild_id is None
@@ -248,6 +259,14 @@ class Ears:
             await kept(partial(self.client.respond, interaction, 5, {"flags": EPHEMERAL}))
         finally:
             command.deferred.set()
+
+
+def channel_of(kind: str, data: Any) -> int:
+    """Where it happened."""
+    if kind == "message":
+        return int(data.channel.id)
+    gone = {"raw_thread_delete": "thread_id", "guild_channel_delete": "id"}
+    return int(getattr(data, gone.get(kind, "channel_id")))
 
 
 def is_vote(kind: str, data: Any) -> bool:

@@ -16,7 +16,16 @@ from core.engine import Engine, short
 from core.errors import Closing, StoreError
 from core.ports import Adapter
 from core.turns import Heard, Turns
-from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted, Seen, Turn
+from core.types import (
+    Author,
+    IncomingMessage,
+    IncomingReaction,
+    MessageRef,
+    Noted,
+    Seen,
+    ThreadRef,
+    Turn,
+)
 from core.wire import clean
 
 logger = logging.getLogger(__name__)
@@ -110,6 +119,11 @@ class Desk:
         self._turns.changed(ref, text)
         with self._engine.watching_for_damage():
             if await self._engine.store.change(ref, text):
+                self._turns.forget()
+
+    async def gone(self, place: ThreadRef) -> None:
+        with self._engine.watching_for_damage():
+            if await self._engine.store.drop_place(place):
                 self._turns.forget()
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> bool:

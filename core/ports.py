@@ -19,6 +19,7 @@ from core.types import (
     Prompt,
     Quoted,
     Seen,
+    ThreadRef,
     Tune,
 )
 
@@ -53,6 +54,10 @@ class Inbox(Protocol):
 
     async def changed(self, ref: MessageRef, text: str | None) -> None:
         """A person edited a message; None: deleted it."""
+        ...
+
+    async def gone(self, place: ThreadRef) -> None:
+        """Somebody deleted a thread, or a whole channel, where `place` names no thread."""
         ...
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> bool:

@@ -192,6 +192,12 @@ class Votes(Protocol):
         """
         ...
 
+    async def drop_place(self, place: ThreadRef) -> bool:
+        """A conversation is gone with all that was said there, or a whole channel with its threads,
+        where `place` names no thread: `change` to None of every message.
+        """
+        ...
+
     async def exchanges(self, turn: Turn, limit: int) -> list[Exchange]:
         """What was said before `turn` in its channel, in whichever thread, and judged there: the
         newest `limit` whole answers, newest first.

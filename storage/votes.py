@@ -22,7 +22,16 @@ from sqlalchemy import (
     update,
 )
 
-from core.types import Correction, Feedback, Forgotten, Judged, MessageRef, Score, Turn
+from core.types import (
+    Correction,
+    Feedback,
+    Forgotten,
+    Judged,
+    MessageRef,
+    Score,
+    ThreadRef,
+    Turn,
+)
 from storage.consents import allowed, not_private
 from storage.database import Database
 from storage.examples import drop_examples
@@ -119,6 +128,14 @@ class SqlVotes:
             return False
 
         return await self.database.write(work, scrubs=True)
+
+    async def drop_place(self, place: ThreadRef) -> bool:
+        there = and_(channel_is(turns, place.channel), ~turns.c.deleted)
+        if place.thread:
+            there = and_(there, turns.c.thread == place.thread)
+        return await self.database.write(
+            lambda connection: empty_turns(connection, there).turns > 0, scrubs=True
+        )
 
     async def judged(self, platforms: Collection[str]) -> list[Judged]:
         return await self.database.read(partial(read_judged, platforms))

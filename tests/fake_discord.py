@@ -170,6 +170,19 @@ class FakeDiscord(Guild):
         else:
             await self.gateway.dispatch("MESSAGE_DELETE_BULK", {"ids": ids, **where}, channel)
 
+    async def removes(self, channel: Channel) -> None:
+        """A thread, or a channel with its threads, of which Discord says nothing more."""
+        self.story.append(f"{channel.label} it is deleted")
+        threads = [one for one in self.channels.values() if one.parent == channel.id]
+        for one in (channel, *threads):
+            one.gone = True
+        what = self.channel_payload(channel)
+        if channel.is_thread:
+            said = {name: what[name] for name in ("id", "guild_id", "parent_id", "type")}
+            await self.gateway.dispatch("THREAD_DELETE", said, channel)
+        else:
+            await self.gateway.dispatch("CHANNEL_DELETE", what, channel)
+
     async def reacts(
         self, user: User, message: Message, emoji: str, *, added: bool = True, burst: bool = False
     ) -> None:

@@ -21,6 +21,7 @@ from core.types import (
     Noted,
     Prompt,
     Seen,
+    ThreadRef,
 )
 
 
@@ -68,6 +69,7 @@ class ListInbox:
     reactions: list[IncomingReaction] = field(default_factory=list)
     changes: list[tuple[MessageRef, str | None]] = field(default_factory=list)
     corrections: list[tuple[MessageRef, Author, str]] = field(default_factory=list)
+    places_gone: list[ThreadRef] = field(default_factory=list)
     seen: Sequence[Seen] = ()  # what `ready` gives back
     noted: Noted = field(default_factory=lambda: Noted(None))  # what `reaction` gives back
     strangers: set[str] = field(default_factory=set)  # whose corrections are not kept
@@ -94,6 +96,10 @@ class ListInbox:
     async def changed(self, ref: MessageRef, text: str | None) -> None:
         self._check()
         self.changes.append((ref, text))
+
+    async def gone(self, place: ThreadRef) -> None:
+        self._check()
+        self.places_gone.append(place)
 
     async def correction(self, target: MessageRef, author: Author, text: str) -> bool:
         self._check()

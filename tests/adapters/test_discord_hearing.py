@@ -238,6 +238,37 @@ async def test_a_channel_is_not_quoted(here: Served):
     assert here.fake.rest.sent("GET", "/messages") == []
 
 
+async def test_a_thread_that_is_deleted_is_gone_and_so_is_a_channel(here: Served):
+    thread = await here.fake.open_thread("birds")
+    heard = [await here.asked("hi", thread), await here.asked("hi")]
+    await here.fake.removes(thread)
+    await until(lambda: here.inbox.places_gone)
+    await here.fake.removes(here.fake.general)
+    await until(lambda: len(here.inbox.places_gone) == 2)
+    assert here.inbox.places_gone == [message.thread for message in heard]
+
+
+async def test_a_private_thread_that_is_deleted_is_gone_alone_or_with_its_channel(here: Served):
+    threads = [await here.fake.open_thread(name, private=True) for name in ("red", "blue")]
+    heard = [await here.asked("hi", thread) for thread in threads]
+    await here.fake.removes(threads[0])
+    await until(lambda: here.inbox.places_gone)
+    await here.fake.removes(here.fake.general)
+    await until(lambda: len(here.inbox.places_gone) == 3)
+    assert here.inbox.places_gone[0] == heard[0].thread
+    assert heard[1].thread in here.inbox.places_gone
+
+
+async def test_what_is_gone_comes_again_where_the_store_did_not_take_it(here: Served, caplog):
+    thread = await here.fake.open_thread("birds")
+    heard = await here.asked("hi", thread)
+    here.inbox.full = True
+    await here.fake.removes(thread)
+    await until(lambda: "has to wait" in caplog.text)
+    here.inbox.full = False
+    await until(lambda: here.inbox.places_gone == [heard.thread])
+
+
 async def test_what_the_store_does_not_take_comes_again_and_in_order(discord):
     inbox = ListInbox()
     async with served(discord, inbox) as here:

@@ -7,7 +7,7 @@ import pytest
 from core.announcements import Announcements
 from core.commands import roll_back
 from core.desk import serve
-from core.types import Canary, MessageRef
+from core.types import Canary, MessageRef, ThreadRef
 from storage.repositories import SqlStore
 from tests.core.room import (
     BOB,
@@ -292,6 +292,22 @@ async def test_a_deleted_message_that_we_heard_is_forgotten_by_the_trainer_as_we
             await until(lambda: trainer.times)
         adapter.stays.set()
     assert trainer.times == 1
+
+
+async def test_a_place_that_is_gone_is_forgotten_by_the_trainer_as_well(store):
+    await held(store, "Hello", adapter=ListAdapter(asked("mine", "1", "T")))
+    adapter, trainer = ListAdapter(stays=True), Forgetting(exported="none")
+    engine = engine_on(store, ScriptedGenerator([]), trainer=trainer)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(engine, adapter))
+        await until(lambda: trainer.times)  # what an end of the adapter cut off before
+        for _ in range(2):  # delivered twice
+            await adapter.inbox.gone(ThreadRef(ROOM, "T"))
+            await until(lambda: trainer.times == 2)
+        adapter.stays.set()
+    assert trainer.times == 2
+    turn = await store.heard(MessageRef(ROOM, "1"))
+    assert (turn.message.text, turn.answer) == ("", "")
 
 
 async def test_of_many_messages_deleted_at_once_the_trainer_is_told_twice_at_most(store):

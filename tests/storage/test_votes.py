@@ -6,16 +6,18 @@ from datetime import timedelta
 import pytest
 
 from core.errors import StoreError
-from core.types import Correction, Feedback
+from core.types import Correction, Feedback, ThreadRef
 from tests.storage.says import (
     CHANNEL,
     MORNING,
     answered,
+    marked,
     message,
     only_turn,
     recipe,
     remembered,
     reply,
+    tuned,
 )
 
 LATER = MORNING + timedelta(hours=1)
@@ -169,6 +171,27 @@ async def test_a_deleted_message_is_forgotten_and_stays_so(store):
     now = await store.turn_behind(reply("r1"))
     assert (now.message.text, now.answer) == ("", "")
     assert await store.hear(said) is None
+
+
+async def test_where_a_place_is_gone_all_is_that_was_said_there(store):
+    other = dataclasses.replace(CHANNEL, id="C2")
+    thread, beside = await answered(store, thread="T1"), await answered(store, thread="T2")
+    open_, elsewhere = await answered(store), await answered(store, channel=other)
+    names = [await tuned(store, turn_id) for turn_id in (thread, beside, open_, elsewhere)]
+
+    async def left():
+        turns = [await store.turn(id) for id in (thread, beside, open_, elsewhere)]
+        return [bool(turn.message.text and turn.answer) for turn in turns]
+
+    assert await store.drop_place(ThreadRef(CHANNEL, "T1")) is True
+    assert await left() == [False, True, True, True]
+    assert await marked(store) == names[:1]
+    assert await store.drop_place(ThreadRef(CHANNEL, "T1")) is False
+    waits = await store.hear(message(thread="T3"))
+    assert await store.drop_place(ThreadRef(CHANNEL)) is True
+    assert await left() == [False, False, False, True]
+    assert await marked(store) == names[:3]
+    assert (await store.turn(waits.id)).status == "done"
 
 
 async def test_a_deleted_message_that_waits_is_not_answered_any_more(store):
