@@ -153,13 +153,14 @@ class Api:
 
     async def pages(self, method: str, *, most: int, **arguments: Any) -> AsyncIterator[Any]:
         """The messages of conversations.history, newest first, or of conversations.replies, oldest
-        first; at most `most` pages of 200.
+        first; at most `most` pages, of 200 where no `limit` is given.
         """
+        arguments = {"limit": 200, **arguments}
         cursor = ""
         for _ in range(most):
             await self.tempo.turn(method)
             more = {"cursor": cursor} if cursor else {}
-            page = await self.call(method, limit=200, **arguments, **more)
+            page = await self.call(method, **arguments, **more)
             for message in page["messages"]:
                 yield message
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""

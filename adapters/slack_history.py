@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,9 @@ from core.types import ThreadRef
 AFTER_START = timedelta(days=1)  # in case the newest was heard before all of an absence was read
 AFTER_LINE = timedelta(minutes=10)  # where the line was lost: what Slack was trying to deliver
 LISTED_AFTER = timedelta(minutes=1)  # what Slack does not list by then was deleted, perhaps
-MOST_PAGES = 20  # of 200 messages, of one channel or thread
-QUOTED_PAGES = 5
+MOST_PAGES = 20  # of one channel or thread
+LARGEST_PAGE = 1_000  # of a thread that is read to its end
+SAID = (None, "file_share", "thread_broadcast", "bot_message")
 MOST_TALKS = 20_000  # that are remembered in case the line is lost
 
 Message = dict[str, Any]
@@ -105,16 +107,18 @@ async def _is_gone(api: Api, channel: str, ts: str) -> bool:
 
 
 async def before(api: Api, channel: str, root: str, ts: str, *, most: int) -> list[Message]:
-    """The newest of what was said in a thread before the message `ts`. Raises AdapterError."""
-    about = {"channel": channel, "ts": root, "latest": ts}
-    pages = api.pages("conversations_replies", most=QUOTED_PAGES, **about)
-    return [
-        message
-        async for message in pages
-        if message["ts"] < ts
-        and message.get("subtype") in (None, "file_share", "thread_broadcast", "bot_message")
-        and (message.get("text") or "").strip()
-    ][-most:]
+    """The newest of what was said in a thread before the message `ts`. Raises AdapterError.
+
+    Slack lists a thread from its beginning, so that it is read to its end. No stretch of time would
+    do: somebody may ask for the gist of a thread a year after its last word.
+    """
+    about = {"channel": channel, "ts": root, "latest": ts, "limit": LARGEST_PAGE}
+    newest = deque[Message](maxlen=most)
+    async for message in api.pages("conversations_replies", most=MOST_PAGES, **about):
+        is_said = message.get("subtype") in SAID and bool((message.get("text") or "").strip())
+        if is_said and message["ts"] < ts:
+            newest.append(message)
+    return list(newest)
 
 
 async def message_at(api: Api, channel: str, root: str, ts: str) -> Message:

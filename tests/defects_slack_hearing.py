@@ -244,8 +244,14 @@ SLACK_HEARING = [
     (
         "the oldest of a long thread is quoted",
         HISTORY,
-        "    ][-most:]",
-        "    ][:most]",
+        '        if is_said and message["ts"] < ts:\n',
+        '        if is_said and message["ts"] < ts and len(newest) < most:\n',
+    ),
+    (
+        "of a very long thread the end is not read",
+        HISTORY,
+        "LARGEST_PAGE = 1_000",
+        "LARGEST_PAGE = 200",
     ),
     (
         "only the first page is read",

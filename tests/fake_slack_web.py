@@ -236,14 +236,18 @@ class WebApi(Kept):
     def _conversations_history(self, given: dict[str, Any], place: Channel) -> dict[str, Any]:
         roots = [m for m in place.messages.values() if m.get("thread_ts", m["ts"]) == m["ts"]]
         told = [self._with_replies(place, message) for message in roots]
-        return self._page(sorted(told, key=lambda m: m["ts"], reverse=True), given, 999)
+        return self._page(
+            sorted(told, key=lambda m: m["ts"], reverse=True), given, default=100, most=999
+        )
 
     def _conversations_replies(self, given: dict[str, Any], place: Channel) -> dict[str, Any]:
         ts = place.messages.get(given["ts"], {}).get("thread_ts", given["ts"])
         thread = [m for m in place.messages.values() if ts in (m["ts"], m.get("thread_ts"))]
         if not thread:
             return refused("thread_not_found")
-        return self._page(sorted(thread, key=lambda m: m["ts"]), given, 1_000, root=ts)
+        return self._page(
+            sorted(thread, key=lambda m: m["ts"]), given, default=1_000, most=1_000, root=ts
+        )
 
     def _with_replies(self, place: Channel, root: dict[str, Any]) -> dict[str, Any]:
         replies = [
@@ -257,8 +261,15 @@ class WebApi(Kept):
         return root | of_it
 
     def _page(
-        self, messages: list[dict[str, Any]], given: dict[str, Any], most: int, root: str = ""
+        self,
+        messages: list[dict[str, Any]],
+        given: dict[str, Any],
+        *,
+        default: int,
+        most: int,
+        root: str = "",
     ) -> dict[str, Any]:
+        """Of a listing, from where the cursor says. `root`: is part of it whatever the times."""
         oldest, latest = given.get("oldest", "0"), given.get("latest", "9")
         inclusive = str(given.get("inclusive", "0")) in ("1", "true", "True")
         within = [
@@ -269,7 +280,7 @@ class WebApi(Kept):
             or m["ts"] == root
         ]
         begin = int(given.get("cursor") or 0)
-        end = begin + min(int(given.get("limit", 100)), most)
+        end = begin + min(int(given.get("limit", default)), most)
         page = [dict(m) for m in within[begin:end]]
         if str(given.get("include_all_metadata", "0")) not in ("1", "true", "True"):
             page = [{k: v for k, v in m.items() if k != "metadata"} for m in page]

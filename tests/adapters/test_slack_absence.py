@@ -41,6 +41,34 @@ async def test_only_the_newest_fifty_are_quoted(house):
     assert [quoted.text for quoted in said] == [f"message {n}" for n in range(410, 460)]
 
 
+YEAR_S = 365 * 86_400.0
+
+
+async def test_of_a_very_long_thread_the_newest_fifty_are_quoted_however_old(slack, house):
+    begun = float(slack.tick()) - 2 * YEAR_S
+    root = f"{begun:.6f}"
+    about = {"type": "message", "user": "U0BEN", "thread_ts": root}
+    for n in range(4_200):
+        ts = f"{begun + n:.6f}"
+        slack._keep(ROOM, {**about, "ts": ts, "text": f"message {n}"})
+    for n in range(3):
+        slack._keep(ROOM, {**about, "ts": f"{begun + YEAR_S + n:.6f}", "text": f"late {n}"})
+    to = await house.asked("so?", thread=root, mention=True)
+    slack.says("later", thread=root, away=True)
+    said = [quoted.text for quoted in await house.adapter.earlier(to)]
+    assert said == [*(f"message {n}" for n in range(4_153, 4_200)), "late 0", "late 1", "late 2"]
+    assert slack.count("conversations.replies") == 5
+
+
+async def test_of_an_ordinary_thread_one_page_is_read(slack, house):
+    root = slack.says("message 0")
+    for n in range(1, 150):
+        slack.says(f"message {n}", thread=root, away=True)
+    to = await house.asked("so?", thread=root, mention=True)
+    assert len(await house.adapter.earlier(to)) == 50
+    assert slack.count("conversations.replies") == 1
+
+
 async def test_a_thread_that_cannot_be_read_is_an_error_and_a_name_that_cannot_an_id(house):
     root = house.slack.says("The build is red.", by="U0BEN")
     to = await house.asked("why?", thread=root, mention=True)
