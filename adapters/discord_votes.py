@@ -27,7 +27,15 @@ from adapters.discord_surface import (
 )
 from core.errors import AdapterError
 from core.lanes import Lanes
-from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT, TAKEN_BACK
+from core.phrases import (
+    NO_BUTTONS,
+    NO_VOTE,
+    NO_WORDS,
+    NOT_KEPT,
+    TAKEN_BACK,
+    WHAT_INSTEAD,
+    YOUR_VOTE,
+)
 from core.ports import Inbox
 from core.types import Author, IncomingReaction, MessageRef, Noted, ThreadRef
 
@@ -36,12 +44,11 @@ PLACED_AT_LAST_S = 30.0
 LINK = "https://discord.com/channels"
 CORRECTING = "mynah:say:"  # and the answer's channel and id
 TAKING_BACK = "mynah:back:"  # and the same, behind the thumb
-QUESTION = "What should I have said?"
 SIGNS: dict[int, str] = {1: "👍", -1: "👎"}
-STANDS = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "No vote of yours stands here."}
+STANDS = YOUR_VOTE | {None: "No vote of yours stands here."}
 TAKE_BACK = "Take it back"
 USED_FOR = "I may learn from your words, and show them to people here."
-CORRECTED = "Your vote: 👎\nThank you: what I should have said is kept with it."
+CORRECTED = f"{YOUR_VOTE[-1]}\nThank you: what I should have said is kept with it."
 
 
 class Votes:
@@ -228,7 +235,7 @@ def told(noted: Noted, target: MessageRef, *, may_take_back: bool = False) -> di
     words = "\n".join(filter(None, [STANDS[noted.score], noted.words]))
     buttons: list[dict[str, Any]] = []
     if noted.score == -1:
-        ask = {"type": 2, "style": 2, "label": QUESTION, "custom_id": correcting(target)}
+        ask = {"type": 2, "style": 2, "label": WHAT_INSTEAD, "custom_id": correcting(target)}
         buttons.append(ask)
     if noted.score and may_take_back:
         id = f"{TAKING_BACK}{SIGNS[noted.score]}:{target.channel.id}:{target.id}"
@@ -239,8 +246,8 @@ def told(noted: Noted, target: MessageRef, *, may_take_back: bool = False) -> di
 
 def form(target: MessageRef) -> dict[str, Any]:
     box = {"type": 4, "custom_id": "text", "style": 2, "required": True, "max_length": 4000}
-    label = {"type": 18, "label": QUESTION, "description": USED_FOR, "component": box}
-    return {"custom_id": correcting(target), "title": QUESTION, "components": [label]}
+    label = {"type": 18, "label": WHAT_INSTEAD, "description": USED_FOR, "component": box}
+    return {"custom_id": correcting(target), "title": WHAT_INSTEAD, "components": [label]}
 
 
 def correcting(target: MessageRef) -> str:

@@ -17,21 +17,19 @@ from typing import Any
 from slack_bolt.response import BoltResponse
 
 from adapters.slack_calls import Api, ApiError, tell
-from adapters.slack_events import CORRECT, CORRECTION, DOWN, UP, VOTE
+from adapters.slack_events import CORRECT, CORRECTION, VOTE
 from adapters.slack_history import thread_of
 from adapters.slack_socket import AGAIN, answered
 from adapters.slack_text import written
 from core.answer import Answer
 from core.errors import AdapterError, Closing, StoreError
 from core.feedback import score
-from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT
+from core.phrases import NO_BUTTONS, NO_VOTE, NO_WORDS, NOT_KEPT, WHAT_INSTEAD, YOUR_VOTE
 from core.ports import Inbox
 from core.types import Author, IncomingMessage, IncomingReaction, MessageRef, Noted
 
 logger = logging.getLogger(__name__)
 
-ASKED = "What should I have said?"
-VOTED = {1: f"Your vote: {UP}", -1: f"Your vote: {DOWN}"}
 KEPT = "Thank you: your correction is kept with your vote."
 MOST_KNOWN = 10_000
 KNOWN_WITHIN_S, ASK_AGAIN_S = 1.0, 30.0  # who votes
@@ -144,7 +142,7 @@ class Votes:
         self._heard.clear()
 
     async def offer(self, trigger: str, about: str) -> None:
-        self.later(open_modal(self.api, trigger, about, VOTED[-1]))
+        self.later(open_modal(self.api, trigger, about, YOUR_VOTE[-1]))
 
     async def correct(
         self, target: MessageRef, author: Author, text: str, thread: str
@@ -173,7 +171,7 @@ async def answer_vote(
     `thread`: where the answer stands; None: unknown. `trigger`: of the press; "": a reaction, which
     opens no modal, so that a button offers it.
     """
-    words = " ".join(filter(None, (VOTED.get(noted.score or 0), noted.words)))
+    words = " ".join(filter(None, (YOUR_VOTE.get(noted.score or 0), noted.words)))
     target, user = reaction.target, reaction.author.id
     if noted.score != -1 or not reaction.added:
         await whisper(api, target, user, thread, words)
@@ -183,7 +181,7 @@ async def answer_vote(
     about = f"{target.channel.id} {target.id} {thread}"
     if trigger and await open_modal(api, trigger, about, words):
         return
-    text = {"type": "plain_text", "text": ASKED}
+    text = {"type": "plain_text", "text": WHAT_INSTEAD}
     button = {"type": "button", "action_id": CORRECT, "text": text, "value": about}
     await whisper(api, target, user, thread, words, {"type": "actions", "elements": [button]})
 
@@ -226,7 +224,7 @@ def correction(about: str, words: str) -> dict[str, Any]:
         "type": "modal",
         "callback_id": CORRECTION,
         "private_metadata": about,
-        "title": plain(ASKED),
+        "title": plain(WHAT_INSTEAD),
         "submit": plain("Send"),
         "close": plain("Not now"),
         "blocks": [

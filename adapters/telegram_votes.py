@@ -19,13 +19,12 @@ from adapters.telegram_pace import Pace, keys
 from adapters.telegram_paper import NO_PREVIEW, keyboard, replying
 from adapters.telegram_text import CORRECTS, units
 from core.errors import AdapterError, RateLimited
-from core.phrases import TAKEN_BACK
+from core.phrases import TAKEN_BACK, WHAT_INSTEAD, YOUR_VOTE
 from core.types import MessageRef, Noted
 
 logger = logging.getLogger(__name__)
 
-YOUR_VOTE = {1: "Your vote: 👍", -1: "Your vote: 👎", None: "There is nothing to vote on here now."}
-WHAT_INSTEAD = "What should I have said? Please reply to this message."
+STANDS = YOUR_VOTE | {None: "There is nothing to vote on here now."}
 MOST_TOAST_UNITS = 200  # https://core.telegram.org/bots/api#answercallbackquery
 HIDDEN = "\u200b"  # a sign without width, for the link that names the corrected answer
 MOST_WAITS = 3
@@ -41,7 +40,7 @@ class Voters:
         self, press: tg.CallbackQuery, target: MessageRef, noted: Noted, *, added: bool
     ) -> None:
         """`added`: it was no press that takes a vote back."""
-        stood = YOUR_VOTE[noted.score] if added or noted.score else TAKEN_BACK
+        stood = STANDS[noted.score] if added or noted.score else TAKEN_BACK
         words = f"{stood}\n{noted.words}".strip()
         is_new = True
         try:
@@ -79,7 +78,7 @@ class Voters:
         entities = [link, tg.MessageEntity("text_mention", 1, units(name), user=voter)]
         await self.tell(
             chat,
-            f"{HIDDEN}{name}: {WHAT_INSTEAD}",
+            f"{HIDDEN}{name}: {WHAT_INSTEAD} Please reply to this message.",
             entities=entities,
             under=int(target.id),
             message_thread_id=topic,

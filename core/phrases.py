@@ -15,6 +15,8 @@ LONGEST_NAME = 80  # of a file, as we repeat it
 _MARKUP = re.compile(r"[^\w .()+-]")
 
 # Said to one person by adapters, which answer presses and forms themselves.
+YOUR_VOTE = {1: "Your vote: 👍", -1: "Your vote: 👎"}
+WHAT_INSTEAD = "What should I have said?"
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
 NO_WORDS = "Not kept: it says nothing."
