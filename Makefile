@@ -26,7 +26,7 @@ run: $(VENV)/local
 	$(BIN)/python -m bots.run --platform console
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not long and not vllm"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not vllm"
 
 # Hours of kills and load; prints its own figures.
 test-long: $(VENV)/dev
