@@ -71,13 +71,24 @@ class Past:
         room = min(budget // 4, budget - fixed)
         frame, of_quotes = sum(sizes[cut : cut + 1]), sizes[cut + 1 :]
         unquoted = newest(of_quotes, room - frame)
-        quotes = self.quotes[unquoted:]
+        quotes, quoted = self.quotes[unquoted:], sum(of_quotes[unquoted:])
+        if self.quotes and not quotes and room > frame:  # the last may be what the question means
+            quotes, quoted = (
+                (beginning(self.quotes[-1], (room - frame) / of_quotes[-1]),),
+                room - frame,
+            )
         if self.is_first:
             return replace(self, turns=self.turns[newest(pairs, room) :], quotes=quotes)
-        taken = frame + sum(of_quotes[unquoted:]) if quotes else 0
+        taken = frame + quoted if quotes else 0
         left_out = fitting(pairs, fixed + taken, budget)
         forgets = self.whole and left_out > self.ahead
         return replace(self, turns=self.turns[left_out:], quotes=quotes, forgets=forgets)
+
+
+def beginning(quote: Quoted, share: float) -> Quoted:
+    """So much of it, and a little less: not every part of a text has as many tokens."""
+    text = quote.text[: int(0.8 * share * len(quote.text))]
+    return replace(quote, text=f"{text} […]")
 
 
 def render(

@@ -98,9 +98,9 @@ def replied_to(turn: Turn, shown: Sequence[Turn] = ()) -> tuple[Quoted, ...]:
     said = turn.message.replies_to
     if said is None or not said.text.strip():
         return ()
-    known = {one.message.ref for one in shown}
-    known |= {quote.ref for one in shown for quote in kept_quotes(one)}
-    return () if said.ref in known else (said,)
+    known = {(quote.ref, quote.text) for one in shown for quote in kept_quotes(one)}
+    is_turn = any(said.ref == one.message.ref for one in shown)
+    return () if is_turn or (said.ref, said.text) in known else (said,)
 
 
 def says_nothing(message: IncomingMessage) -> bool:

@@ -68,6 +68,15 @@ async def test_what_the_prompt_shows_anyway_is_not_quoted(store):
     assert (await turn_of(store, "4")).message.replies_to is None
 
 
+async def test_another_part_of_the_same_message_is_quoted_too(store):
+    part = quote("p", "Again.")
+    adapter = ListAdapter(replying("1"), replying("2", to=part), replying("3", to=part))
+    generator = await held(store, "ok", adapter=adapter)
+    *_, second, third = (prompt.messages[-1][1] for prompt in generator.prompts)
+    assert '"said": "Again."' in second
+    assert third == "what about this?"
+
+
 async def test_in_a_thread_that_is_quoted_it_is_not_said_twice(store):
     adapter = ListAdapter(replying(thread="T"), before=(PUMP,))
     generator = await held(store, "ok", adapter=adapter)
@@ -117,7 +126,9 @@ async def test_it_takes_a_quarter_of_the_budget_at_most_and_the_history_makes_ro
     fits, too_long = generator.prompts[-2:]
     assert "pump" in fits.messages[-1][1]
     assert sum(len(text.split()) for _, text in fits.messages) <= 400
-    assert too_long.messages[-1] == ("user", "so?")
+    assert "well well" in too_long.messages[-1][1]  # its beginning, which says that it goes on
+    assert '[…]"}' in too_long.messages[-1][1]
+    assert sum(len(text.split()) for _, text in too_long.messages) <= 400
 
 
 async def test_after_an_end_before_the_model_was_asked_the_next_start_shows_it(store):
