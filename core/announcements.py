@@ -54,7 +54,7 @@ class Announcements:
         self._platform, _, self._id = (channel or "").partition(":")
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
         self._left: dict[str, Notice] = {}  # what is not told yet, by id
-        self._unkept: set[str] = set()  # of that, what an end would lose
+        self._unkept: set[str] = set()  # of that, what an end would lose, or how far it is told
         self._over: set[str] = set()  # what is told or given up, and may be stored still
         self._adapter: Teller | None = None
         self._is_ready = asyncio.Event()
@@ -138,6 +138,7 @@ class Announcements:
                 await self._store.put_announcement(announcement)
                 self._unkept.discard(announcement.id)
             except StoreError as error:
+                self._unkept.add(announcement.id)  # the end tries it again
                 logger.warning("an announcement could not be stored: %s", error)
 
     async def _clear(self) -> None:

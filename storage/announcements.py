@@ -15,6 +15,7 @@ class SqlAnnouncements:
 
     async def put_announcement(self, announcement: Announcement) -> None:
         far = {
+            "channel": announcement.channel,
             "replies": [
                 [ref.channel.platform, ref.channel.account, ref.channel.id, ref.id]
                 for ref in announcement.replies
@@ -23,7 +24,6 @@ class SqlAnnouncements:
         }
         insert = self.database.insert(announcements).values(
             id=announcement.id,
-            channel=announcement.channel,
             text=announcement.text,
             at=announcement.at,
             **far,

@@ -16,7 +16,8 @@ async def test_they_are_kept_with_what_is_told_of_them_oldest_first_and_across_a
     assert await store.announcements() == []
     for one in (LATER, FIRST):
         await store.put_announcement(one)
-    far = replace(FIRST, replies=(reply("m1"), reply("m2")), placing=True)
+    there = (reply("m1"), reply("m2"))
+    far = replace(FIRST, channel="slack:C2", replies=there, placing=True)
     await store.put_announcement(far)
     await store.close()
     store = await SqlStore.open(Settings(url=url), holder="the tests")
