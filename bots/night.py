@@ -193,9 +193,11 @@ class Nightly:
     async def _end(self, day: date, outcome: str, *, is_told: bool = False) -> None:
         logger.info("the night of %s: %s", day, outcome)
         self._unkept, self._said = (day, outcome, self._now()), outcome
-        if not is_told:
-            await self._tell(f"The night of {day:%Y-%m-%d}: {outcome}")
-        await self._keep()
+        try:
+            if not is_told:
+                await self._tell(f"The night of {day:%Y-%m-%d}: {outcome}")
+        finally:  # also where the end cuts that off: what came of it is known
+            await self._keep()
 
     async def _keep(self) -> None:
         """Store the outcome that is not stored yet. Raises StoreError: each look tries it again."""

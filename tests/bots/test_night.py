@@ -219,6 +219,20 @@ async def test_the_end_does_not_wait_for_a_store_that_takes_nothing(monday, cloc
     assert await outcome(monday) is None
 
 
+async def test_what_came_of_a_night_is_kept_though_the_end_cuts_off_its_telling(monday, clock):
+    telling = asyncio.Event()
+
+    class Slow(Channel):
+        async def tell(self, text):
+            telling.set()
+            await asyncio.Event().wait()
+
+    clock.set("2026-05-05 03:00")
+    async with nightly(monday, Learner(), clock, Slow(), every_s=0.01):
+        await telling.wait()
+    assert await outcome(monday) == "Learnt."
+
+
 async def test_a_night_that_somebody_gave_back_is_begun_by_another(monday, clock):
     clock.set("2026-05-05 03:00")
     await monday.begin_night(TUESDAY, clock())
