@@ -13,6 +13,8 @@ import pexpect
 import pyte
 
 TOP = Path(__file__).resolve().parent.parent.parent
+# A terminal's size is its own; readline leaves another's in the environment of whoever runs tests.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("LINES", "COLUMNS")}
 
 
 class Screen(pyte.HistoryScreen):
@@ -33,7 +35,7 @@ class Terminal:
             sys.executable,
             ["-m", "tests.adapters.console_process", str(folder), str(pause_s)],
             cwd=TOP,
-            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+            env={**ENVIRONMENT, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
             dimensions=(lines, columns),
             timeout=10,
         )
