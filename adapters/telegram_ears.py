@@ -6,7 +6,6 @@ It polls nothing; what comes twice is none of its business.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,10 +86,18 @@ class Ears:
             await inbox.changed(ref, text)
             return
         thread = ThreadRef(ref.channel, str(heard.topic_of(said) or ""))
-        place = heard.place_of(said.chat)
-        quote = heard.quoted(us, said, ref.channel)
-        message = IncomingMessage(ref, thread, author, text, True, said.date, replies_to=quote)
-        await inbox.message(replace(message, place=place, unread=unread))
+        message = IncomingMessage(
+            ref,
+            thread,
+            author,
+            text,
+            addressed=True,
+            at=said.date,
+            place=heard.place_of(said.chat),
+            unread=unread,
+            replies_to=heard.quoted(us, said, ref.channel),
+        )
+        await inbox.message(message)
 
     async def _read(self, parts: list[tg.Message]) -> tuple[str, tuple[str, ...]]:
         """What was said, with the texts of the files that came with it; the others' names."""

@@ -252,7 +252,7 @@ TELEGRAM_HEARING = [
         'return "public" if chat.title else "private"',
     ),
     ("a chat of two is public", HEARD, '        return "direct"\n', '        return "public"\n'),
-    ("nobody is told what was not read", EARS, "place=place, unread=unread)", "place=place)"),
+    ("nobody is told what was not read", EARS, "            unread=unread,\n", ""),
     (
         "attached texts are not read",
         EARS,

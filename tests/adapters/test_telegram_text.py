@@ -33,6 +33,11 @@ def shown(text):
             [("blockquote", "said\n")],
         ),
         ("- ```\n  x\n  ```\n- y", "• x\n• y", [("pre", "x")]),
+        (
+            "- a\n\n  | b | c |\n  |---|---|\n  | d | e |\n\n  f",
+            "• a\nb | c\n--+--\nd | e\nf",
+            [("pre", "b | c\n--+--\nd | e")],
+        ),
     ],
 )
 def test_blocks_in_a_list_have_lines_of_their_own(text, plain, marks):
@@ -47,5 +52,5 @@ def test_where_a_link_leads_is_shown_where_telegram_would_not():
     text += ", [file](./main.py)"
     plain = "we (mailto:a@b.c), call (tel:+49123), a@b.c, site, he, file"
     assert shown(text) == (plain, [("text_link", "site")])
-    table, _ = shown("| who | is |\n|---|---|\n| [we](mailto:a@b.c) | us |")
-    assert "we (mailto:a@b.c)" in table
+    table, _ = shown("- So:\n\n  | who | is |\n  |---|---|\n  | [we](mailto:a@b.c) | us |")
+    assert "we (mailto:a@b.c) | us" in table
