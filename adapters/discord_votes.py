@@ -26,6 +26,7 @@ from adapters.discord_surface import (
     InChannel,
 )
 from core.errors import AdapterError
+from core.feedback import SIGNS
 from core.lanes import Lanes
 from core.phrases import (
     NO_BUTTONS,
@@ -44,7 +45,6 @@ PLACED_AT_LAST_S = 30.0
 LINK = "https://discord.com/channels"
 CORRECTING = "mynah:say:"  # and the answer's channel and id
 TAKING_BACK = "mynah:back:"  # and the same, behind the thumb
-SIGNS: dict[int, str] = {1: "👍", -1: "👎"}
 STANDS = YOUR_VOTE | {None: "No vote of yours stands here."}
 TAKE_BACK = "Take it back"
 USED_FOR = "I may learn from your words, and show them to people here."

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from core.types import Correction, Score
 
+SIGNS: Mapping[Score, str] = {1: "👍", -1: "👎"}
+
 # U+1F3FB..U+1F3FF are the skin tones, U+FE0F asks for the coloured form (Unicode TR 51).
 _VARIANTS = dict.fromkeys([*range(0x1F3FB, 0x1F400), 0xFE0F])
 
@@ -13,11 +15,7 @@ _VARIANTS = dict.fromkeys([*range(0x1F3FB, 0x1F400), 0xFE0F])
 def score(emoji: str) -> Score | None:
     """+1, -1, or None where the emoji is no verdict."""
     bare = emoji.translate(_VARIANTS)
-    if bare == "👍":
-        return 1
-    if bare == "👎":
-        return -1
-    return None
+    return next((score for score, thumb in SIGNS.items() if thumb == bare), None)
 
 
 def votes(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from core.attachments import LARGEST_BYTES, MOST_FILES
+from core.feedback import SIGNS
 from core.pages import close_code
 from core.types import Outcome
 
@@ -15,7 +16,7 @@ LONGEST_NAME = 80  # of a file, as we repeat it
 _MARKUP = re.compile(r"[^\w .()+-]")
 
 # Said to one person by adapters, which answer presses and forms themselves.
-YOUR_VOTE = {1: "Your vote: 👍", -1: "Your vote: 👎"}
+YOUR_VOTE: dict[int, str] = {score: f"Your vote: {thumb}" for score, thumb in SIGNS.items()}
 WHAT_INSTEAD = "What should I have said?"
 NOT_KEPT = "I could not keep that just now. Please try it again in a moment."
 NO_VOTE = "Not kept: no vote of yours stands on this answer. Vote again, and send it once more."
