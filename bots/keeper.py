@@ -14,9 +14,9 @@ from pathlib import Path
 from bots.loading import Loading
 from bots.telling import NO_LOADING
 from core.announcements import Announcements
-from core.commands import gone, serves
 from core.engine import utc_now
 from core.ports import Speaker
+from core.serving import gone, serves
 from core.store import Tunes
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 
 from core.announcements import Announcements
-from core.commands import gone, serves
+from core.serving import gone, serves
 from core.store import Canaries
 from core.training.minds import Change
 

@@ -13,9 +13,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from core.commands import serves
 from core.digest import changes
 from core.phrases import Phrases
+from core.serving import serves
 from core.training import golden
 from core.training.child import FULL_DISK
 from core.training.dataset import Gathered

@@ -23,13 +23,13 @@ from bots.review import Asking
 from bots.steps import lacking, walk
 from bots.taking_back import take_back
 from core.announcements import Announcements
-from core.commands import go_back, roll_back, tunes
 from core.digest import changes
 from core.engine import utc_now
 from core.errors import BotError
 from core.jury import Jury
 from core.phrases import Phrases
 from core.ports import Exported, Speaker
+from core.serving import go_back, roll_back, tunes
 from core.store import Store
 from core.training import dataset, taught
 from core.training.dataset import Gathered

@@ -10,9 +10,9 @@ import pytest
 from bots.keeper import DOES_NOT_LOAD, Keeper
 from bots.looking import looking
 from core.announcements import Announcements
-from core.commands import tunes
 from core.errors import Rejected, TimedOut, Unreachable
 from core.jury import Jury
+from core.serving import tunes
 from core.training.models import base_hash
 from core.types import Tune
 from storage.repositories import SqlStore

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from core.announcements import Announcements
-from core.commands import roll_back
 from core.desk import serve
+from core.serving import roll_back
 from core.types import Canary, MessageRef, ThreadRef
 from storage.repositories import SqlStore
 from tests.core.room import (

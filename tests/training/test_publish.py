@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from core.announcements import Announcements
-from core.commands import roll_back
 from core.errors import Broken, CutShort, Empty, Overloaded, Rejected, TimedOut, Unreachable
+from core.serving import roll_back
 from core.training.publish import is_whole, publish, sweep
 from core.types import Tune
 from tests.fakes import ScriptedGenerator

@@ -6,7 +6,7 @@ import shutil
 import time
 
 from core.announcements import Announcements
-from core.commands import roll_back
+from core.serving import roll_back
 from core.training.publish import KEPT, retire
 from tests.vllm.bot import TOKENS, answered, bot, serves
 from tests.vllm.conftest import adapter
