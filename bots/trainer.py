@@ -19,6 +19,7 @@ from typing import Any
 from adapters import PLATFORMS
 from bots import review, shelf, telling
 from bots.exports import Exports
+from bots.news import News
 from bots.review import Asking
 from bots.steps import lacking, walk
 from bots.taking_back import take_back
@@ -38,9 +39,6 @@ from core.training.publish import (
     NOT_PROVEN,
     RUNS,
     hush,
-    is_made_of,
-    is_of_base,
-    is_whole,
     place_of,
     publish,
     retire,
@@ -89,6 +87,7 @@ class LocalTrainer:
         self.now = now
         self.shelf = Path(settings.folder).resolve()
         self.exports = Exports(store, PLATFORMS)
+        self.news = News(store, self.shelf, at_least=settings.at_least, merge=merge)
         self._forgetting = asyncio.Lock()
 
     async def retrain(
@@ -266,7 +265,7 @@ class LocalTrainer:
                 yield f"There are {telling.votes_in(gathered)}.\n"
             return
         async with shelf.alone(self.shelf):
-            if by_night and (nothing := await self._nothing_for_a_night(gathered, base)):
+            if by_night and (nothing := await self.news.nothing_for_a_night(gathered, base)):
                 yield nothing
                 return
             turns = len({row.turn_id for row in gathered.training})
@@ -280,7 +279,7 @@ class LocalTrainer:
             run, log = self.shelf / RUNS / name, self.shelf / "logs" / f"{name}.log"
             try:
                 # 2. The data set. Its folder goes with the run: people's words stay in the store.
-                rival = await self._rival()
+                rival = await self.news.rival()
                 await asyncio.to_thread(
                     shelf.prepare,
                     run,
@@ -327,67 +326,12 @@ class LocalTrainer:
             await self._announce(tune, replaced, obstacles if by_night else ())
             yield telling.Told(f"\n{outcome}\n")
 
-    async def _rival(self) -> str | None:
-        """The tune that the next one has to do better than; None: the base. One that used what is
-        forgotten has to go, and so is in nobody's way.
-        """
-        serving = await self.store.serving()
-        has_to_go = serving is not None and await self.store.is_forgotten(serving)
-        return None if has_to_go else serving
-
     async def _has_lost(self, gathered: Gathered) -> bool:
         """Whether words changed or went since in prompts that these rows have: such as were quoted
         there, or stood as examples. Who edits may have taken out a secret.
         """
         now = await self._gathered()
         return not set(gathered.turns).isdisjoint(now.left_out.get("prompt changed since", ()))
-
-    async def _nothing_for_a_night(self, gathered: Gathered, base: Path) -> str:
-        """Why a night runs nothing; "": it does. Ask while nobody else trains."""
-        if known := await self._known(gathered, base):
-            unused = telling.unused_of(gathered)
-            told = f"Nothing that counts was voted, corrected or forgotten since `{known}`.\n"
-            return f"{told}Left out: {unused}.\n" if unused else told
-        serving, canary = await self.store.answering()
-        if canary:  # replaced each night, none would ever have votes enough
-            return f"The canary `{canary.tune}` is not decided yet; `/retrain` would replace it.\n"
-        marked = {tune.name for tune in await self.store.tunes() if tune.forgotten}
-        if serving in marked:  # it goes when the next one serves
-            return ""
-        if taken := await self._taken_back(base, serving):  # nearly the same votes make the same
-            new, enough = len(set(gathered.turns) - set(taken.turns)), self.settings.at_least
-            if new < enough:
-                return (
-                    f"`{taken.name}` was taken back or dropped, and {new} of {enough} votes on"
-                    " answers that it did not know are there; `/retrain` learns at once.\n"
-                )
-        return ""
-
-    async def _taken_back(self, base: Path, serving: str | None) -> Tune | None:
-        """The newest tune that answered, if it does not any more though nothing is wrong with it
-        but what people made of it, or how its answers went.
-        """
-        for tune in reversed(await self.store.tunes()):
-            if tune.status == "passed" and await self.store.has_answered(tune.name):
-                folder = place_of(tune, self.shelf)
-                whole = await asyncio.to_thread(is_whole, folder, merged=self.merge)
-                other = any(why in tune.summary for why in (telling.FORGOTTEN, telling.NO_LOADING))
-                same = tune.base == str(base) and await asyncio.to_thread(is_of_base, folder, base)
-                stands = whole and same and not other
-                return tune if stands and tune.name != serving else None
-        return None
-
-    async def _known(self, gathered: Gathered, base: Path) -> str | None:
-        """The newest tune, if this data set led to it, and would again."""
-        rival = await self._rival()
-        for tune in (await self.store.tunes())[-1:]:
-            if telling.NO_LOADING in tune.summary:
-                continue  # it is broken: made anew
-            if tune.status == "passed" and not await self.store.has_answered(tune.name):
-                continue  # killed between its record and the pointer: it answered nobody
-            if await asyncio.to_thread(is_made_of, tune, gathered, self.shelf, base, rival):
-                return tune.name
-        return None
 
     def _steps(self, run: Path, log: Path, every_s: float, people: int) -> AsyncGenerator[str]:
         within_s = 60.0 * self.settings.minutes

@@ -230,9 +230,9 @@ async def test_what_passed_and_never_answered_is_made_once_more(store, folder, t
     here = trainer(store, tmp_path, folder)
     gathered = await here._gathered()
     await store.put_tune(made_of(tmp_path / "tunes", await store.judged(["console"]), folder))
-    assert await here._known(gathered, folder) is None
+    assert await here.news.known(gathered, folder) is None
     await store.serve("mynah@000001", NOON)
-    assert await here._known(gathered, folder) == "mynah@000001"
+    assert await here.news.known(gathered, folder) == "mynah@000001"
     words = await by_night(store, tmp_path, folder)
     assert words.startswith("Nothing that counts was voted, corrected or forgotten since")
 
@@ -249,9 +249,9 @@ async def test_what_was_refused_beside_a_tune_that_has_to_go_is_tried_beside_the
     beside = FAILED | {"rival": serving.name}
     judged = await store.judged(["console"])
     await store.put_tune(made_of(tmp_path / "tunes", judged, folder, "refused", beside))
-    assert await here._known(gathered, folder) == "mynah@000001"
+    assert await here.news.known(gathered, folder) == "mynah@000001"
     await store.put_tune(replace(serving, forgotten=True))
-    assert await here._known(gathered, folder) is None
+    assert await here.news.known(gathered, folder) is None
 
 
 async def test_what_was_taken_back_since_it_does_not_load_is_made_anew_of_the_same_votes(
@@ -263,9 +263,9 @@ async def test_what_was_taken_back_since_it_does_not_load_is_made_anew_of_the_sa
     tune = made_of(tmp_path / "tunes", await store.judged(["console"]), folder)
     await store.put_tune(tune)
     await store.serve(tune.name, NOON)
-    assert await here._nothing_for_a_night(gathered, folder) != ""
+    assert await here.news.nothing_for_a_night(gathered, folder) != ""
     await store.roll_back(tune.name, NOON, why=DOES_NOT_LOAD)
-    assert await here._nothing_for_a_night(gathered, folder) == ""
+    assert await here.news.nothing_for_a_night(gathered, folder) == ""
 
 
 async def test_what_was_taken_back_is_not_made_again_before_there_are_as_many_new_votes(
@@ -289,24 +289,24 @@ async def test_what_was_taken_back_is_not_made_again_before_there_are_as_many_ne
     )
     other = shutil.copytree(folder, tmp_path / "another base")
     gathered = await here._gathered()
-    assert await here._nothing_for_a_night(gathered, other) == ""
+    assert await here.news.nothing_for_a_night(gathered, other) == ""
     # It is broken, or went because of what it learnt from: then it is made anew.
     (taken,) = await store.tunes()
     for why in (FORGOTTEN, DOES_NOT_LOAD):
         await store.put_tune(replace(taken, summary=why))
-        assert await here._nothing_for_a_night(gathered, folder) == ""
+        assert await here.news.nothing_for_a_night(gathered, folder) == ""
     await store.put_tune(taken)
-    assert await here._nothing_for_a_night(gathered, folder) != ""
+    assert await here.news.nothing_for_a_night(gathered, folder) != ""
     # What serves goes when the next one does: nobody waits for votes with that.
     await store.put_tune(Tune("mynah@000000", "base", "x", "passed", (), "Learnt.", NOON))
     await store.serve("mynah@000000", NOON)
-    assert await here._nothing_for_a_night(gathered, folder) != ""
+    assert await here.news.nothing_for_a_night(gathered, folder) != ""
     (serving, _) = await store.tunes()
     await store.put_tune(replace(serving, forgotten=True))
-    assert await here._nothing_for_a_night(gathered, folder) == ""
+    assert await here.news.nothing_for_a_night(gathered, folder) == ""
     await store.serve(None, NOON)
     await put(store, taste(34)[-1], "ann", NOON)
-    assert await here._nothing_for_a_night(await here._gathered(), folder) == ""
+    assert await here.news.nothing_for_a_night(await here._gathered(), folder) == ""
 
 
 def test_a_vote_more_less_or_otherwise_is_something_new(tmp_path):
