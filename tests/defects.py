@@ -25,6 +25,7 @@ from tests.defects_discord_speaking import DISCORD_SPEAKING
 from tests.defects_discord_votes import DISCORD_VOTES
 from tests.defects_first import FIRST
 from tests.defects_slack_hearing import SLACK_HEARING
+from tests.defects_slack_line import SLACK_LINE
 from tests.defects_slack_speaking import SLACK_SPEAKING
 from tests.defects_slack_votes import SLACK_VOTES
 from tests.defects_telegram_hearing import TELEGRAM_HEARING
@@ -43,7 +44,7 @@ DEADLINE = "(the deadline)"
 
 Row = tuple[str, str, str, str]  # its name, its file, what stands there, what is to
 PLATFORMS: dict[str, Sequence[Row]] = {
-    "slack": [*SLACK_HEARING, *SLACK_VOTES, *SLACK_SPEAKING],
+    "slack": [*SLACK_HEARING, *SLACK_LINE, *SLACK_VOTES, *SLACK_SPEAKING],
     "discord": [*DISCORD_HEARING, *DISCORD_VOTES, *DISCORD_SPEAKING],
     "telegram": [*TELEGRAM_HEARING, *TELEGRAM_VOTES, *TELEGRAM_SPEAKING],
 }
