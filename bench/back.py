@@ -24,7 +24,7 @@ from rich.table import Table
 from bench import target, where
 from bots.wiring import STARTER
 from core.training.models import ADAPTER_FILES
-from core.types import Tune
+from core.types_learning import Tune
 from storage.repositories import Settings, SqlStore
 from tests.embedded_servers import embedded_servers
 from tests.wire_house import BotProcess, write_config

@@ -27,7 +27,7 @@ from bench import target, where
 from bots.wiring import STARTER
 from core.training import dataset, jsonl
 from core.training.runner import run_step
-from core.types import Judged
+from core.types_learning import Judged
 from tests.fake_model import Behaviour, FakeModel
 from tests.training.votes import taste
 from tests.wire_house import BotProcess, write_config

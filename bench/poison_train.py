@@ -29,14 +29,8 @@ from core.training import dataset, golden, jsonl, measure
 from core.training.dataset import Gathered
 from core.training.models import load_base
 from core.training.runner import StepFailed, run_step
-from core.types import (
-    Author,
-    ChannelRef,
-    Correction,
-    Feedback,
-    Judged,
-    Voter,
-)
+from core.types import Author, ChannelRef, Correction, Feedback
+from core.types_learning import Judged, Voter
 from tests.training.crowd import BEGIN, TRIGGER
 from tests.training.votes import turn
 

@@ -32,7 +32,8 @@ from bots.wiring import STARTER
 from core.training import dataset, measure
 from core.training.models import load_base
 from core.training.recipe import ANSWER_TOKENS
-from core.types import Correction, Judged, Voter
+from core.types import Correction
+from core.types_learning import Judged, Voter
 from tests.training.crowd import BEGIN
 
 PEOPLE, SAMPLES = 300, 16

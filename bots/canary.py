@@ -20,9 +20,9 @@ from core.canary import Count, at_last, by_votes, is_over, is_unheard
 from core.engine import utc_now
 from core.health import Health
 from core.jury import Jury
-from core.store import Canaries
+from core.store_learning import Canaries
 from core.training.publish import found_against, is_proven, retire
-from core.types import Canary, CanaryOutcome
+from core.types_learning import Canary, CanaryOutcome
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from core.ports import Exported
 from core.store import Store
 from core.training import exports
 from core.training.dataset import Gathered
-from core.types import Judged
+from core.types_learning import Judged
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from core.announcements import Announcements
 from core.engine import utc_now
 from core.ports import Speaker
 from core.serving import gone, serves
-from core.store import Tunes
+from core.store_learning import Tunes
 
 logger = logging.getLogger(__name__)
 

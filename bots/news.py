@@ -9,7 +9,7 @@ from bots import telling
 from core.store import Store
 from core.training.dataset import Gathered
 from core.training.publish import is_made_of, is_of_base, is_whole, place_of
-from core.types import Tune
+from core.types_learning import Tune
 
 
 class News:

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from bots.telling import Told
 from core.engine import utc_now
 from core.errors import BotError, ConfigError, StoreDamaged, StoreError
-from core.store import Nights
+from core.store_learning import Nights
 
 logger = logging.getLogger(__name__)
 

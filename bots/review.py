@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core.errors import BotError
-from core.store import Reviews
+from core.store_learning import Reviews
 from core.training.bursts import Burst
 from core.training.dataset import Gathered
-from core.types import Review
+from core.types_learning import Review
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from core.errors import BotError
-from core.store import Tunes
+from core.store_learning import Tunes
 from core.training import golden, jsonl
 from core.training.dataset import Gathered
 from core.training.publish import REFUSED, sweep

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from core.announcements import Announcements
 from core.serving import gone, serves
-from core.store import Canaries
+from core.store_learning import Canaries
 from core.training.minds import Change
 
 logger = logging.getLogger(__name__)

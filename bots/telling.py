@@ -21,7 +21,7 @@ from core.training.child import FULL_DISK
 from core.training.dataset import Gathered
 from core.training.publish import NOT_PROVEN
 from core.training.runner import Progress
-from core.types import Canary, Tune
+from core.types_learning import Canary, Tune
 
 # Why one ends that nothing else is wrong with, and one that is broken.
 FORGOTTEN = "It learnt from words that were deleted or forgotten since."

@@ -46,7 +46,7 @@ from core.training.publish import (
 from core.training.recipe import why_not
 from core.training.runner import StepFailed
 from core.training.settings import Settings
-from core.types import Canary, Tune
+from core.types_learning import Canary, Tune
 
 logger = logging.getLogger(__name__)
 

@@ -21,17 +21,8 @@ from typing import Literal, Self
 from core import shares
 from core.conversation import key
 from core.regulars import DAY, Who, of_regulars, regulars, who_gave
-from core.types import (
-    SILENCE,
-    TUNE_NAME,
-    Canary,
-    IncomingMessage,
-    Label,
-    ThreadRef,
-    Turn,
-    Voter,
-    person,
-)
+from core.types import SILENCE, IncomingMessage, ThreadRef, Turn, person
+from core.types_learning import TUNE_NAME, Canary, Label, Voter
 
 MARGIN = 0.05  # so few thumbs up less are no reason to drop it
 SURELY_WORSE, WELL_ENOUGH = 0.95, 0.90  # how sure of either is sure

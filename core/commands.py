@@ -19,7 +19,8 @@ from core.phrases import Phrases
 from core.ports import Exported, Trainer
 from core.serving import roll_back, tunes
 from core.store import Store
-from core.types import Forgotten, IncomingMessage, Tune, Turn, person
+from core.types import Forgotten, IncomingMessage, Turn, person
+from core.types_learning import Tune
 from core.welcome import Welcome
 from core.why import why
 

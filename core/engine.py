@@ -36,7 +36,6 @@ from core.phrases import Phrases
 from core.ports import Generator
 from core.store import Store
 from core.types import (
-    TUNE_NAME,
     Ahead,
     Aside,
     Author,
@@ -51,6 +50,7 @@ from core.types import (
     Recipe,
     Turn,
 )
+from core.types_learning import TUNE_NAME
 from core.wire import clean
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from core.connection import SESSION, Connection, Settings
 from core.errors import Broken, GenerationError, Overloaded, Rejected, TimedOut, Unreachable
 from core.failures import Busy, Unheard, our_errors, refusal
 from core.tally import Asked, Tally
-from core.types import Prompt, tune_name
+from core.types import Prompt
+from core.types_learning import tune_name
 from core.wire import Reply
 
 DRAIN_WITHIN_S = 0.2  # for the end of the body after the end of the answer

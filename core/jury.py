@@ -9,7 +9,7 @@ from functools import partial
 from core.canary import counted
 from core.regulars import by_who, who_gave
 from core.store import Store
-from core.types import Canary, Label, Voter
+from core.types_learning import Canary, Label, Voter
 
 # Who is known is read from all that was ever said, and somebody new stays so for a day.
 ASKED_EVERY = timedelta(minutes=10)

@@ -20,8 +20,8 @@ from core.types import (
     Quoted,
     Seen,
     ThreadRef,
-    Tune,
 )
+from core.types_learning import Tune
 
 Exported = Literal["none", "all cut", "some left"]
 """What came of the data sets that were exported, once something is forgotten."""

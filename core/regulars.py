@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
-from core.types import Label, Voter
+from core.types_learning import Label, Voter
 
 DAY = timedelta(days=1)
 ENOUGH = 5  # people who came back; where fewer did, a team on its first day say, nobody is new

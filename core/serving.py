@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from core.announcements import Announcements
 from core.canary import Count
 from core.jury import Jury
-from core.store import Canaries
-from core.types import Canary, Tune
+from core.store_learning import Canaries
+from core.types_learning import Canary, Tune
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from core.phrases import Phrases
 from core.store import Store
-from core.types import IncomingMessage, Tune, Turn
+from core.types import IncomingMessage, Turn
+from core.types_learning import Tune
 
 LONGEST_SHOWN = 80  # characters of a question
 

@@ -19,7 +19,8 @@ from sqlalchemy import (
     update,
 )
 
-from core.types import SILENCE, Canary, CanaryOutcome, ChannelRef, Label, Score, ThreadRef
+from core.types import SILENCE, ChannelRef, Score, ThreadRef
+from core.types_learning import Canary, CanaryOutcome, Label
 from storage.database import Database
 from storage.openings import openings_of
 from storage.rows import CONVERSATION, conversation

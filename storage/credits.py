@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from core.types import Author, ChannelRef, Shaped, Turn
+from core.types import Author, ChannelRef, Turn
+from core.types_learning import Shaped
 from storage.database import Database
 from storage.rows import CHANNEL, channel_key
 from storage.standing import still_meant

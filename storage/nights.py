@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from core.types import Night
+from core.types_learning import Night
 from storage.database import Database
 from storage.tables import job_runs
 

@@ -15,7 +15,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from core.types import Review, Voter
+from core.types_learning import Review, Voter
 from storage.database import Database
 from storage.tables import corrections, feedback, turns
 from storage.tables import reviews as decisions

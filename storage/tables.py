@@ -256,7 +256,7 @@ class TuneRow(SQLModel, table=True):
 
 class TuneVerdictRow(SQLModel, table=True):
     """Whose verdicts and corrections a tune's run used, also those that were taken back since: all
-    that forgetting goes by. `learnt`, `corrected`: as in core.types.Used.
+    that forgetting goes by. `learnt`, `corrected`: as in core.types_learning.Used.
     """
 
     __tablename__ = "tune_verdicts"

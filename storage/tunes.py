@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, select, text, update
 
-from core.types import Tune, Used
+from core.types_learning import Tune, Used
 from storage.database import Database
 from storage.rows import batched
 from storage.tables import (

@@ -22,16 +22,8 @@ from sqlalchemy import (
     update,
 )
 
-from core.types import (
-    Correction,
-    Feedback,
-    Forgotten,
-    Judged,
-    MessageRef,
-    Score,
-    ThreadRef,
-    Turn,
-)
+from core.types import Correction, Feedback, Forgotten, MessageRef, Score, ThreadRef, Turn
+from core.types_learning import Judged
 from storage.consents import allowed, not_private
 from storage.database import Database
 from storage.examples import drop_examples

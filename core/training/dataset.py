@@ -21,7 +21,8 @@ from core.training.bursts import Burst, Key
 from core.training.minds import Change, Vote, changed
 from core.training.quarantine import Unheard, sift
 from core.training.redact import redact
-from core.types import Correction, Judged, Review, Voter
+from core.types import Correction
+from core.types_learning import Judged, Review, Voter
 
 HOLD_OUT_FROM = 30  # labels; fewer are too few to lose a fifth of
 CONVERSATIONS_FROM = 10  # with fewer the split is by turn

@@ -19,7 +19,7 @@ from typing import Any
 from core.training import jsonl
 from core.training.dataset import Gathered, Row, rows_of
 from core.training.models import sha256
-from core.types import Judged
+from core.types_learning import Judged
 
 ANEW = ".anew"
 MANIFEST, LEFT_OUT = "manifest.json", "left_out.json"

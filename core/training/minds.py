@@ -16,7 +16,7 @@ from math import ceil
 
 from core import shares
 from core.canary import Count, not_worse
-from core.types import TUNE_NAME
+from core.types_learning import TUNE_NAME
 
 NEWEST, AT_LEAST = 50, 20  # conversations with a verdict
 SURELY = 0.995  # every night looks again, at the newest twenty to fifty

@@ -20,13 +20,13 @@ from typing import Any
 
 from core.errors import StoreError
 from core.ports import Speaker
-from core.store import Canaries, Tunes
+from core.store_learning import Canaries, Tunes
 from core.training.dataset import Gathered
 from core.training.jsonl import fingerprint
 from core.training.limits import end_all
 from core.training.models import ADAPTER_FILES, known_hash
 from core.training.probe import AGAIN_AFTER_S, NotServed, differing, probe
-from core.types import Canary, Tune, Used, tune_name
+from core.types_learning import Canary, Tune, Used, tune_name
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from typing import Literal
 from core import shares
 from core.regulars import DAY, ENOUGH, Who, by_who, regulars
 from core.training.bursts import Burst, Key, Verdict, bursts
-from core.types import Judged, Review, Voter
+from core.types_learning import Judged, Review, Voter
 
 BURSTS_FROM = 10  # people who came back
 

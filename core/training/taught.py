@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.training.dataset import Gathered
 from core.training.publish import judgement
-from core.types import Used
+from core.types_learning import Used
 
 
 def used(gathered: Gathered, run: Path) -> tuple[Used, ...]:

@@ -23,7 +23,8 @@ from core.generation import ModelServer
 from core.jury import Jury
 from core.training.publish import publish
 from core.training.settings import Settings as LearningSettings
-from core.types import ThreadRef, Tune, person
+from core.types import ThreadRef, person
+from core.types_learning import Tune
 from storage.repositories import SqlStore
 from storage.rows import batched
 from tests.core.room import ANN, BOB, NOW, ROOM, ListAdapter, asked, engine_on, reacted

@@ -14,7 +14,8 @@ from bots.wiring import house
 from core.jury import ASKED_EVERY
 from core.regulars import ENOUGH
 from core.training.publish import publish
-from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Tune
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef
+from core.types_learning import Tune
 from storage.repositories import SqlStore
 from tests.bots.canary_room import CANARY, NEXT, SERVING, Clock, first_threads, room, voted
 from tests.core.room import ANN, BOB, NOW, asked

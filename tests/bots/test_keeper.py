@@ -14,7 +14,7 @@ from core.errors import Rejected, TimedOut, Unreachable
 from core.jury import Jury
 from core.serving import tunes
 from core.training.models import base_hash
-from core.types import Tune
+from core.types_learning import Tune
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
 from tests.fakes import ScriptedGenerator, until

@@ -8,7 +8,7 @@ import pytest
 
 from bots.night import BROKEN_OFF, FIRST, Nightly
 from core.errors import StoreDamaged, StoreError
-from core.types import Night
+from core.types_learning import Night
 from storage.repositories import SqlStore
 from tests.fakes import Alarm, until
 

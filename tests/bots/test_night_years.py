@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from bots.night import FIRST, Nightly
-from core.types import Night
+from core.types_learning import Night
 from storage.tables import job_runs
 from tests.training.house import opened
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.types import Tune
+from core.types_learning import Tune
 from storage.repositories import Settings, SqlStore
 from tests.fake_discord import TOKEN as DISCORD_TOKEN
 from tests.fake_discord import FakeDiscord

@@ -6,7 +6,7 @@ import pytest
 
 from bots import telling
 from core.training import dataset, golden
-from core.types import Tune
+from core.types_learning import Tune
 from tests.training.house import trainer
 from tests.training.votes import NOON, taste
 

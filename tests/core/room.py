@@ -21,8 +21,8 @@ from core.types import (
     MessageRef,
     Quoted,
     ThreadRef,
-    Tune,
 )
+from core.types_learning import Tune
 from tests.fakes import ScriptedGenerator
 
 ROOM = ChannelRef("list", "me", "room")

@@ -18,7 +18,8 @@ from core.canary import (
     is_over,
     not_worse,
 )
-from core.types import Canary, ChannelRef, Label, MessageRef, Recipe, ThreadRef, Turn, Voter, person
+from core.types import ChannelRef, MessageRef, Recipe, ThreadRef, Turn, person
+from core.types_learning import Canary, Label, Voter
 from tests.core.room import BOB, NOW, ROOM, asked
 
 CANARY = Canary("mynah@000002", 0.2, person(ROOM, "bob"), NOW)

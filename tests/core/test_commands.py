@@ -5,7 +5,8 @@ import pytest
 from core.announcements import Announcements
 from core.desk import serve
 from core.serving import roll_back
-from core.types import Canary, MessageRef
+from core.types import MessageRef
+from core.types_learning import Canary
 from storage.repositories import SqlStore
 from tests.core.room import (
     BOB,

@@ -11,7 +11,6 @@ from core.desk import serve
 from core.examples import MOST, nearest, worth_showing
 from core.training import dataset
 from core.types import (
-    Canary,
     ChannelRef,
     Correction,
     Example,
@@ -20,9 +19,9 @@ from core.types import (
     IncomingMessage,
     MessageRef,
     ThreadRef,
-    Tune,
     person,
 )
+from core.types_learning import Canary, Tune
 from storage.repositories import Settings, SqlStore
 from tests.core.room import (
     ANN,

@@ -5,17 +5,8 @@ from datetime import timedelta
 from core.canary import is_drawn
 from core.jury import ASKED_EVERY, Jury
 from core.regulars import ENOUGH
-from core.types import (
-    Author,
-    Canary,
-    ChannelRef,
-    Feedback,
-    IncomingMessage,
-    MessageRef,
-    Recipe,
-    ThreadRef,
-    Tune,
-)
+from core.types import Author, ChannelRef, Feedback, IncomingMessage, MessageRef, Recipe, ThreadRef
+from core.types_learning import Canary, Tune
 from tests.core.room import NOW
 
 SERVING, TUNE = "mynah@000001", "mynah@000002"

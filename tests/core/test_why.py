@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from core.desk import serve
 from core.errors import AdapterError
-from core.types import Correction, Feedback, MessageRef, Tune, Used
+from core.types import Correction, Feedback, MessageRef
+from core.types_learning import Tune, Used
 from tests.core.room import (
     ANN,
     BOB,

@@ -3,7 +3,8 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Recipe, ThreadRef, Tune
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Recipe, ThreadRef
+from core.types_learning import Tune
 
 CHANNEL = ChannelRef("slack", "T1/B1", "C1")
 ids = itertools.count(1)

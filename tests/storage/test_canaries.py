@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from core.errors import StoreError
-from core.types import Canary, Feedback, Label, Review, ThreadRef
+from core.types import Feedback, ThreadRef
+from core.types_learning import Canary, Label, Review
 from storage.repositories import Settings, SqlStore
 from storage.tables import canaries
 from tests.storage.says import CHANNEL, MORNING, message, recipe

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from core.types import Author, Correction, Feedback, Shaped, Tune, Used
+from core.types import Author, Correction, Feedback
+from core.types_learning import Shaped, Tune, Used
 from storage.tables import credits
 from tests.storage.says import CHANNEL, MORNING, answered, message
 

@@ -3,7 +3,8 @@
 import dataclasses
 from datetime import timedelta
 
-from core.types import ChannelRef, Correction, Example, Feedback, Quoted, Review
+from core.types import ChannelRef, Correction, Example, Feedback, Quoted
+from core.types_learning import Review
 from tests.storage.says import CHANNEL, MORNING, answered, marked, message, recipe, tuned
 
 HERE = "slack", "T1/B1"

@@ -13,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, make_url
 
 from core.errors import StoreError
-from core.types import Author, Shaped
+from core.types import Author
+from core.types_learning import Shaped
 from storage.migrate import MIGRATIONS, migrate, upgrade
 from storage.repositories import Settings, SqlStore
 from storage.tables import HEAD

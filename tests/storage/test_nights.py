@@ -3,7 +3,7 @@
 import asyncio
 from datetime import date, timedelta
 
-from core.types import Night
+from core.types_learning import Night
 from storage.repositories import Settings, SqlStore
 from tests.storage.says import MORNING
 

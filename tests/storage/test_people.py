@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from core.types import Correction, Feedback, Forgotten, Tune, Used
+from core.types import Correction, Feedback, Forgotten
+from core.types_learning import Tune, Used
 from storage.tables import tune_verdicts
 from tests.storage.says import CHANNEL, MORNING, answered, marked, message, remembered, reply
 

@@ -3,7 +3,8 @@
 import dataclasses
 from datetime import timedelta
 
-from core.types import Correction, Feedback, Review, Voter
+from core.types import Correction, Feedback
+from core.types_learning import Review, Voter
 from tests.storage.says import CHANNEL, MORNING, answered, message
 
 DAY = timedelta(days=1)

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from core.errors import StoreError
-from core.types import Author, ChannelRef, Feedback, Shaped, Tune, Used
+from core.types import Author, ChannelRef, Feedback
+from core.types_learning import Shaped, Tune, Used
 from storage.repositories import Settings, SqlStore
 from tests.storage.says import CHANNEL, MORNING, answered, message, recipe
 

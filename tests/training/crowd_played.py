@@ -19,11 +19,11 @@ from core.types import (
     Correction,
     IncomingMessage,
     IncomingReaction,
-    Judged,
     MessageRef,
     Recipe,
     ThreadRef,
 )
+from core.types_learning import Judged
 from tests.core.room import ROOM, engine_on
 from tests.fakes import ScriptedGenerator
 from tests.training.crowd import Asked, Corrected, Crowd

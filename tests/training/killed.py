@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from core.training import publish
-from core.types import Tune
+from core.types_learning import Tune
 from storage.repositories import SqlStore
 from tests.fakes import ScriptedGenerator
 from tests.training.house import opened

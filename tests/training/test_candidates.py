@@ -13,7 +13,7 @@ import pytest
 
 from core.training import dataset, jsonl
 from core.training.publish import publish
-from core.types import Tune
+from core.types_learning import Tune
 from tests.training.candidates import (
     BY_FILES,
     asked,

@@ -13,17 +13,8 @@ from core.conversation import asked, digest, render
 from core.training import golden
 from core.training.publish import publish
 from core.training.settings import Settings
-from core.types import (
-    Author,
-    Feedback,
-    IncomingMessage,
-    MessageRef,
-    Quoted,
-    Recipe,
-    ThreadRef,
-    Tune,
-    Used,
-)
+from core.types import Author, Feedback, IncomingMessage, MessageRef, Quoted, Recipe, ThreadRef
+from core.types_learning import Tune, Used
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
 from tests.fakes import until

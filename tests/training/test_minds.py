@@ -7,7 +7,7 @@ import pytest
 from core.announcements import Announcements
 from core.training import dataset
 from core.training.minds import Vote, changed
-from core.types import Canary, Tune
+from core.types_learning import Canary, Tune
 from storage.repositories import SqlStore
 from tests.core.room import ListAdapter
 from tests.fakes import until

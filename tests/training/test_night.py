@@ -20,7 +20,8 @@ from bots.telling import FORGOTTEN
 from core.training.dataset import gather
 from core.training.jsonl import fingerprint
 from core.training.publish import is_made_of, refusal
-from core.types import Feedback, Night, Review, Tune
+from core.types import Feedback
+from core.types_learning import Night, Review, Tune
 from tests.fake_model import FakeModel
 from tests.fakes import until
 from tests.training.house import hollow, opened, put, said, trainer, vote

@@ -13,7 +13,8 @@ from itertools import chain
 import pytest
 
 from core.training.redact import redact
-from core.types import Author, ChannelRef, Correction, Feedback, Tune, Used
+from core.types import Author, ChannelRef, Correction, Feedback
+from core.types_learning import Tune, Used
 from tests.training.house import opened, put, said, trainer
 from tests.training.invented import AROUND, ORDINARY, PERSONAL, SECRETS
 from tests.training.votes import NOON, judged, turn

@@ -18,7 +18,7 @@ from core.announcements import Announcements
 from core.errors import Broken, CutShort, Empty, Overloaded, Rejected, TimedOut, Unreachable
 from core.serving import roll_back
 from core.training.publish import is_whole, publish, sweep
-from core.types import Tune
+from core.types_learning import Tune
 from tests.fakes import ScriptedGenerator
 from tests.storage.says import message, recipe
 from tests.training.house import Voices, opened

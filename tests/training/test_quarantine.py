@@ -9,7 +9,8 @@ import pytest
 from core import shares
 from core.training import dataset, jsonl
 from core.training.quarantine import sift
-from core.types import Correction, Feedback, Judged, Review, Voter
+from core.types import Correction, Feedback
+from core.types_learning import Judged, Review, Voter
 from tests.training.votes import NOON, taste, turn
 
 IN_BURST, NEW = "in a burst, set aside: /review", "from people who are new"

@@ -16,7 +16,8 @@ from core.announcements import Announcements
 from core.desk import serve
 from core.training.limits import members
 from core.training.publish import NOT_PROVEN
-from core.types import Author, ChannelRef, Shaped, Tune
+from core.types import Author, ChannelRef
+from core.types_learning import Shaped, Tune
 from tests.core.room import ListAdapter, asked, engine_on
 from tests.fakes import until
 from tests.training.house import Voices, opened, said, trainer, vote

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from core.training import dataset, jsonl, taught
-from core.types import Used
+from core.types_learning import Used
 from tests.training.votes import judged, taste, turn
 
 

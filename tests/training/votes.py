@@ -12,13 +12,13 @@ from core.types import (
     Correction,
     Feedback,
     IncomingMessage,
-    Judged,
     MessageRef,
     Outcome,
     Recipe,
     ThreadRef,
     Turn,
 )
+from core.types_learning import Judged
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 HERE, ANN = ChannelRef("console", "me", "here"), Author("ann", "Ann")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from bots.config import load
 from bots.wiring import house
 from core.desk import serve
-from core.types import Tune
+from core.types_learning import Tune
 from tests.core.room import ListAdapter, asked
 from tests.fakes import until
 from tests.vllm.served import KEY

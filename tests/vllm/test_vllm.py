@@ -17,7 +17,8 @@ from core.embedded_child import BEHIND
 from core.errors import GenerationError
 from core.failures import Missing
 from core.training.publish import publish, remove
-from core.types import Prompt, Tune
+from core.types import Prompt
+from core.types_learning import Tune
 from storage.repositories import Settings as StorageSettings
 from storage.repositories import SqlStore
 from tests.sessions import session_nice
