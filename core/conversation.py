@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -65,30 +66,45 @@ class Past:
         led = replace(self, examples=examples)
         return led._within(sizes[cut:], fixed + taken, budget)
 
+    def _quoted(self, sizes: Sequence[int], room: int) -> tuple[tuple[Quoted, ...], int]:
+        """The newest quotes that fit, and what they take; else the beginning of the last one, which
+        may be what the question is about.
+        """
+        left_out = newest(sizes, room)
+        if left_out < len(sizes):
+            return self.quotes[left_out:], sum(sizes[left_out:])
+        last = self.quotes and beginning(self.quotes[-1], room - TOKENS_PER_MESSAGE)
+        return ((last,), room) if last else ((), 0)
+
     def _within(self, sizes: Sequence[int], fixed: int, budget: int) -> Past:
         cut = 2 * len(self.turns)
         pairs = [a + b for a, b in zip(sizes[:cut:2], sizes[1:cut:2], strict=True)]
         room = min(budget // 4, budget - fixed)
         frame, of_quotes = sum(sizes[cut : cut + 1]), sizes[cut + 1 :]
-        unquoted = newest(of_quotes, room - frame)
-        quotes, quoted = self.quotes[unquoted:], sum(of_quotes[unquoted:])
-        if self.quotes and not quotes and room > frame:  # the last may be what the question means
-            quotes, quoted = (
-                (beginning(self.quotes[-1], (room - frame) / of_quotes[-1]),),
-                room - frame,
-            )
+        quotes, taken = self._quoted(of_quotes, room - frame)
         if self.is_first:
             return replace(self, turns=self.turns[newest(pairs, room) :], quotes=quotes)
-        taken = frame + quoted if quotes else 0
-        left_out = fitting(pairs, fixed + taken, budget)
+        left_out = fitting(pairs, fixed + (frame + taken if quotes else 0), budget)
         forgets = self.whole and left_out > self.ahead
         return replace(self, turns=self.turns[left_out:], quotes=quotes, forgets=forgets)
 
 
-def beginning(quote: Quoted, share: float) -> Quoted:
-    """So much of it, and a little less: not every part of a text has as many tokens."""
-    text = quote.text[: int(0.8 * share * len(quote.text))]
-    return replace(quote, text=f"{text} […]")
+def clipped(quote: Quoted, length: int) -> Quoted:
+    """With so many signs of its text at most."""
+    text = quote.text[:length]
+    return quote if text == quote.text else replace(quote, text=f"{text} […]")
+
+
+def beginning(quote: Quoted, tokens: int) -> Quoted | None:
+    """As much of one that is longer as surely takes no more: a token has at least one byte. None
+    where nothing does.
+    """
+
+    def size(length: int) -> int:
+        return len(quote_line(clipped(quote, length)).encode())
+
+    length = bisect_right(range(1, len(quote.text)), tokens, key=size)
+    return clipped(quote, length) if length else None
 
 
 def render(

@@ -21,6 +21,7 @@ from core.conversation import (
     TOKENS_PER_MESSAGE,
     Past,
     behind,
+    clipped,
     digest,
     key,
     render,
@@ -81,9 +82,7 @@ def utc_now() -> datetime:
 
 
 def short(quote: Quoted) -> Quoted:
-    text = clean(quote.text)
-    cut = text[:LONGEST_QUOTE_CHARS]
-    return replace(quote, text=text if cut == text else f"{cut} […]")
+    return clipped(replace(quote, text=clean(quote.text)), LONGEST_QUOTE_CHARS)
 
 
 def kept_quotes(turn: Turn) -> tuple[Quoted, ...]:

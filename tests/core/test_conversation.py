@@ -5,8 +5,16 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.conversation import Messages, Past, digest, fitting, render
-from core.types import Author, ChannelRef, IncomingMessage, MessageRef, ThreadRef, Turn
+from core.conversation import (
+    TOKENS_PER_MESSAGE,
+    Messages,
+    Past,
+    digest,
+    fitting,
+    quote_line,
+    render,
+)
+from core.types import Author, ChannelRef, IncomingMessage, MessageRef, Quoted, ThreadRef, Turn
 
 ROOM = ChannelRef("wire", "me", "room")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,3 +93,22 @@ def test_what_is_left_out_of_the_channel_is_no_beginning_that_is_forgotten():
 
     assert (within(turns[:3]).turns, within(turns[:3]).forgets) == (turns[2:3], False)
     assert (within(turns).turns, within(turns).forgets) == (turns[3:], True)
+
+
+@given(st.integers(0, 300), st.integers(0, 900), st.integers(100, 1_000))
+def test_the_beginning_of_a_long_quote_never_outgrows_its_room(dense, fixed, budget):
+    """Also where its beginning has far more tokens than its end: here each byte of it is one."""
+    text = "語" * dense + "well " * 2_000
+    said = Quoted(MessageRef(ROOM, "1"), Author("ann", "Ann"), text, NOW)
+    past = Past((), quotes=(said,), is_first=True)
+
+    def tokens(text):
+        return len(text.encode()) - 4 * text.count("well ")
+
+    sizes = [tokens(one) + TOKENS_PER_MESSAGE for one in past.texts]
+    quotes = past.within(sizes, fixed, budget).quotes
+    taken = sum(tokens(quote_line(one)) + TOKENS_PER_MESSAGE for one in quotes)
+    assert taken + (sizes[0] if quotes else 0) <= max(0, min(budget // 4, budget - fixed))
+    if budget - fixed > budget // 4 > sizes[0] + 100:
+        (one,) = quotes
+        assert one.text.endswith(" […]")
