@@ -57,7 +57,8 @@ class Phrases(BaseModel):
         " Say /reset to begin anew.)_\n\n"
     )
     unread: str = (
-        "I cannot read {names}: I read text files in UTF-8 of up to {kb} kB, {most} at a time."
+        "I cannot read {names}: I read text files in UTF-8 or UTF-16 of up to {kb} kB, {most} at a"
+        " time."
     )
     greeting: str = (
         "Hello, I am {name}, a bot: ask me anything, and say `help` to see what else I understand."

@@ -15,7 +15,7 @@ from tests.core.room import (
 )
 from tests.fakes import ScriptedGenerator
 
-TEXT_ONLY = "I read text files in UTF-8 of up to 100 kB, 5 at a time."
+TEXT_ONLY = "I read text files in UTF-8 or UTF-16 of up to 100 kB, 5 at a time."
 
 
 class Met(ListAdapter):
